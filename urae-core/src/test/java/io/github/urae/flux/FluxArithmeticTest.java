@@ -1,0 +1,174 @@
+package io.github.urae.flux;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.urae.InvalidRequestException;
+import io.github.urae.ModelException;
+import io.github.urae.config.JsonConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class FluxArithmeticTest {
+
+  @Test
+  void packingFollowsTheFormula() {
+    LatentGrid grid = new LatentGrid(48, 32);
+    float[] latents = new float[2 * grid.latentElements()];
+    Random random = new Random(3);
+    for (int i = 0; i < latents.length; i++) {
+      latents[i] = random.nextFloat();
+    }
+    float[] packed = grid.pack(latents);
+    for (int b = 0; b < 2; b++) {
+      for (int c = 0; c < 16; c++) {
+        for (int y = 0; y < 4; y++) {
+          for (int x = 0; x < 6; x++) {
+            int token = (y / 2) * 3 + x / 2;
+            int channel = c * 4 + (y % 2) * 2 + x % 2;
+            assertThat(packed[(b * 6 + token) * 64 + channel])
+                .isEqualTo(latents[((b * 16 + c) * 4 + y) * 6 + x]);
+          }
+        }
+      }
+    }
+    assertThat(grid.unpack(packed)).isEqualTo(latents);
+    assertThatThrownBy(() -> grid.pack(new float[7])).isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "1000, 'nearest are 992 and 1008'",
+    "8, 'nearest are 16 and 32'",
+    "0, found 0",
+    "-16, found -16"
+  })
+  void sizesThatAreNoMultipleOf16AreRefused(int size, String message) {
+    assertThatThrownBy(() -> new LatentGrid(size, 64))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContainingAll("width", message);
+    assertThatThrownBy(() -> new LatentGrid(64, size))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContainingAll("height", message);
+  }
+
+  @Test
+  void sizesBeyondAnArrayAreRefused() {
+    assertThat(new LatentGrid(4096, 4096).latentElements()).isEqualTo(65536 * 64);
+    assertThatThrownBy(() -> new LatentGrid(1 << 20, 1 << 20).latentElements())
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("too large");
+  }
+
+  /** Published values, see the reference page on FLUX's arithmetic. */
+  @ParameterizedTest
+  @CsvSource({"16896, 1.07426", "66048, 1.14701", "4608, 1"})
+  void proportionalAttention(long tokens, double expected) {
+    Profile ultra = new Profile("ultra", new TimestepShift.Static(3), 10, true, 4608);
+    assertThat(ultra.queryFactor(tokens)).isCloseTo(expected, within(5e-6));
+    Profile standard = new Profile("standard", new TimestepShift.Static(3), 1, false, 4608);
+    assertThat(standard.queryFactor(tokens)).isEqualTo(1);
+  }
+
+  @Test
+  void theQueryFactorScalesTextRowsToo() {
+    RotaryTables tables =
+        RotaryTables.of(new int[] {4, 14, 14}, 3, new LatentGrid(32, 32), 10, 1.25);
+    RotaryTables plain = RotaryTables.of(new int[] {4, 14, 14}, 3, new LatentGrid(32, 32), 10, 1);
+    float[] cos = tables.cos();
+    assertThat(cos).hasSize(7 * 16);
+    for (int i = 0; i < cos.length; i++) {
+      assertThat(cos[i]).isEqualTo((float) (plain.cos()[i] * 1.25));
+      assertThat(tables.sin()[i]).isEqualTo((float) (plain.sin()[i] * 1.25));
+    }
+    assertThat(cos[0]).isEqualTo(1.25f);
+  }
+
+  @Test
+  void eulerStepsLeaveTheirArgumentsAlone() {
+    Schedule schedule = Schedule.of(4, new TimestepShift.Static(1), 0);
+    assertThat(schedule.sigmas()).containsExactly(1, 0.75f, 0.5f, 0.25f, 0);
+    float[] x = {1, 2};
+    float[] v = {4, -4};
+    assertThat(schedule.step(0, x, v)).containsExactly(0, 3);
+    assertThat(x).containsExactly(1, 2);
+    assertThat(v).containsExactly(4, -4);
+    assertThatThrownBy(() -> schedule.step(0, x, new float[3]))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void nonsenseIsRefused() {
+    TimestepShift shift = new TimestepShift.Static(3);
+    assertThatThrownBy(() -> Schedule.of(0, shift, 1)).isInstanceOf(InvalidRequestException.class);
+    for (double bad : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY}) {
+      assertThatThrownBy(() -> new TimestepShift.Static(bad))
+          .isInstanceOf(InvalidRequestException.class);
+      assertThatThrownBy(() -> new Profile("x", shift, bad, true, 4608))
+          .isInstanceOf(InvalidRequestException.class);
+    }
+    assertThatThrownBy(() -> new Profile("x", shift, 1, true, 1))
+        .isInstanceOf(InvalidRequestException.class);
+    assertThatThrownBy(() -> new TorchGenerator(0).randn(15))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void onlyTheLower32BitsOfASeedCount() {
+    assertThat(new TorchGenerator(5).randn(32))
+        .isEqualTo(new TorchGenerator((1L << 32) + 5).randn(32))
+        .isNotEqualTo(new TorchGenerator(6).randn(32));
+  }
+
+  @Test
+  void schedulerConfigurations(@TempDir Path folder) throws IOException {
+    String dev =
+        "{\"_class_name\": \"FlowMatchEulerDiscreteScheduler\", \"base_image_seq_len\": 256,"
+            + "\"base_shift\": 0.5, \"max_image_seq_len\": 4096, \"max_shift\": 1.15,"
+            + "\"num_train_timesteps\": 1000, \"shift\": 3.0, \"use_dynamic_shifting\": true}";
+    Path file = folder.resolve("scheduler_config.json");
+    SchedulerConfig config = parse(file, dev);
+    assertThat(config.ownShift()).isEqualTo(new TimestepShift.Dynamic(0.5, 1.15, 256, 4096));
+    assertThat(Profile.standard(config, 4608))
+        .isEqualTo(new Profile("standard", config.dynamic(), 1, false, 4608));
+    assertThat(Profile.ultra(config, 4608))
+        .isEqualTo(new Profile("ultra", new TimestepShift.Static(3), 10, true, 4608));
+    SchedulerConfig schnell = parse(file, dev.replace("true", "false").replace("3.0", "1.0"));
+    assertThat(schnell.ownShift()).isEqualTo(new TimestepShift.Static(1));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "{\"_class_name\": \"DDIMScheduler\"}",
+        "{\"use_karras_sigmas\": true}",
+        "{\"shift_terminal\": 0.02}",
+        "{\"time_shift_type\": \"linear\"}",
+        "{\"shift\": 0}",
+        "{\"shift\": \"3\"}",
+        "{\"use_dynamic_shifting\": 1}",
+        "{\"num_train_timesteps\": 500}",
+        "{\"base_image_seq_len\": 4096}",
+        "{\"max_image_seq_len\": -1}"
+      })
+  void unknownSchedulerSettingsAreRefused(String json, @TempDir Path folder) throws IOException {
+    Path file = folder.resolve("scheduler_config.json");
+    String key = json.substring(2, json.indexOf("\":"));
+    assertThatThrownBy(() -> parse(file, json))
+        .isInstanceOf(ModelException.class)
+        .hasMessageContaining(file.toString())
+        .hasMessageContaining(key.startsWith("base_image") ? "max_image_seq_len" : key);
+  }
+
+  private static SchedulerConfig parse(Path file, String json) throws IOException {
+    return SchedulerConfig.from(JsonConfig.read(Files.writeString(file, json)));
+  }
+}

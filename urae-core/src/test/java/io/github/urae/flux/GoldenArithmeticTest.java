@@ -1,0 +1,92 @@
+package io.github.urae.flux;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.urae.TestData;
+import io.github.urae.safetensors.SafetensorsFile;
+import io.github.urae.safetensors.TensorInfo;
+import java.io.IOException;
+import org.junit.jupiter.api.Test;
+
+/** The arithmetic against what PyTorch and diffusers computed. */
+class GoldenArithmeticTest {
+
+  @Test
+  void noise() throws IOException {
+    try (SafetensorsFile golden = SafetensorsFile.open(TestData.path("golden/randn.safetensors"))) {
+      assertThat(golden.tensors()).hasSize(25);
+      for (TensorInfo info : golden.tensors().values()) {
+        long seed = Long.parseLong(info.name().substring(4, info.name().indexOf('_')));
+        float[] expected = golden.tensor(info.name()).toFloats();
+        float[] actual = new TorchGenerator(seed).randn(expected.length);
+        assertThat(TestData.largestDifference(expected, actual)).as(info.name()).isLessThan(6e-7);
+      }
+    }
+  }
+
+  @Test
+  void schedules() throws IOException {
+    JsonNode rows = new ObjectMapper().readTree(TestData.path("golden/schedule.json").toFile());
+    assertThat(rows).hasSize(63);
+    for (JsonNode row : rows) {
+      TimestepShift shift =
+          row.has("shift")
+              ? new TimestepShift.Static(row.get("shift").asDouble())
+              : new TimestepShift.Dynamic(0.5, 1.15, 256, 4096);
+      long imageTokens = row.path("image_tokens").asLong();
+      if (shift instanceof TimestepShift.Dynamic dynamic) {
+        assertThat(dynamic.mu(imageTokens)).isCloseTo(row.get("mu").asDouble(), within(1e-12));
+      }
+      Schedule schedule = Schedule.of(row.get("steps").asInt(), shift, imageTokens);
+      JsonNode sigmas = row.get("sigmas");
+      assertThat(schedule.sigmas()).hasSize(sigmas.size());
+      for (int i = 0; i < sigmas.size(); i++) {
+        assertThat(schedule.sigma(i))
+            .as("%s, level %d", row, i)
+            .isEqualTo(sigmas.get(i).floatValue());
+      }
+      for (int i = 0; i < schedule.steps(); i++) {
+        float timestep = row.get("timesteps").get(i).floatValue();
+        assertThat(schedule.modelTime(i)).isEqualTo(timestep / 1000f);
+      }
+    }
+  }
+
+  private static org.assertj.core.data.Offset<Double> within(double value) {
+    return org.assertj.core.data.Offset.offset(value);
+  }
+
+  @Test
+  void rotaryTables() throws IOException {
+    try (SafetensorsFile golden = SafetensorsFile.open(TestData.path("golden/rope.safetensors"))) {
+      compareRotary(golden, "tiny_9x5", new int[] {4, 14, 14}, new LatentGrid(5 * 16, 9 * 16));
+      compareRotary(golden, "full_6x7", new int[] {16, 56, 56}, new LatentGrid(7 * 16, 6 * 16));
+    }
+  }
+
+  private static void compareRotary(
+      SafetensorsFile golden, String name, int[] axes, LatentGrid grid) throws IOException {
+    for (int ntkFactor : new int[] {1, 10}) {
+      RotaryTables tables = RotaryTables.of(axes, 4, grid, ntkFactor, 1);
+      String prefix = name + "_ntk" + ntkFactor;
+      assertThat(everySecond(golden.tensor(prefix + "_cos").toFloats()))
+          .as(prefix)
+          .isEqualTo(tables.cos());
+      assertThat(everySecond(golden.tensor(prefix + "_sin").toFloats()))
+          .as(prefix)
+          .isEqualTo(tables.sin());
+    }
+  }
+
+  /** diffusers keeps each value twice, once for either half of a pair. */
+  private static float[] everySecond(float[] values) {
+    float[] half = new float[values.length / 2];
+    for (int i = 0; i < half.length; i++) {
+      assertThat(values[2 * i]).isEqualTo(values[2 * i + 1]);
+      half[i] = values[2 * i];
+    }
+    return half;
+  }
+}
