@@ -16,14 +16,10 @@ public final class CancellationToken {
   public CancellationToken() {}
 
   /** Cancels what watches this token; calling it again changes nothing. */
-  public void cancel() {
-    List<Runnable> pending;
-    synchronized (this) {
-      cancelled = true;
-      pending = List.copyOf(actions);
-      actions.clear();
-    }
-    pending.forEach(Runnable::run);
+  public synchronized void cancel() {
+    cancelled = true;
+    actions.forEach(Runnable::run);
+    actions.clear();
   }
 
   /**
@@ -52,19 +48,14 @@ public final class CancellationToken {
   /**
    * Runs an action when this token is cancelled; at once if it already is.
    *
-   * @param action run once at most, on the cancelling thread; must not block
+   * @param action run once at most, on the cancelling thread; must neither block nor throw
    * @return removes the action when closed
    */
-  public Registration onCancel(Runnable action) {
-    boolean now;
-    synchronized (this) {
-      now = cancelled;
-      if (!now) {
-        actions.add(action);
-      }
-    }
-    if (now) {
+  public synchronized Registration onCancel(Runnable action) {
+    if (cancelled) {
       action.run();
+    } else {
+      actions.add(action);
     }
     return () -> {
       synchronized (this) {
@@ -77,7 +68,7 @@ public final class CancellationToken {
   @FunctionalInterface
   public interface Registration extends AutoCloseable {
 
-    /** Removes the action; it will not be started any more. */
+    /** Removes the action. It is not running, and will not run, once this returns. */
     @Override
     void close();
   }

@@ -1,6 +1,7 @@
 package io.github.urae.safetensors;
 
 import io.github.urae.FileFormatException;
+import io.github.urae.internal.OwnedResources;
 import io.github.urae.tensor.Tensor;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -43,17 +44,14 @@ public final class SafetensorsFile implements TensorSource {
    */
   public static SafetensorsFile open(Path path) throws IOException {
     FileTime modified = Files.getLastModifiedTime(path);
-    FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
+    OwnedResources opened = new OwnedResources();
     try {
+      FileChannel channel = opened.add(FileChannel.open(path, StandardOpenOption.READ));
       SafetensorsHeader header = SafetensorsHeader.read(path, channel);
       MappedFile mapping = new MappedFile(channel, header.tensors().values());
       return new SafetensorsFile(path, header, mapping, channel.size(), modified);
-    } catch (IOException | RuntimeException | Error e) {
-      try {
-        channel.close();
-      } catch (IOException suppressed) {
-        e.addSuppressed(suppressed);
-      }
+    } catch (Throwable e) {
+      opened.closeAfter(e);
       throw e;
     }
   }

@@ -3,6 +3,8 @@ package io.github.urae.safetensors;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.urae.internal.FileReplacement;
+import io.github.urae.internal.OwnedResources;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
@@ -11,17 +13,14 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.UUID;
 
 /**
  * Writes a safetensors file tensor by tensor, holding none of them.
@@ -57,9 +56,6 @@ public final class SafetensorsWriter implements Closeable {
       return type.byteSize(shape.elementCount());
     }
   }
-
-  /** Ending of temporary files; what carries it may be deleted when nobody writes it any more. */
-  public static final String PARTIAL_SUFFIX = ".partial";
 
   /**
    * Data starts at a multiple of this: a cache line, so that mapped rows can be used as they are.
@@ -104,22 +100,19 @@ public final class SafetensorsWriter implements Closeable {
       Path target, Map<String, String> metadata, List<Declaration> declarations)
       throws IOException {
     ByteBuffer header = header(metadata, declarations);
-    Path temporary =
-        target.resolveSibling(target.getFileName() + "." + UUID.randomUUID() + PARTIAL_SUFFIX);
-    FileChannel channel =
-        FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-    SafetensorsWriter writer =
-        new SafetensorsWriter(target, temporary, channel, List.copyOf(declarations));
+    Path temporary = FileReplacement.temporarySibling(target);
+    OwnedResources opened = new OwnedResources();
     try {
+      FileChannel channel =
+          opened.add(
+              FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE));
+      SafetensorsWriter writer =
+          opened.add(new SafetensorsWriter(target, temporary, channel, List.copyOf(declarations)));
       writer.writeFully(header);
       writer.skipEmptyTensors();
       return writer;
-    } catch (IOException | RuntimeException | Error e) {
-      try {
-        writer.close();
-      } catch (IOException suppressed) {
-        e.addSuppressed(suppressed);
-      }
+    } catch (Throwable e) {
+      opened.closeAfter(e);
       throw e;
     }
   }
@@ -288,21 +281,13 @@ public final class SafetensorsWriter implements Closeable {
     extendOverTrailingHole();
     channel.force(true);
     channel.close();
-    rename(temporary, target);
+    FileReplacement.rename(temporary, target);
     finished = true;
   }
 
   private void extendOverTrailingHole() throws IOException {
     if (position > channel.size()) {
       channel.write(ByteBuffer.allocate(1), position - 1);
-    }
-  }
-
-  private static void rename(Path from, Path to) throws IOException {
-    try {
-      Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } catch (AtomicMoveNotSupportedException e) {
-      Files.move(from, to, StandardCopyOption.REPLACE_EXISTING);
     }
   }
 

@@ -5,13 +5,13 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.urae.FileFormatException;
+import io.github.urae.internal.OwnedResources;
 import io.github.urae.tensor.Tensor;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -29,11 +29,14 @@ public final class ShardedSafetensors implements TensorSource {
   private final Map<String, SafetensorsFile> shards;
   private final Map<String, SafetensorsFile> shardOf;
   private final Map<String, TensorInfo> tensors;
+  private final OwnedResources opened;
 
   private ShardedSafetensors(
       Map<String, SafetensorsFile> shards,
       Map<String, SafetensorsFile> shardOf,
-      Map<String, TensorInfo> tensors) {
+      Map<String, TensorInfo> tensors,
+      OwnedResources opened) {
+    this.opened = opened;
     this.shards = shards;
     this.shardOf = shardOf;
     this.tensors = tensors;
@@ -51,18 +54,15 @@ public final class ShardedSafetensors implements TensorSource {
   public static ShardedSafetensors open(Path index) throws IOException {
     Map<String, String> weightMap = readWeightMap(index);
     Path folder = index.toAbsolutePath().getParent();
-    Map<String, SafetensorsFile> shards = new LinkedHashMap<>();
+    OwnedResources opened = new OwnedResources();
     try {
+      Map<String, SafetensorsFile> shards = new LinkedHashMap<>();
       for (String name : weightMap.values().stream().distinct().sorted().toList()) {
-        shards.put(name, SafetensorsFile.open(resolve(index, folder, name)));
+        shards.put(name, opened.add(SafetensorsFile.open(resolve(index, folder, name))));
       }
-      return collect(index, weightMap, shards);
-    } catch (IOException | RuntimeException | Error e) {
-      try {
-        closeAll(shards.values());
-      } catch (IOException suppressed) {
-        e.addSuppressed(suppressed);
-      }
+      return collect(index, weightMap, shards, opened);
+    } catch (Throwable e) {
+      opened.closeAfter(e);
       throw e;
     }
   }
@@ -108,7 +108,10 @@ public final class ShardedSafetensors implements TensorSource {
   }
 
   private static ShardedSafetensors collect(
-      Path index, Map<String, String> weightMap, Map<String, SafetensorsFile> shards) {
+      Path index,
+      Map<String, String> weightMap,
+      Map<String, SafetensorsFile> shards,
+      OwnedResources opened) {
     Map<String, SafetensorsFile> shardOf = new LinkedHashMap<>();
     Map<String, TensorInfo> tensors = new LinkedHashMap<>();
     shards.forEach(
@@ -135,7 +138,7 @@ public final class ShardedSafetensors implements TensorSource {
                 index + ": tensor '" + name + "' is not in its shard '" + shardName + "'");
           }
         });
-    return new ShardedSafetensors(shards, shardOf, Collections.unmodifiableMap(tensors));
+    return new ShardedSafetensors(shards, shardOf, Collections.unmodifiableMap(tensors), opened);
   }
 
   @Override
@@ -180,22 +183,6 @@ public final class ShardedSafetensors implements TensorSource {
 
   @Override
   public void close() throws IOException {
-    closeAll(shards.values());
-  }
-
-  private static void closeAll(Iterable<SafetensorsFile> files) throws IOException {
-    List<Throwable> failures = new ArrayList<>();
-    for (SafetensorsFile file : files) {
-      try {
-        file.close();
-      } catch (IOException | RuntimeException e) {
-        failures.add(e);
-      }
-    }
-    if (!failures.isEmpty()) {
-      IOException first = new IOException("closing failed", failures.get(0));
-      failures.stream().skip(1).forEach(first::addSuppressed);
-      throw first;
-    }
+    opened.close();
   }
 }

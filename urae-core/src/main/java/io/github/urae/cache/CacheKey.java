@@ -1,0 +1,111 @@
+package io.github.urae.cache;
+
+import io.github.urae.safetensors.TensorSource;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+
+/**
+ * Everything that a derived file depends on, as a SHA-256 digest. Equal keys mean equal content.
+ * Not thread-safe while it is being built.
+ */
+public final class CacheKey {
+
+  private static final int BUFFER_BYTES = 1 << 20;
+
+  private final MessageDigest digest;
+  private String name;
+
+  /**
+   * Starts a key.
+   *
+   * @param kind what the file is and how it is made; change it when the way of making changes
+   */
+  public CacheKey(String kind) {
+    digest = sha256();
+    add(kind);
+  }
+
+  private static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("every Java platform has SHA-256", e);
+    }
+  }
+
+  /**
+   * Adds a value.
+   *
+   * @param value anything with a string form that tells it from others
+   * @return this
+   */
+  public CacheKey add(Object value) {
+    if (name != null) {
+      throw new IllegalStateException("the key is complete");
+    }
+    byte[] bytes = value.toString().getBytes(StandardCharsets.UTF_8);
+    // The length first: no two sequences of values give the same bytes.
+    digest.update(ByteBuffer.allocate(Integer.BYTES).putInt(0, bytes.length));
+    digest.update(bytes);
+    return this;
+  }
+
+  /**
+   * Adds a checkpoint: of each file the real path, size, modification time and header.
+   *
+   * @param source an open checkpoint
+   * @return this
+   * @throws IOException if a file cannot be looked at
+   */
+  public CacheKey addCheckpoint(TensorSource source) throws IOException {
+    for (Path file : source.files()) {
+      add(file.toRealPath());
+      add(Files.size(file));
+      add(Files.getLastModifiedTime(file));
+      add(headerDigest(file));
+    }
+    return this;
+  }
+
+  private static String headerDigest(Path file) throws IOException {
+    try (InputStream in = Files.newInputStream(file)) {
+      byte[] prefix = in.readNBytes(Long.BYTES);
+      long length = ByteBuffer.wrap(prefix).order(ByteOrder.LITTLE_ENDIAN).getLong();
+      return HexFormat.of().formatHex(sha256().digest(in.readNBytes(Math.toIntExact(length))));
+    }
+  }
+
+  /**
+   * Adds a file by its whole content, wherever it lies.
+   *
+   * @param file an adapter, for instance
+   * @return this
+   * @throws IOException if it cannot be read
+   */
+  public CacheKey addContent(Path file) throws IOException {
+    MessageDigest content = sha256();
+    byte[] buffer = new byte[BUFFER_BYTES];
+    try (InputStream in = Files.newInputStream(file)) {
+      for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
+        content.update(buffer, 0, count);
+      }
+    }
+    return add(HexFormat.of().formatHex(content.digest()));
+  }
+
+  /** Returns the key as a file name: 40 hexadecimal digits. Completes the key. */
+  String name() {
+    if (name == null) {
+      name = HexFormat.of().formatHex(digest.digest(), 0, 20);
+    }
+    return name;
+  }
+}

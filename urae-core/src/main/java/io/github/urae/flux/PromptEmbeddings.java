@@ -1,0 +1,46 @@
+package io.github.urae.flux;
+
+import io.github.urae.InvalidRequestException;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Tensor;
+
+/**
+ * What the text encoders make of one or several prompts. Can be kept and used for any number of
+ * generations with the same checkpoint.
+ *
+ * @param pooled CLIP's pooled embeddings, float32 [prompts, 768]
+ * @param sequence T5's embeddings of every token, float32 [prompts, T, 4096]; T is at most 512
+ *     (FLUX.1-dev)
+ */
+public record PromptEmbeddings(Tensor pooled, Tensor sequence) {
+
+  /** Checks that both are float32, of rank 2 and 3, for the same number of prompts. */
+  public PromptEmbeddings {
+    boolean fits =
+        pooled.type() == ElementType.F32
+            && sequence.type() == ElementType.F32
+            && pooled.shape().rank() == 2
+            && sequence.shape().rank() == 3
+            && pooled.shape().dimension(0) == sequence.shape().dimension(0)
+            && pooled.shape().elementCount() > 0
+            && sequence.shape().elementCount() > 0;
+    if (!fits) {
+      throw new InvalidRequestException(
+          "embeddings: expected float32 [prompts, width] and [prompts, tokens, width], found "
+              + pooled.type()
+              + pooled.shape()
+              + " and "
+              + sequence.type()
+              + sequence.shape());
+    }
+  }
+
+  /**
+   * Returns the number of prompts.
+   *
+   * @return at least 1
+   */
+  public int prompts() {
+    return Math.toIntExact(pooled.shape().dimension(0));
+  }
+}

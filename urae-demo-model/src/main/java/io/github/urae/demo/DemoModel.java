@@ -1,0 +1,138 @@
+package io.github.urae.demo;
+
+import java.io.BufferedReader;
+import java.io.FileNotFoundException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Comparator;
+import java.util.List;
+import java.util.UUID;
+import java.util.stream.Stream;
+
+/**
+ * The small checkpoint and its adapters as files on disk. It draws plain shapes in plain colours:
+ * 'a large striped yellow star on a black background'. Native size 128x128, T5 length 64.
+ */
+public final class DemoModel {
+
+  /**
+   * Part of the folder's name; changes with the files, so that old copies are not taken for new.
+   */
+  private static final String VERSION = "1";
+
+  private final Path folder;
+
+  private DemoModel(Path folder) {
+    this.folder = folder;
+  }
+
+  /**
+   * Unpacks the files (8 MB) unless they are there already. Several processes may do so at once.
+   *
+   * @param parent folder to hold the folder {@code demo-model-N}; made if missing
+   * @return the unpacked files
+   * @throws IOException if they cannot be written
+   */
+  public static DemoModel unpackInto(Path parent) throws IOException {
+    Path target = parent.resolve("demo-model-" + VERSION);
+    if (!Files.isDirectory(target)) {
+      Files.createDirectories(parent);
+      Path temporary = parent.resolve(target.getFileName() + "." + UUID.randomUUID() + ".partial");
+      try {
+        for (String name : fileNames()) {
+          Path file = temporary.resolve(name);
+          Files.createDirectories(file.getParent());
+          try (InputStream in = resource(name)) {
+            Files.copy(in, file);
+          }
+        }
+        moveUnlessThere(temporary, target);
+      } finally {
+        deleteTree(temporary);
+      }
+    }
+    return new DemoModel(target);
+  }
+
+  /**
+   * Returns the checkpoint.
+   *
+   * @return a folder in diffusers layout
+   */
+  public Path checkpoint() {
+    return folder.resolve("flux-tiny");
+  }
+
+  /**
+   * Returns URAE's LoRA for twice the native size.
+   *
+   * @return a safetensors file
+   */
+  public Path adapter2k() {
+    return folder.resolve("adapters/urae_2k_adapter.safetensors");
+  }
+
+  /**
+   * Returns URAE's minor components for four times the native size, to be used after {@link
+   * #adapter2k()}.
+   *
+   * @return a safetensors file
+   */
+  public Path adapter4k() {
+    return folder.resolve("adapters/urae_4k_adapter.safetensors");
+  }
+
+  private static List<String> fileNames() throws IOException {
+    try (BufferedReader names =
+        new BufferedReader(new InputStreamReader(resource("files.txt"), StandardCharsets.UTF_8))) {
+      return names.lines().toList();
+    }
+  }
+
+  private static InputStream resource(String name) throws IOException {
+    InputStream in = DemoModel.class.getResourceAsStream(name);
+    if (in == null) {
+      throw new FileNotFoundException("resource " + name + " is missing from urae-demo-model");
+    }
+    return in;
+  }
+
+  private static void moveUnlessThere(Path temporary, Path target) throws IOException {
+    try {
+      Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+    } catch (FileAlreadyExistsException e) {
+      // Another process was faster.
+    } catch (FileSystemException e) {
+      // The same, as Linux and Windows report it for a folder that is not empty.
+      if (!Files.isDirectory(target)) {
+        throw e;
+      }
+    }
+  }
+
+  private static void deleteTree(Path root) throws IOException {
+    if (!Files.exists(root)) {
+      return;
+    }
+    try (Stream<Path> files = Files.walk(root)) {
+      files
+          .sorted(Comparator.reverseOrder())
+          .forEach(
+              file -> {
+                try {
+                  Files.delete(file);
+                } catch (IOException e) {
+                  throw new UncheckedIOException(e);
+                }
+              });
+    }
+  }
+}

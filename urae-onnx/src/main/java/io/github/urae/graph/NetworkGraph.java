@@ -1,0 +1,31 @@
+package io.github.urae.graph;
+
+import ai.onnx.proto.OnnxMl;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Shape;
+import java.util.Map;
+
+/**
+ * A network without its weights.
+ *
+ * @param name the network, for messages: {@code "transformer"}
+ * @param type element type of the weights and of most of the arithmetic
+ * @param graph nodes, inputs, outputs and constants
+ * @param weights shapes of all weights by name; each feeds its operators directly, so that it can
+ *     be replaced in a session
+ */
+public record NetworkGraph(
+    String name, ElementType type, OnnxMl.GraphProto graph, Map<String, Shape> weights) {
+
+  /** ONNX operator set of all graphs: the first with rotary embedding and RMS normalisation. */
+  public static final long OPSET = 23;
+
+  /** Version of ONNX Runtime's own operators. */
+  public static final long MICROSOFT_OPSET = 1;
+
+  /** Domain of ONNX Runtime's own operators. */
+  public static final String MICROSOFT_DOMAIN = "com.microsoft";
+
+  /** Version of ONNX's file format, of the same release as the operator set. */
+  public static final long IR_VERSION = 11;
+}

@@ -1,0 +1,102 @@
+package io.github.urae.pipeline;
+
+import io.github.urae.CancellationToken;
+import io.github.urae.flux.LatentGrid;
+import io.github.urae.flux.Profile;
+import io.github.urae.flux.PromptEmbeddings;
+import io.github.urae.flux.RotaryTables;
+import io.github.urae.flux.Schedule;
+import io.github.urae.graph.TransformerConfig;
+import io.github.urae.session.NetworkSession;
+import io.github.urae.tensor.Tensor;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+
+/** Runs the transformer over the noise levels of a schedule. Owns nothing. */
+final class Denoiser {
+
+  private final NetworkSession transformer;
+  private final TransformerConfig config;
+  private final LatentGrid grid;
+  private final Schedule schedule;
+  private final double guidance;
+  private final Map<String, Tensor> tables = new HashMap<>();
+
+  Denoiser(
+      NetworkSession transformer,
+      TransformerConfig config,
+      LatentGrid grid,
+      int textTokens,
+      Profile profile,
+      Schedule schedule,
+      double guidance) {
+    this.transformer = transformer;
+    this.config = config;
+    this.grid = grid;
+    this.schedule = schedule;
+    this.guidance = guidance;
+    // Proportional attention sits in the query's tables alone.
+    double factor = profile.queryFactor(textTokens + grid.tokens());
+    addTables("query", textTokens, profile.ntkFactor(), factor);
+    addTables("key", textTokens, profile.ntkFactor(), 1);
+  }
+
+  private void addTables(String side, int textTokens, double ntkFactor, double factor) {
+    int[] axes = config.rotaryAxes().stream().mapToInt(Integer::intValue).toArray();
+    RotaryTables computed = RotaryTables.of(axes, textTokens, grid, ntkFactor, factor);
+    long tokens = textTokens + grid.tokens();
+    tables.put(side + "_cos", Tensor.ofFloats(computed.cos(), tokens, config.headDim() / 2));
+    tables.put(side + "_sin", Tensor.ofFloats(computed.sin(), tokens, config.headDim() / 2));
+  }
+
+  /** Hears of every step: its index, and the latents after it. */
+  @FunctionalInterface
+  interface StepObserver {
+    void onStep(int step, float[] latents);
+  }
+
+  /**
+   * Denoises a batch.
+   *
+   * @param noise packed [B, tokens, 64]; unchanged
+   * @param embeddings one for each of the batch
+   * @return packed [B, tokens, 64]
+   */
+  float[] denoise(
+      float[] noise,
+      PromptEmbeddings embeddings,
+      CancellationToken cancellation,
+      StepObserver observer) {
+    float[] latents = noise;
+    for (int step = 0; step < schedule.steps(); step++) {
+      float[] velocity = velocity(step, latents, embeddings, cancellation);
+      latents = schedule.step(step, latents, velocity);
+      observer.onStep(step, latents);
+    }
+    return latents;
+  }
+
+  /** Predicts the velocity at a step's noise level: packed [B, tokens, 64]. */
+  float[] velocity(
+      int step, float[] latents, PromptEmbeddings embeddings, CancellationToken cancellation) {
+    int batch = embeddings.prompts();
+    Map<String, Tensor> inputs = new HashMap<>(tables);
+    inputs.put(
+        "hidden_states",
+        Tensor.ofFloats(latents, batch, grid.tokens(), LatentGrid.PACKED_CHANNELS));
+    inputs.put("encoder_hidden_states", embeddings.sequence());
+    inputs.put("pooled_projections", embeddings.pooled());
+    inputs.put("timestep", repeated(schedule.modelTime(step), batch));
+    if (config.guidance()) {
+      inputs.put("guidance", repeated((float) guidance, batch));
+    }
+    return transformer.run(inputs, cancellation);
+  }
+
+  private static Tensor repeated(float value, int count) {
+    float[] values = new float[count];
+    Arrays.fill(values, value);
+    return Tensor.ofFloats(values, count);
+  }
+}

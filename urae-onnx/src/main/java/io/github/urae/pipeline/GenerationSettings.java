@@ -1,0 +1,90 @@
+package io.github.urae.pipeline;
+
+import io.github.urae.flux.Profile;
+import io.github.urae.flux.TimestepShift;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalLong;
+
+/**
+ * Everything that a picture was made with, so that it can be made again.
+ *
+ * @param model folder of the checkpoint
+ * @param prompt what CLIP, and T5 unless told otherwise, read; empty if embeddings were given
+ * @param secondPrompt what T5 read, if another
+ * @param width pixels
+ * @param height pixels
+ * @param steps denoising steps
+ * @param guidance guidance scale; empty where the transformer takes none
+ * @param seed seed of the noise; empty if latents were given
+ * @param seedIndex which image of those drawn from this seed, from 0
+ * @param seedImages how many images were drawn from this seed together
+ * @param textTokens number of text tokens
+ * @param profile the profile with its numbers
+ * @param device where it was drawn
+ * @param elementType element type of the transformer
+ */
+public record GenerationSettings(
+    String model,
+    Optional<String> prompt,
+    Optional<String> secondPrompt,
+    int width,
+    int height,
+    int steps,
+    OptionalDouble guidance,
+    OptionalLong seed,
+    int seedIndex,
+    int seedImages,
+    int textTokens,
+    Profile profile,
+    String device,
+    String elementType) {
+
+  /**
+   * Returns the settings as text, as they stand in a PNG's text chunks.
+   *
+   * @return keys and values, in order
+   */
+  public Map<String, String> asText() {
+    Map<String, String> text = new LinkedHashMap<>();
+    text.put("Software", "urae");
+    prompt.ifPresent(value -> text.put("prompt", value));
+    secondPrompt.ifPresent(value -> text.put("prompt_2", value));
+    text.put("model", model);
+    text.put("width", Integer.toString(width));
+    text.put("height", Integer.toString(height));
+    text.put("steps", Integer.toString(steps));
+    guidance.ifPresent(value -> text.put("guidance", Double.toString(value)));
+    seed.ifPresent(
+        value -> {
+          text.put("seed", Long.toString(value));
+          text.put("image", seedIndex + " of " + seedImages);
+        });
+    text.put("max_sequence_length", Integer.toString(textTokens));
+    text.put("profile", profile.name());
+    text.put("shift", describe(profile.shift()));
+    text.put("ntk_factor", Double.toString(profile.ntkFactor()));
+    text.put("proportional_attention", Boolean.toString(profile.proportionalAttention()));
+    text.put("native_tokens", Long.toString(profile.nativeTokens()));
+    text.put("device", device);
+    text.put("element_type", elementType);
+    return text;
+  }
+
+  private static String describe(TimestepShift shift) {
+    if (shift instanceof TimestepShift.Static fixed) {
+      return "static " + fixed.shift();
+    }
+    TimestepShift.Dynamic dynamic = (TimestepShift.Dynamic) shift;
+    return "dynamic "
+        + dynamic.baseShift()
+        + " at "
+        + dynamic.baseTokens()
+        + " tokens, "
+        + dynamic.maxShift()
+        + " at "
+        + dynamic.maxTokens();
+  }
+}

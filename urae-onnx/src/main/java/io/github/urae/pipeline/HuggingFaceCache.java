@@ -1,0 +1,45 @@
+package io.github.urae.pipeline;
+
+import io.github.urae.ModelException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** Finds a model's files in a folder of Hugging Face's download cache. */
+final class HuggingFaceCache {
+
+  private HuggingFaceCache() {}
+
+  /**
+   * Returns the snapshot of a folder {@code models--ORG--NAME}: the one that {@code refs/main}
+   * names, or the only one. Any other path is returned as it is.
+   */
+  static Path snapshot(Path path) throws IOException {
+    Path snapshots = path.resolve("snapshots");
+    if (!Files.isDirectory(snapshots) || Files.exists(path.resolve("model_index.json"))) {
+      return path;
+    }
+    Path main = path.resolve("refs").resolve("main");
+    if (Files.exists(main)) {
+      Path named = snapshots.resolve(Files.readString(main).strip());
+      if (Files.isDirectory(named)) {
+        return named;
+      }
+    }
+    List<Path> all;
+    try (Stream<Path> entries = Files.list(snapshots)) {
+      all = entries.filter(Files::isDirectory).toList();
+    }
+    if (all.size() != 1) {
+      throw new ModelException(
+          path
+              + ": expected one snapshot of a model, found "
+              + all.size()
+              + "; name a folder below "
+              + snapshots);
+    }
+    return all.get(0);
+  }
+}

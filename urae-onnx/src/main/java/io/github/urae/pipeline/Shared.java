@@ -1,0 +1,74 @@
+package io.github.urae.pipeline;
+
+import java.io.Closeable;
+import java.io.IOException;
+
+/**
+ * Something that is closed when its owner has let go of it and nobody uses it any more.
+ * Thread-safe.
+ */
+final class Shared<T extends Closeable> {
+
+  private final T resource;
+  private int holders = 1;
+  private boolean retired;
+
+  /** Takes over a resource; the caller becomes its owner. */
+  Shared(T resource) {
+    this.resource = resource;
+  }
+
+  /** Keeps the resource open until the lease is closed. */
+  synchronized Lease<T> lease() {
+    if (holders == 0) {
+      throw new IllegalStateException("closed");
+    }
+    holders++;
+    return new Lease<>(this);
+  }
+
+  /** The owner lets go. Calling it again changes nothing. */
+  void retire() throws IOException {
+    synchronized (this) {
+      if (retired) {
+        return;
+      }
+      retired = true;
+    }
+    release();
+  }
+
+  private void release() throws IOException {
+    boolean last;
+    synchronized (this) {
+      holders--;
+      last = holders == 0;
+    }
+    if (last) {
+      resource.close();
+    }
+  }
+
+  /** One use of a shared resource. */
+  static final class Lease<T extends Closeable> implements Closeable {
+
+    private Shared<T> shared;
+
+    private Lease(Shared<T> shared) {
+      this.shared = shared;
+    }
+
+    T get() {
+      return shared.resource;
+    }
+
+    @Override
+    public void close() throws IOException {
+      if (shared != null) {
+        Shared<T> released = shared;
+        shared = null;
+        released.release();
+      }
+    }
+  }
+}

@@ -1,0 +1,71 @@
+package io.github.urae.pipeline;
+
+import io.github.urae.CancellationToken;
+import io.github.urae.flux.PromptEmbeddings;
+import io.github.urae.graph.ClipTextConfig;
+import io.github.urae.graph.T5Config;
+import io.github.urae.session.NetworkSession;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Shape;
+import io.github.urae.tensor.Tensor;
+import io.github.urae.tokenizer.Tokenizer;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Prompts to embeddings: CLIP for the pooled one, T5 for the sequence. One prompt at a time, so
+ * that memory does not grow with their number. Owns nothing.
+ */
+record TextEncoders(
+    Tokenizer clipTokenizer,
+    NetworkSession clip,
+    ClipTextConfig clipConfig,
+    Tokenizer t5Tokenizer,
+    NetworkSession t5,
+    T5Config t5Config) {
+
+  /**
+   * Encodes prompts.
+   *
+   * @param clipPrompts read by CLIP
+   * @param t5Prompts read by T5, as many
+   * @param textTokens number of T5's tokens
+   */
+  PromptEmbeddings encode(
+      List<String> clipPrompts,
+      List<String> t5Prompts,
+      int textTokens,
+      CancellationToken cancellation) {
+    int count = clipPrompts.size();
+    float[] pooled = new float[count * clipConfig.width()];
+    float[] sequence = new float[Math.multiplyExact(count * textTokens, t5Config.width())];
+    Tensor buckets = ofLongs(t5Config.relativePositionBuckets(textTokens), textTokens, textTokens);
+    for (int i = 0; i < count; i++) {
+      long[] clipIds = clipTokenizer.encode(clipPrompts.get(i), clipConfig.positions());
+      copy(
+          clip.run(Map.of("input_ids", ofLongs(clipIds, 1, clipIds.length)), cancellation),
+          pooled,
+          i);
+      long[] t5Ids = t5Tokenizer.encode(t5Prompts.get(i), textTokens);
+      Map<String, Tensor> inputs =
+          Map.of("input_ids", ofLongs(t5Ids, 1, textTokens), "relative_buckets", buckets);
+      copy(t5.run(inputs, cancellation), sequence, i);
+    }
+    return new PromptEmbeddings(
+        Tensor.ofFloats(pooled, count, clipConfig.width()),
+        Tensor.ofFloats(sequence, count, textTokens, t5Config.width()));
+  }
+
+  private static void copy(float[] one, float[] all, int index) {
+    System.arraycopy(one, 0, all, index * one.length, one.length);
+  }
+
+  private static Tensor ofLongs(long[] values, long... dimensions) {
+    ByteBuffer data =
+        ByteBuffer.allocateDirect(values.length * Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    data.asLongBuffer().put(values);
+    return Tensor.view(ElementType.I64, Shape.of(dimensions), data, "token ids");
+  }
+}

@@ -1,0 +1,52 @@
+package io.github.urae;
+
+import io.github.urae.demo.DemoModel;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+
+/** The demo checkpoint and recorded data of the tests. */
+public final class TestData {
+
+  /** Working files of tests: under the build's folder, so that nothing is left elsewhere. */
+  public static final Path CACHE = Path.of("target", "test-cache").toAbsolutePath();
+
+  private TestData() {}
+
+  /** Returns the demo checkpoint, unpacked. */
+  public static DemoModel demo() {
+    try {
+      return DemoModel.unpackInto(CACHE);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Returns a file under {@code src/test/resources}. */
+  public static Path path(String name) {
+    try {
+      return Path.of(TestData.class.getResource("/" + name).toURI());
+    } catch (URISyntaxException e) {
+      throw new IllegalArgumentException(name, e);
+    }
+  }
+
+  /** Returns the largest absolute difference, relative to the largest expected value. */
+  public static double relativeDifference(float[] expected, float[] actual) {
+    if (expected.length != actual.length) {
+      throw new AssertionError("expected " + expected.length + " values, got " + actual.length);
+    }
+    double largest = 0;
+    double scale = 0;
+    for (int i = 0; i < expected.length; i++) {
+      double difference = Math.abs((double) expected[i] - actual[i]);
+      // A comparison that NaN does not pass.
+      if (!(difference <= largest)) {
+        largest = Double.isNaN(difference) ? Double.POSITIVE_INFINITY : difference;
+      }
+      scale = Math.max(scale, Math.abs(expected[i]));
+    }
+    return largest / scale;
+  }
+}

@@ -1,0 +1,101 @@
+package io.github.urae.pipeline;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.urae.TestData;
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.Profile;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.StreamSupport;
+import javax.imageio.ImageIO;
+
+/** Whole runs that the reference recorded: {@code golden/cases.json}. */
+record GoldenCase(JsonNode json) {
+
+  static GoldenCase named(String name) {
+    try {
+      JsonNode all = new ObjectMapper().readTree(TestData.path("golden/cases.json").toFile());
+      for (JsonNode row : all) {
+        if (row.get("name").textValue().equals(name)) {
+          return new GoldenCase(row);
+        }
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    throw new IllegalArgumentException(name);
+  }
+
+  String name() {
+    return json.get("name").textValue();
+  }
+
+  int steps() {
+    return json.get("steps").intValue();
+  }
+
+  boolean ultra() {
+    return json.path("ultra").asBoolean();
+  }
+
+  List<Integer> recordedSteps() {
+    return StreamSupport.stream(json.get("latents_recorded").spliterator(), false)
+        .map(JsonNode::intValue)
+        .toList();
+  }
+
+  GenerationRequest.Builder request() {
+    GenerationRequest.Builder builder =
+        GenerationRequest.builder(texts("prompt"))
+            .size(json.get("width").intValue(), json.get("height").intValue())
+            .steps(steps())
+            .guidance(json.get("guidance").doubleValue())
+            .seed(json.get("seed").longValue())
+            .imagesPerPrompt(json.path("images_per_prompt").asInt(1))
+            .maxSequenceLength(json.get("sequence").intValue())
+            .profile(ultra() ? Profile.Choice.ULTRA : Profile.Choice.STANDARD);
+    if (ultra()) {
+      builder.nativeTokens(json.get("native_tokens").longValue());
+    }
+    if (json.get("prompt_2").isArray()) {
+      builder.secondPrompts(texts("prompt_2").toArray(new String[0]));
+    }
+    return builder;
+  }
+
+  private List<String> texts(String key) {
+    List<String> texts = new ArrayList<>();
+    json.get(key).forEach(node -> texts.add(node.textValue()));
+    return texts;
+  }
+
+  List<BufferedImage> pictures() throws IOException {
+    List<BufferedImage> pictures = new ArrayList<>();
+    for (JsonNode file : json.get("files")) {
+      pictures.add(ImageIO.read(TestData.path("golden/cases/" + file.textValue()).toFile()));
+    }
+    return pictures;
+  }
+
+  /** Returns the largest difference of any colour of any pixel, in 255ths. */
+  static int largestDifference(BufferedImage expected, BufferedImage actual) {
+    if (expected.getWidth() != actual.getWidth() || expected.getHeight() != actual.getHeight()) {
+      throw new AssertionError("sizes differ");
+    }
+    int largest = 0;
+    for (int y = 0; y < expected.getHeight(); y++) {
+      for (int x = 0; x < expected.getWidth(); x++) {
+        for (int shift = 0; shift < 24; shift += 8) {
+          int a = (expected.getRGB(x, y) >> shift) & 0xFF;
+          int b = (actual.getRGB(x, y) >> shift) & 0xFF;
+          largest = Math.max(largest, Math.abs(a - b));
+        }
+      }
+    }
+    return largest;
+  }
+}

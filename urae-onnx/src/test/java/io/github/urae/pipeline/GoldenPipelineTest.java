@@ -1,0 +1,221 @@
+package io.github.urae.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.urae.CancellationToken;
+import io.github.urae.ProgressListener;
+import io.github.urae.TestData;
+import io.github.urae.cache.WeightCache;
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.LatentGrid;
+import io.github.urae.flux.Profile;
+import io.github.urae.flux.PromptEmbeddings;
+import io.github.urae.flux.Schedule;
+import io.github.urae.flux.TorchGenerator;
+import io.github.urae.safetensors.SafetensorsFile;
+import io.github.urae.session.Device;
+import io.github.urae.tensor.Tensor;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Every stage against the reference's recorded output, to the tolerances of the design. */
+class GoldenPipelineTest {
+
+  /** Of the tensor's largest value: one network. */
+  private static final double ONE_STAGE = 1e-4;
+
+  /** Of the tensor's largest value: several steps. */
+  private static final double SEVERAL_STEPS = 1e-3;
+
+  private static Networks networks;
+  private static FluxPipeline pipeline;
+
+  @BeforeAll
+  static void open() throws IOException {
+    networks =
+        Networks.open(
+            TestData.demo().checkpoint(),
+            Device.cpu(),
+            new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
+            OptionalInt.empty(),
+            false,
+            ProgressListener.NONE,
+            new CancellationToken());
+    pipeline =
+        FluxPipeline.builder()
+            .model(TestData.demo().checkpoint())
+            .device(Device.cpu())
+            .cacheFolder(TestData.CACHE)
+            .build();
+  }
+
+  @AfterAll
+  static void close() throws IOException {
+    networks.close();
+    pipeline.close();
+  }
+
+  private static void assertClose(String what, float[] expected, float[] actual, double tolerance) {
+    double difference = TestData.relativeDifference(expected, actual);
+    System.out.printf("%-44s %.2e (allowed %.0e)%n", what, difference, tolerance);
+    assertThat(difference).as(what).isLessThan(tolerance);
+  }
+
+  @Test
+  void textEncoders() throws IOException {
+    JsonNode rows = new ObjectMapper().readTree(TestData.path("golden/tokens.json").toFile());
+    try (SafetensorsFile golden = SafetensorsFile.open(TestData.path("golden/text.safetensors"))) {
+      for (int i = 0; i < rows.size(); i++) {
+        List<String> prompt = List.of(rows.get(i).get("text").textValue());
+        for (Map.Entry<String, Integer> length :
+            Map.of("sequence", 64, "sequence_12", 12).entrySet()) {
+          PromptEmbeddings encoded =
+              networks
+                  .encoders()
+                  .encode(prompt, prompt, length.getValue(), new CancellationToken());
+          assertClose(
+              "prompt " + i + " pooled",
+              golden.tensor(i + ".pooled").toFloats(),
+              encoded.pooled().toFloats(),
+              ONE_STAGE);
+          assertClose(
+              "prompt " + i + " " + length.getKey(),
+              golden.tensor(i + "." + length.getKey()).toFloats(),
+              encoded.sequence().toFloats(),
+              ONE_STAGE);
+        }
+      }
+    }
+  }
+
+  @Test
+  void autoencoder() throws IOException {
+    try (SafetensorsFile golden = SafetensorsFile.open(TestData.path("golden/vae.safetensors"))) {
+      compareDecoded(golden, "latents", "decoded");
+      compareDecoded(golden, "large_latents", "large_decoded");
+    }
+  }
+
+  private static void compareDecoded(SafetensorsFile golden, String input, String output)
+      throws IOException {
+    float[] decoded =
+        networks
+            .decoder()
+            .decoder()
+            .run(Map.of("latent_sample", golden.tensor(input)), new CancellationToken());
+    assertClose("VAE " + output, golden.tensor(output).toFloats(), decoded, ONE_STAGE);
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "standard-128",
+        "standard-wide",
+        "standard-guidance-1",
+        "standard-batch",
+        "standard-prompt-2",
+        "ultra-512-no-adapter"
+      })
+  void everyStageOfACase(String name) throws IOException {
+    GoldenCase golden = GoldenCase.named(name);
+    try (SafetensorsFile recorded =
+        SafetensorsFile.open(TestData.path("golden/cases/" + name + ".safetensors"))) {
+      GenerationRequest request = golden.request().build();
+      LatentGrid grid = new LatentGrid(request.width().getAsInt(), request.height().getAsInt());
+      int images = request.promptCount() * request.imagesPerPrompt();
+      float[] noise =
+          grid.pack(
+              new TorchGenerator(request.seeds().get(0)).randn(images * grid.latentElements()));
+      if (recorded.find("noise").isPresent()) {
+        assertClose(name + " noise", recorded.tensor("noise").toFloats(), noise, 3e-7);
+      }
+      Profile profile =
+          request.profile(networks.checkpoint().scheduler(), networks.nativeTokens(), false);
+      Schedule schedule = Schedule.of(golden.steps(), profile.shift(), grid.tokens());
+      assertThat(schedule.sigmas()).isEqualTo(recorded.tensor("sigmas").toFloats());
+
+      // The recorded embeddings, so that errors of the text encoders do not add up.
+      PromptEmbeddings embeddings =
+          new PromptEmbeddings(copy(recorded.tensor("pooled")), copy(recorded.tensor("sequence")));
+      Denoiser denoiser =
+          new Denoiser(
+              networks.transformer(),
+              networks.checkpoint().transformer(),
+              grid,
+              golden.json().get("sequence").intValue(),
+              profile,
+              schedule,
+              request.guidance().getAsDouble());
+      float[] velocity = denoiser.velocity(0, noise, embeddings, new CancellationToken());
+      assertClose(
+          name + " first velocity",
+          recorded.tensor("first_velocity").toFloats(),
+          velocity,
+          ONE_STAGE);
+      denoiser.denoise(
+          noise,
+          embeddings,
+          new CancellationToken(),
+          (step, latents) -> compareLatents(golden, recorded, step, latents));
+    }
+  }
+
+  private static void compareLatents(
+      GoldenCase golden, SafetensorsFile recorded, int step, float[] latents) {
+    if (!golden.recordedSteps().contains(step)) {
+      return;
+    }
+    try {
+      assertClose(
+          golden.name() + " latents after step " + step,
+          recorded.tensor("latents_" + step).toFloats(),
+          latents,
+          step == 0 ? ONE_STAGE : SEVERAL_STEPS);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static Tensor copy(Tensor tensor) {
+    return Tensor.ofFloats(tensor.toFloats(), tensor.shape().toArray());
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "standard-128",
+        "standard-wide",
+        "standard-guidance-1",
+        "standard-batch",
+        "standard-prompt-2",
+        "ultra-512-no-adapter"
+      })
+  void picturesOfACase(String name) throws IOException {
+    GoldenCase golden = GoldenCase.named(name);
+    List<BufferedImage> expected = golden.pictures();
+    for (int batchSize : new int[] {1, 3}) {
+      List<GeneratedImage> actual =
+          pipeline.generate(golden.request().batchSize(batchSize).build());
+      assertThat(actual).hasSameSizeAs(expected);
+      for (int i = 0; i < expected.size(); i++) {
+        int difference =
+            GoldenCase.largestDifference(expected.get(i), actual.get(i).toBufferedImage());
+        System.out.printf("%s picture %d: %d of 255%n", name, i, difference);
+        assertThat(difference)
+            .as("%s, picture %d, batches of %d", name, i, batchSize)
+            .isLessThanOrEqualTo(golden.ultra() ? 2 : 1);
+      }
+    }
+  }
+}
