@@ -1,0 +1,276 @@
+package io.github.urae.examples;
+
+import io.github.urae.FileFormatException;
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.Profile;
+import io.github.urae.flux.TimestepShift;
+import io.github.urae.pipeline.FluxPipeline;
+import io.github.urae.pipeline.GeneratedImage;
+import io.github.urae.pipeline.GenerationSettings;
+import io.github.urae.safetensors.SafetensorsFile;
+import io.github.urae.safetensors.SafetensorsWriter;
+import io.github.urae.tensor.Tensor;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code urae generate}: draws pictures from prompts. */
+@Command(
+    name = "generate",
+    description = "Draw pictures from prompts.",
+    mixinStandardHelpOptions = true,
+    sortOptions = false)
+final class GenerateCommand implements Callable<Integer> {
+
+  /** Name of the tensor in files of latents. */
+  private static final String LATENTS = "latents";
+
+  @Spec CommandSpec spec;
+
+  @Parameters(arity = "1..*", paramLabel = "PROMPT", description = "What to draw.")
+  List<String> prompts;
+
+  @Mixin ModelOptions model;
+
+  @Option(
+      names = "--prompt-2",
+      paramLabel = "TEXT",
+      description = "Prompt for T5 alone; CLIP keeps PROMPT. Once for each PROMPT.")
+  List<String> secondPrompts = List.of();
+
+  @Option(
+      names = "--width",
+      paramLabel = "PIXELS",
+      description = "A multiple of 16 (default: the checkpoint's native size).")
+  Integer width;
+
+  @Option(
+      names = "--height",
+      paramLabel = "PIXELS",
+      description = "A multiple of 16 (default: the checkpoint's native size).")
+  Integer height;
+
+  @Option(
+      names = "--steps",
+      paramLabel = "N",
+      description = "Denoising steps (default: 28, or 4 for -schnell).")
+  Integer steps;
+
+  @Option(
+      names = "--guidance",
+      paramLabel = "F",
+      description = "Guidance scale (default: 3.5; -schnell has none).")
+  Double guidance;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      split = ",",
+      description = "One for all pictures, or one each, with commas (default: random).")
+  List<Long> seeds = List.of();
+
+  @Option(names = "--images", paramLabel = "N", description = "Pictures of each prompt.")
+  int images = 1;
+
+  @Option(
+      names = "--batch-size",
+      paramLabel = "N",
+      description = "Pictures denoised at once (default: 1).")
+  int batchSize = 1;
+
+  @Option(
+      names = "--max-sequence-length",
+      paramLabel = "N",
+      description = "Text tokens (default: the checkpoint's).")
+  Integer maxSequenceLength;
+
+  @Option(
+      names = "--profile",
+      paramLabel = "NAME",
+      defaultValue = "auto",
+      description =
+          "standard, ultra, or auto: ultra above the native area (default: ${DEFAULT-VALUE}).")
+  Profile.Choice profile;
+
+  @Option(
+      names = "--ntk-factor",
+      paramLabel = "F",
+      description = "Factor on the rotary base frequency (default: 10 in ultra, else 1).")
+  Double ntkFactor;
+
+  @Option(
+      names = "--native-tokens",
+      paramLabel = "N",
+      description = "Token count at which attention is not sharpened (default: the checkpoint's).")
+  Long nativeTokens;
+
+  @Option(
+      names = "--shift",
+      paramLabel = "F",
+      description = "Static timestep shift (default: as the profile and checkpoint say).")
+  Double shift;
+
+  @Option(
+      names = "--latents-in",
+      paramLabel = "FILE",
+      description = "Start from this noise: safetensors, tensor 'latents', [B, tokens, 64].")
+  Path latentsIn;
+
+  @Option(
+      names = "--latents-out",
+      paramLabel = "FILE",
+      description = "Save the final latents, in the same form.")
+  Path latentsOut;
+
+  @Option(
+      names = "--output",
+      paramLabel = "FILE.png",
+      defaultValue = "image.png",
+      description = "Picture to write; -0, -1, ... are appended where there are several.")
+  Path output;
+
+  @Mixin OutputOptions verbosity;
+
+  @Override
+  public Integer call() throws IOException {
+    if (!output.getFileName().toString().toLowerCase(Locale.ROOT).endsWith(".png")) {
+      throw new ParameterException(
+          spec.commandLine(), "--output: expected a name that ends in .png, found " + output);
+    }
+    checkFolderOf(output);
+    if (latentsOut != null) {
+      checkFolderOf(latentsOut);
+    }
+    long start = System.nanoTime();
+    List<GeneratedImage> pictures;
+    try (Progress progress = verbosity.progress();
+        FluxPipeline pipeline = model.pipeline().listener(progress).build()) {
+      pictures = pipeline.generate(request(progress));
+    }
+    save(pictures, (System.nanoTime() - start) / 1e9);
+    return 0;
+  }
+
+  /** Minutes of drawing should not end in a folder that is not there. */
+  private static void checkFolderOf(Path file) throws IOException {
+    Path folder = file.toAbsolutePath().getParent();
+    if (!Files.isDirectory(folder)) {
+      throw new NotDirectoryException(
+          folder + ": no such folder, so " + file + " cannot be written");
+    }
+    if (!Files.isWritable(folder) || Files.isDirectory(file)) {
+      throw new IOException(file + ": cannot be written");
+    }
+  }
+
+  private GenerationRequest request(Progress progress) throws IOException {
+    GenerationRequest.Builder request =
+        GenerationRequest.builder(prompts)
+            .secondPrompts(secondPrompts.toArray(new String[0]))
+            .seed(seeds.stream().mapToLong(Long::longValue).toArray())
+            .imagesPerPrompt(images)
+            .batchSize(batchSize)
+            .profile(profile)
+            .listener(progress);
+    if (width != null) {
+      request.width(width);
+    }
+    if (height != null) {
+      request.height(height);
+    }
+    if (steps != null) {
+      request.steps(steps);
+    }
+    if (guidance != null) {
+      request.guidance(guidance);
+    }
+    if (maxSequenceLength != null) {
+      request.maxSequenceLength(maxSequenceLength);
+    }
+    if (ntkFactor != null) {
+      request.ntkFactor(ntkFactor);
+    }
+    if (nativeTokens != null) {
+      request.nativeTokens(nativeTokens);
+    }
+    if (shift != null) {
+      request.shift(new TimestepShift.Static(shift));
+    }
+    if (latentsIn != null) {
+      request.latents(readLatents());
+    }
+    return request.build();
+  }
+
+  private Tensor readLatents() throws IOException {
+    try (SafetensorsFile file = SafetensorsFile.open(latentsIn)) {
+      if (file.find(LATENTS).isEmpty()) {
+        throw new FileFormatException(
+            latentsIn + ": expected a tensor '" + LATENTS + "', found " + file.tensors().keySet());
+      }
+      Tensor stored = file.tensor(LATENTS);
+      return Tensor.ofFloats(stored.toFloats(), stored.shape().toArray());
+    }
+  }
+
+  private void save(List<GeneratedImage> pictures, double seconds) throws IOException {
+    List<Path> files = new ArrayList<>();
+    for (int i = 0; i < pictures.size(); i++) {
+      Path file = pictures.size() == 1 ? output : numbered(i);
+      pictures.get(i).save(file);
+      files.add(file);
+    }
+    if (latentsOut != null) {
+      SafetensorsWriter.write(latentsOut, Map.of(), Map.of(LATENTS, stacked(pictures)));
+    }
+    if (!verbosity.quiet) {
+      GenerationSettings settings = pictures.get(0).settings();
+      String seed = settings.seed().isPresent() ? ", seed " + settings.seed().getAsLong() : "";
+      for (Path file : files) {
+        spec.commandLine().getOut().println(file);
+      }
+      spec.commandLine()
+          .getErr()
+          .printf(
+              Locale.ROOT,
+              "%dx%d, %d steps, %s profile%s, %.1f s on %s%n",
+              settings.width(),
+              settings.height(),
+              settings.steps(),
+              settings.profile().name(),
+              seed,
+              seconds,
+              settings.device());
+    }
+  }
+
+  private Path numbered(int index) {
+    String name = output.getFileName().toString();
+    int suffix = name.lastIndexOf('.');
+    return output.resolveSibling(name.substring(0, suffix) + "-" + index + name.substring(suffix));
+  }
+
+  private static Tensor stacked(List<GeneratedImage> pictures) {
+    Tensor first = pictures.get(0).latents();
+    int each = Math.toIntExact(first.shape().elementCount());
+    float[] all = new float[Math.multiplyExact(each, pictures.size())];
+    for (int i = 0; i < pictures.size(); i++) {
+      pictures.get(i).latents().toFloats(0, all, i * each, each);
+    }
+    return Tensor.ofFloats(
+        all, pictures.size(), first.shape().dimension(1), first.shape().dimension(2));
+  }
+}
