@@ -41,10 +41,19 @@ public final class UraeCommand {
    */
   static int run(String... arguments) {
     return new CommandLine(new UraeCommand())
+        .setParameterExceptionHandler(UraeCommand::reportWrongUsage)
         .setExecutionExceptionHandler(UraeCommand::reportFailure)
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setUsageHelpAutoWidth(true)
         .execute(arguments);
+  }
+
+  private static int reportWrongUsage(CommandLine.ParameterException wrong, String[] arguments) {
+    CommandLine command = wrong.getCommandLine();
+    command.getErr().println("urae: " + wrong.getMessage());
+    CommandLine.UnmatchedArgumentException.printSuggestions(wrong, command.getErr());
+    command.getErr().println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
+    return CommandLine.ExitCode.USAGE;
   }
 
   private static int reportFailure(

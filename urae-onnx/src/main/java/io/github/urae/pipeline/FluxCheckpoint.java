@@ -134,6 +134,16 @@ public record FluxCheckpoint(
   }
 
   /**
+   * Returns a name that tells the checkpoint from others without telling where it lies.
+   *
+   * @return the folder's name, or {@code ORG/NAME} in a Hugging Face cache
+   */
+  public String name() {
+    return HuggingFaceCache.repository(folder)
+        .orElseGet(() -> folder.toAbsolutePath().normalize().getFileName().toString());
+  }
+
+  /**
    * Returns the native size of pictures.
    *
    * @return pixels a side; 1024 for FLUX.1

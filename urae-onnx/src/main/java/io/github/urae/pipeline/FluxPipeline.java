@@ -398,7 +398,7 @@ public final class FluxPipeline implements Closeable {
       int prompt = image / request.imagesPerPrompt();
       boolean together = seeds.size() == 1;
       return new GenerationSettings(
-          checkpoint.folder().toString(),
+          checkpoint.name(),
           at(request.prompts(), prompt),
           at(request.secondPrompts(), prompt),
           grid.width(),

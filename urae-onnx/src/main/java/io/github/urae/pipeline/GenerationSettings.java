@@ -11,7 +11,7 @@ import java.util.OptionalLong;
 /**
  * Everything that a picture was made with, so that it can be made again.
  *
- * @param model folder of the checkpoint
+ * @param model name of the checkpoint, {@link FluxCheckpoint#name()}
  * @param prompt what CLIP, and T5 unless told otherwise, read; empty if embeddings were given
  * @param secondPrompt what T5 read, if another
  * @param width pixels

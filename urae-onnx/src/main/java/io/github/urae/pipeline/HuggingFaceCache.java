@@ -5,12 +5,29 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /** Finds a model's files in a folder of Hugging Face's download cache. */
 final class HuggingFaceCache {
 
+  private static final String REPOSITORY_PREFIX = "models--";
+
   private HuggingFaceCache() {}
+
+  /** Returns the repository of a snapshot, {@code ORG/NAME}; empty for any other folder. */
+  static Optional<String> repository(Path snapshot) {
+    Path snapshots = snapshot.toAbsolutePath().normalize().getParent();
+    Path model = snapshots == null ? null : snapshots.getParent();
+    if (model == null
+        || model.getFileName() == null
+        || !snapshots.endsWith("snapshots")
+        || !model.getFileName().toString().startsWith(REPOSITORY_PREFIX)) {
+      return Optional.empty();
+    }
+    String name = model.getFileName().toString().substring(REPOSITORY_PREFIX.length());
+    return Optional.of(name.replace("--", "/"));
+  }
 
   /**
    * Returns the snapshot of a folder {@code models--ORG--NAME}: the one that {@code refs/main}

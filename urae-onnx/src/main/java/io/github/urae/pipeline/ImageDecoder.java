@@ -40,6 +40,9 @@ record ImageDecoder(NetworkSession decoder, VaeConfig config) {
   }
 
   private static int level(float value) {
-    return (int) Math.rint(Math.max(0f, Math.min(1f, value / 2 + 0.5f)) * 255f);
+    float scaled = value / 2 + 0.5f;
+    // Written so that NaN becomes black.
+    float clamped = scaled > 0 ? (scaled < 1 ? scaled : 1) : 0;
+    return (int) Math.rint(clamped * 255f);
   }
 }

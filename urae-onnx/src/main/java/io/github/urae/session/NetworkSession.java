@@ -22,7 +22,6 @@ import io.github.urae.tensor.Tensor;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.FloatBuffer;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -176,10 +175,8 @@ public final class NetworkSession implements Closeable {
       long start = System.nanoTime();
       try (OrtSession.Result result = running.run(bound, options)) {
         nanosInRuntime.add(System.nanoTime() - start);
-        FloatBuffer values = ((OnnxTensor) result.get(0)).getFloatBuffer();
-        float[] output = new float[values.remaining()];
-        values.get(output);
-        return output;
+        // A copy in a heap buffer of its own, so that its array is the output.
+        return ((OnnxTensor) result.get(0)).getFloatBuffer().array();
       } finally {
         registration.close();
       }

@@ -21,8 +21,7 @@ final class OnnxEngine {
 
   /** ONNX Runtime has one environment a process, made when first asked for and never closed. */
   static OrtEnvironment environment() {
-    OrtEnvironment environment =
-        OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
+    OrtEnvironment environment = OrtEnvironment.getEnvironment();
     try {
       // Sent on Windows only, and never asked for.
       environment.setTelemetry(false);

@@ -1,0 +1,116 @@
+package io.github.urae.benchmarks;
+
+import io.github.urae.ProgressListener;
+import io.github.urae.StepProgress;
+import io.github.urae.demo.DemoModel;
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.pipeline.FluxPipeline;
+import io.github.urae.session.Device;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What the pipeline costs beside ONNX Runtime, on the small checkpoint at 512x512 with 8 steps on
+ * the CPU: the share of {@code generate} that is spent outside ONNX Runtime, and the time from
+ * {@code java} to the end of the first step with a warm cache.
+ */
+public final class PipelineOverhead {
+
+  private static final String PROMPT = "a large striped yellow star on a black background";
+  private static final int SIZE = 512;
+  private static final int STEPS = 8;
+  private static final int ROUNDS = 7;
+
+  private PipelineOverhead() {}
+
+  /**
+   * Runs the benchmark, or its child process, which ends after the first step.
+   *
+   * @param arguments none
+   * @throws Exception if a child process fails
+   */
+  public static void main(String[] arguments) throws Exception {
+    if (arguments.length == 1) {
+      runToFirstStep(Path.of(arguments[0]));
+      return;
+    }
+    Path cache = Files.createTempDirectory("urae-benchmark");
+    System.out.printf("time outside ONNX Runtime: %s %%%n", outsideRuntime(cache));
+    System.out.printf("java to the end of the first step: %s s%n", firstStep(cache));
+  }
+
+  private static String outsideRuntime(Path cache) throws IOException {
+    List<Double> shares = new ArrayList<>();
+    try (FluxPipeline pipeline = open(cache)) {
+      for (int round = 0; round <= ROUNDS; round++) {
+        long before = pipeline.timeInRuntime().toNanos();
+        long start = System.nanoTime();
+        pipeline.generate(request().build());
+        long all = System.nanoTime() - start;
+        long inside = pipeline.timeInRuntime().toNanos() - before;
+        if (round > 0) { // The first one compiles.
+          shares.add(100.0 * (all - inside) / all);
+        }
+      }
+    }
+    return summary(shares);
+  }
+
+  private static String firstStep(Path cache) throws Exception {
+    List<Double> seconds = new ArrayList<>();
+    for (int round = 0; round < ROUNDS; round++) {
+      List<String> command =
+          List.of(
+              Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+              "-cp",
+              System.getProperty("java.class.path"),
+              PipelineOverhead.class.getName(),
+              cache.toString());
+      long start = System.nanoTime();
+      Process child =
+          new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+      // One byte, right after the first step.
+      int signal = child.getInputStream().read();
+      double elapsed = (System.nanoTime() - start) / 1e9;
+      if (child.waitFor() != 0 || signal < 0) {
+        throw new IllegalStateException("the child process failed");
+      }
+      seconds.add(elapsed);
+    }
+    return summary(seconds);
+  }
+
+  private static String summary(List<Double> values) {
+    double[] sorted = values.stream().mapToDouble(d -> d).sorted().toArray();
+    return String.format(
+        "%.2f (median; %.2f to %.2f in %d rounds)",
+        sorted[sorted.length / 2], sorted[0], sorted[sorted.length - 1], sorted.length);
+  }
+
+  private static void runToFirstStep(Path cache) throws IOException {
+    ProgressListener listener =
+        new ProgressListener() {
+          @Override
+          public void onStep(StepProgress step) {
+            System.out.write(1);
+            System.out.flush();
+            Runtime.getRuntime().halt(0);
+          }
+        };
+    try (FluxPipeline pipeline = open(cache)) {
+      pipeline.generate(request().listener(listener).build());
+    }
+  }
+
+  private static FluxPipeline open(Path cache) throws IOException {
+    Path model = DemoModel.unpackInto(cache).checkpoint();
+    return FluxPipeline.builder().model(model).device(Device.cpu()).cacheFolder(cache).build();
+  }
+
+  private static GenerationRequest.Builder request() {
+    return GenerationRequest.builder(PROMPT).size(SIZE, SIZE).steps(STEPS).seed(1);
+  }
+}
