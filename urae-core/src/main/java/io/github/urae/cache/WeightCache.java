@@ -7,20 +7,15 @@ import io.github.urae.safetensors.SafetensorsFile;
 import io.github.urae.safetensors.SafetensorsWriter;
 import java.io.Closeable;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.locks.LockSupport;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,10 +38,6 @@ public final class WeightCache {
   private static final Logger LOG = LoggerFactory.getLogger(WeightCache.class);
 
   private static final String ENTRY_SUFFIX = ".safetensors";
-  private static final String LOCK_SUFFIX = ".lock";
-
-  /** Pause between attempts at a lock that another pipeline of this JVM holds. */
-  private static final long RETRY_NANOS = 20_000_000;
 
   private final Path folder;
   private final long maxBytes;
@@ -115,10 +106,11 @@ public final class WeightCache {
    */
   public Lease obtain(CacheKey key, long expectedBytes, Producer producer) throws IOException {
     Files.createDirectories(folder);
-    Path file = folder.resolve(key.name() + ENTRY_SUFFIX);
+    // The real path, by which all pipelines of this process agree on the file's lock.
+    Path file = folder.toRealPath().resolve(key.name() + ENTRY_SUFFIX);
     OwnedResources opened = new OwnedResources();
     try {
-      Lease lease = opened.add(lock(file));
+      Lease lease = opened.add(new Lease(file, KeyLock.acquire(file)));
       if (!isWhole(file)) {
         deletePartialFilesOf(file);
         makeRoom(file, expectedBytes);
@@ -135,11 +127,11 @@ public final class WeightCache {
   public static final class Lease implements Closeable {
 
     private final Path file;
-    private final FileChannel channel;
+    private KeyLock lock;
 
-    private Lease(Path file, FileChannel channel) {
+    private Lease(Path file, KeyLock lock) {
       this.file = file;
-      this.channel = channel;
+      this.lock = lock;
     }
 
     /**
@@ -152,8 +144,12 @@ public final class WeightCache {
     }
 
     @Override
-    public void close() throws IOException {
-      channel.close(); // and with it the lock
+    public synchronized void close() throws IOException {
+      if (lock != null) {
+        KeyLock held = lock;
+        lock = null;
+        held.close();
+      }
     }
   }
 
@@ -172,9 +168,9 @@ public final class WeightCache {
   }
 
   /** Left behind by killed processes: whoever holds the lock knows that nobody writes them. */
-  private void deletePartialFilesOf(Path file) throws IOException {
+  private static void deletePartialFilesOf(Path file) throws IOException {
     String prefix = file.getFileName() + ".";
-    for (Path entry : list(FileReplacement.PARTIAL_SUFFIX)) {
+    for (Path entry : list(file.getParent(), FileReplacement.PARTIAL_SUFFIX)) {
       if (entry.getFileName().toString().startsWith(prefix)) {
         Files.deleteIfExists(entry);
       }
@@ -204,15 +200,15 @@ public final class WeightCache {
     }
   }
 
-  private void evict(Path keep, long allowedBytes) throws IOException {
+  private static void evict(Path keep, long allowedBytes) throws IOException {
     record Entry(Path file, long size, FileTime lastUse) {}
 
     long total = 0;
     List<Entry> entries = new ArrayList<>();
-    for (Path file : list(ENTRY_SUFFIX)) {
+    for (Path file : list(keep.getParent(), ENTRY_SUFFIX)) {
       try {
         long size = Files.size(file);
-        entries.add(new Entry(file, size, lastUse(file)));
+        entries.add(new Entry(file, size, KeyLock.lastUse(file)));
         total += size;
       } catch (NoSuchFileException e) {
         LOG.debug("{} was deleted meanwhile", file, e);
@@ -230,64 +226,26 @@ public final class WeightCache {
     }
   }
 
-  private static FileTime lastUse(Path file) throws IOException {
-    try {
-      return Files.getLastModifiedTime(lockOf(file));
-    } catch (NoSuchFileException e) {
-      return Files.getLastModifiedTime(file);
-    }
-  }
-
   private static boolean deleteUnlessLocked(Path file) {
-    try (FileChannel channel = openLock(file);
-        FileLock lock = channel.tryLock()) {
-      if (lock == null) {
+    try {
+      Optional<KeyLock> lock = KeyLock.tryAcquire(file);
+      if (lock.isEmpty()) {
         return false;
       }
-      return Files.deleteIfExists(file);
-    } catch (IOException | OverlappingFileLockException e) {
-      // In use: by this JVM, or mapped on Windows.
+      try (KeyLock held = lock.get()) {
+        LOG.debug("Deleting {} under {}", file, held);
+        return Files.deleteIfExists(file);
+      }
+    } catch (IOException e) {
+      // On Windows: mapped by someone.
       LOG.debug("{} stays in the cache", file, e);
       return false;
     }
   }
 
-  private List<Path> list(String suffix) throws IOException {
+  private static List<Path> list(Path folder, String suffix) throws IOException {
     try (Stream<Path> entries = Files.list(folder)) {
       return entries.filter(p -> p.getFileName().toString().endsWith(suffix)).toList();
-    }
-  }
-
-  private static Path lockOf(Path file) {
-    return file.resolveSibling(file.getFileName() + LOCK_SUFFIX);
-  }
-
-  private static FileChannel openLock(Path file) throws IOException {
-    return FileChannel.open(lockOf(file), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-  }
-
-  /** Waits for the lock of a file; its lock file's modification time is the time of last use. */
-  private static Lease lock(Path file) throws IOException {
-    OwnedResources opened = new OwnedResources();
-    try {
-      FileChannel channel = opened.add(openLock(file));
-      while (true) {
-        try {
-          channel.lock();
-          Files.setLastModifiedTime(lockOf(file), FileTime.from(Instant.now()));
-          return new Lease(file, channel);
-        } catch (OverlappingFileLockException e) {
-          // File locks are the process's: threads of one JVM have to take turns by themselves.
-          LockSupport.parkNanos(RETRY_NANOS);
-          if (Thread.interrupted()) {
-            Thread.currentThread().interrupt();
-            throw new IOException("interrupted while waiting for " + file, e);
-          }
-        }
-      }
-    } catch (Throwable e) {
-      opened.closeAfter(e);
-      throw e;
     }
   }
 }

@@ -29,7 +29,12 @@ public record LatentGrid(int width, int height) {
   /** Pixels a side of one token. */
   public static final int PIXELS_PER_TOKEN = 16;
 
-  /** Checks the sizes. */
+  /**
+   * Checks the sizes.
+   *
+   * @param width as above
+   * @param height as above
+   */
   public LatentGrid {
     checkSize("width", width);
     checkSize("height", height);

@@ -34,7 +34,15 @@ public record Profile(
     ULTRA
   }
 
-  /** Checks the ranges. */
+  /**
+   * Checks the ranges.
+   *
+   * @param name as above
+   * @param shift as above
+   * @param ntkFactor as above
+   * @param proportionalAttention as above
+   * @param nativeTokens as above
+   */
   public Profile {
     if (!(ntkFactor > 0) || Double.isInfinite(ntkFactor)) {
       throw new InvalidRequestException(

@@ -14,7 +14,12 @@ import io.github.urae.tensor.Tensor;
  */
 public record PromptEmbeddings(Tensor pooled, Tensor sequence) {
 
-  /** Checks that both are float32, of rank 2 and 3, for the same number of prompts. */
+  /**
+   * Checks that both are float32, of rank 2 and 3, for the same number of prompts.
+   *
+   * @param pooled as above
+   * @param sequence as above
+   */
   public PromptEmbeddings {
     boolean fits =
         pooled.type() == ElementType.F32

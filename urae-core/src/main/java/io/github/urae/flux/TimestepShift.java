@@ -22,7 +22,11 @@ public sealed interface TimestepShift {
    */
   record Static(double shift) implements TimestepShift {
 
-    /** Checks the range. */
+    /**
+     * Checks the range.
+     *
+     * @param shift as above
+     */
     public Static {
       if (!(shift > 0) || Double.isInfinite(shift)) {
         throw new InvalidRequestException(
@@ -48,7 +52,14 @@ public sealed interface TimestepShift {
   record Dynamic(double baseShift, double maxShift, long baseTokens, long maxTokens)
       implements TimestepShift {
 
-    /** Checks the range. */
+    /**
+     * Checks the range.
+     *
+     * @param baseShift as above
+     * @param maxShift as above
+     * @param baseTokens as above
+     * @param maxTokens as above
+     */
     public Dynamic {
       if (!Double.isFinite(baseShift) || !Double.isFinite(maxShift) || maxTokens == baseTokens) {
         throw new InvalidRequestException(

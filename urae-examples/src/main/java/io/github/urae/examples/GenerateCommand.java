@@ -12,7 +12,6 @@ import io.github.urae.safetensors.SafetensorsWriter;
 import io.github.urae.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -150,9 +149,9 @@ final class GenerateCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(), "--output: expected a name that ends in .png, found " + output);
     }
-    checkFolderOf(output);
+    checkWritable(output);
     if (latentsOut != null) {
-      checkFolderOf(latentsOut);
+      checkWritable(latentsOut);
     }
     long start = System.nanoTime();
     List<GeneratedImage> pictures;
@@ -164,15 +163,19 @@ final class GenerateCommand implements Callable<Integer> {
     return 0;
   }
 
-  /** Minutes of drawing should not end in a folder that is not there. */
-  private static void checkFolderOf(Path file) throws IOException {
+  /** Minutes of drawing should not end in a file that cannot be written. */
+  private static void checkWritable(Path file) throws IOException {
     Path folder = file.toAbsolutePath().getParent();
     if (!Files.isDirectory(folder)) {
-      throw new NotDirectoryException(
-          folder + ": no such folder, so " + file + " cannot be written");
+      throw new IOException(folder + ": no such folder, so " + file + " cannot be written");
     }
-    if (!Files.isWritable(folder) || Files.isDirectory(file)) {
-      throw new IOException(file + ": cannot be written");
+    if (Files.isDirectory(file)) {
+      throw new IOException(file + ": is a folder");
+    }
+    try {
+      Files.delete(Files.createTempFile(folder, ".urae", null));
+    } catch (IOException e) {
+      throw new IOException(file + ": cannot be written: " + folder + " takes no files", e);
     }
   }
 

@@ -2,7 +2,9 @@ package io.github.urae.examples;
 
 import io.github.urae.UraeException;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.io.UncheckedIOException;
+import java.nio.charset.Charset;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
@@ -30,17 +32,23 @@ public final class UraeCommand {
    * @param arguments as typed
    */
   public static void main(String[] arguments) {
-    System.exit(run(arguments));
+    PrintWriter out = new PrintWriter(System.out, true, Charset.defaultCharset());
+    PrintWriter err = new PrintWriter(System.err, true, Charset.defaultCharset());
+    System.exit(run(out, err, arguments));
   }
 
   /**
    * Runs the command.
    *
+   * @param out standard output
+   * @param err standard error
    * @param arguments as typed
    * @return the exit status
    */
-  static int run(String... arguments) {
+  static int run(PrintWriter out, PrintWriter err, String... arguments) {
     return new CommandLine(new UraeCommand())
+        .setOut(out)
+        .setErr(err)
         .setParameterExceptionHandler(UraeCommand::reportWrongUsage)
         .setExecutionExceptionHandler(UraeCommand::reportFailure)
         .setCaseInsensitiveEnumValuesAllowed(true)

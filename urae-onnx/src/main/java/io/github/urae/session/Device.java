@@ -18,7 +18,11 @@ public sealed interface Device {
    */
   record Cuda(int index) implements Device {
 
-    /** Checks the range. */
+    /**
+     * Checks the range.
+     *
+     * @param index as above
+     */
     public Cuda {
       if (index < 0) {
         throw new IllegalArgumentException("expected a GPU number of 0 or more, got " + index);
