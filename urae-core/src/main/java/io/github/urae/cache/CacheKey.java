@@ -1,5 +1,6 @@
 package io.github.urae.cache;
 
+import io.github.urae.internal.Sha256;
 import io.github.urae.safetensors.TensorSource;
 import java.io.IOException;
 import java.io.InputStream;
@@ -9,16 +10,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 
 /**
  * Everything that a derived file depends on, as a SHA-256 digest. Equal keys mean equal content.
  * Not thread-safe while it is being built.
  */
 public final class CacheKey {
-
-  private static final int BUFFER_BYTES = 1 << 20;
 
   private final MessageDigest digest;
   private String name;
@@ -29,16 +26,8 @@ public final class CacheKey {
    * @param kind what the file is and how it is made; change it when the way of making changes
    */
   public CacheKey(String kind) {
-    digest = sha256();
+    digest = Sha256.start();
     add(kind);
-  }
-
-  private static MessageDigest sha256() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every Java platform has SHA-256", e);
-    }
   }
 
   /**
@@ -79,7 +68,9 @@ public final class CacheKey {
     try (InputStream in = Files.newInputStream(file)) {
       byte[] prefix = in.readNBytes(Long.BYTES);
       long length = ByteBuffer.wrap(prefix).order(ByteOrder.LITTLE_ENDIAN).getLong();
-      return HexFormat.of().formatHex(sha256().digest(in.readNBytes(Math.toIntExact(length))));
+      MessageDigest header = Sha256.start();
+      header.update(in.readNBytes(Math.toIntExact(length)));
+      return Sha256.name(header);
     }
   }
 
@@ -91,20 +82,13 @@ public final class CacheKey {
    * @throws IOException if it cannot be read
    */
   public CacheKey addContent(Path file) throws IOException {
-    MessageDigest content = sha256();
-    byte[] buffer = new byte[BUFFER_BYTES];
-    try (InputStream in = Files.newInputStream(file)) {
-      for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
-        content.update(buffer, 0, count);
-      }
-    }
-    return add(HexFormat.of().formatHex(content.digest()));
+    return add(Sha256.nameOfContent(file));
   }
 
   /** Returns the key as a file name: 40 hexadecimal digits. Completes the key. */
   String name() {
     if (name == null) {
-      name = HexFormat.of().formatHex(digest.digest(), 0, 20);
+      name = Sha256.name(digest);
     }
     return name;
   }

@@ -5,7 +5,10 @@ import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.Comparator;
+import java.util.List;
 import java.util.UUID;
+import java.util.stream.Stream;
 
 /**
  * Writing a file so that it is at all times either what it was or whole: to a temporary sibling,
@@ -71,6 +74,36 @@ public final class FileReplacement {
       rename(temporary, target);
     } finally {
       Files.deleteIfExists(temporary);
+    }
+  }
+
+  /**
+   * Writes a folder under another name and renames it to its target; deletes it if either fails.
+   *
+   * @param target the folder to be; must not exist
+   * @param content makes and fills the temporary folder
+   * @throws IOException if writing or renaming fails, also because the target came into being
+   */
+  public static void createFolder(Path target, Content content) throws IOException {
+    Path temporary = temporarySibling(target);
+    try {
+      content.writeTo(temporary);
+      Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+    } finally {
+      deleteTree(temporary);
+    }
+  }
+
+  private static void deleteTree(Path root) throws IOException {
+    if (!Files.exists(root)) {
+      return;
+    }
+    List<Path> entries;
+    try (Stream<Path> files = Files.walk(root)) {
+      entries = files.sorted(Comparator.reverseOrder()).toList();
+    }
+    for (Path entry : entries) {
+      Files.delete(entry);
     }
   }
 }

@@ -1,21 +1,16 @@
 package io.github.urae.demo;
 
+import io.github.urae.internal.FileReplacement;
 import java.io.BufferedReader;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.util.Comparator;
 import java.util.List;
-import java.util.UUID;
-import java.util.stream.Stream;
 
 /**
  * The small checkpoint and its adapters as files on disk. It draws plain shapes in plain colours:
@@ -45,18 +40,13 @@ public final class DemoModel {
     Path target = parent.resolve("demo-model-" + VERSION);
     if (!Files.isDirectory(target)) {
       Files.createDirectories(parent);
-      Path temporary = parent.resolve(target.getFileName() + "." + UUID.randomUUID() + ".partial");
       try {
-        for (String name : fileNames()) {
-          Path file = temporary.resolve(name);
-          Files.createDirectories(file.getParent());
-          try (InputStream in = resource(name)) {
-            Files.copy(in, file);
-          }
+        FileReplacement.createFolder(target, DemoModel::copyTo);
+      } catch (FileSystemException e) {
+        // Another process may have been faster.
+        if (!Files.isDirectory(target)) {
+          throw e;
         }
-        moveUnlessThere(temporary, target);
-      } finally {
-        deleteTree(temporary);
       }
     }
     return new DemoModel(target);
@@ -90,6 +80,16 @@ public final class DemoModel {
     return folder.resolve("adapters/urae_4k_adapter.safetensors");
   }
 
+  private static void copyTo(Path folder) throws IOException {
+    for (String name : fileNames()) {
+      Path file = folder.resolve(name);
+      Files.createDirectories(file.getParent());
+      try (InputStream in = resource(name)) {
+        Files.copy(in, file);
+      }
+    }
+  }
+
   private static List<String> fileNames() throws IOException {
     try (BufferedReader names =
         new BufferedReader(new InputStreamReader(resource("files.txt"), StandardCharsets.UTF_8))) {
@@ -103,36 +103,5 @@ public final class DemoModel {
       throw new FileNotFoundException("resource " + name + " is missing from urae-demo-model");
     }
     return in;
-  }
-
-  private static void moveUnlessThere(Path temporary, Path target) throws IOException {
-    try {
-      Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-    } catch (FileAlreadyExistsException e) {
-      // Another process was faster.
-    } catch (FileSystemException e) {
-      // The same, as Linux and Windows report it for a folder that is not empty.
-      if (!Files.isDirectory(target)) {
-        throw e;
-      }
-    }
-  }
-
-  private static void deleteTree(Path root) throws IOException {
-    if (!Files.exists(root)) {
-      return;
-    }
-    try (Stream<Path> files = Files.walk(root)) {
-      files
-          .sorted(Comparator.reverseOrder())
-          .forEach(
-              file -> {
-                try {
-                  Files.delete(file);
-                } catch (IOException e) {
-                  throw new UncheckedIOException(e);
-                }
-              });
-    }
   }
 }

@@ -1,0 +1,379 @@
+package io.github.urae.adapter;
+
+import io.github.urae.AdapterException;
+import io.github.urae.CancellationToken;
+import io.github.urae.ProgressListener;
+import io.github.urae.TaskReporter;
+import io.github.urae.internal.OwnedResources;
+import io.github.urae.internal.Sha256;
+import io.github.urae.safetensors.Safetensors;
+import io.github.urae.safetensors.SafetensorsWriter;
+import io.github.urae.safetensors.TensorSource;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Elements;
+import io.github.urae.tensor.Shape;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+
+/**
+ * Converts adapters for one checkpoint into forms that other tools read.
+ *
+ * <p>Results are written in float32 to a temporary sibling, which is then renamed. Their metadata
+ * records the checkpoint and the adapters; a result is refused later on another checkpoint, or
+ * beside an adapter that it contains.
+ *
+ * @see <a href="https://arxiv.org/abs/2503.16322">URAE: ultra-resolution adaptation with ease</a>
+ */
+public final class AdapterConversion {
+
+  /** What URAE trains: the image's attention in double blocks, all attention in single ones. */
+  private static final Pattern TRAINED =
+      Pattern.compile("(single_)?transformer_blocks\\.\\d+\\.attn\\.to_(q|k|v|out\\.0)\\.weight");
+
+  private final Path model;
+  private final AdapterOptions options;
+  private final Path cacheFolder;
+  private final ProgressListener listener;
+  private final CancellationToken cancellation;
+
+  /**
+   * How good the minor components are that a conversion computed.
+   *
+   * @param weights number of weights
+   * @param largestResidual largest norm of {@code W v - s u} or {@code W' u - s v}, relative to the
+   *     largest minor singular value of its weight
+   */
+  public record Report(int weights, double largestResidual) {}
+
+  /**
+   * Prepares a conversion.
+   *
+   * @param model a checkpoint's folder in diffusers layout
+   * @param options what is let pass
+   * @param cacheFolder where OpenBLAS is unpacked
+   * @param listener hears of the progress
+   * @param cancellation ends the work early
+   */
+  public AdapterConversion(
+      Path model,
+      AdapterOptions options,
+      Path cacheFolder,
+      ProgressListener listener,
+      CancellationToken cancellation) {
+    this.model = model;
+    this.options = options;
+    this.cacheFolder = cacheFolder;
+    this.listener = listener;
+    this.cancellation = cancellation;
+  }
+
+  /**
+   * Converts a chain that ends in minor components into one LoRA on the checkpoint's own weights:
+   * URAE's 2K and 4K adapters, of rank 16 each, into one of rank 48. {@code A = [-Am; A4; A2]} and
+   * {@code B = [Bm, B4, B2]}, without alpha, under PEFT's names.
+   *
+   * @param adapters low-rank adapters, then the minor components
+   * @param output the new file
+   * @return how good the computed components are
+   * @throws IOException if reading or writing fails
+   * @throws AdapterException if the chain does not end in minor components or does not fit
+   */
+  public Report toLowRank(List<AdapterSpec> adapters, Path output) throws IOException {
+    try (Chain chain = new Chain(adapters)) {
+      List<Adapter> opened = chain.chain.adapters();
+      boolean fits = opened.size() > 0;
+      for (int i = 0; i < opened.size(); i++) {
+        boolean minor = opened.get(i).format() == AdapterFormat.MINOR_COMPONENTS;
+        fits &= minor == (i == opened.size() - 1);
+      }
+      if (!fits) {
+        throw new AdapterException(
+            "conversion: expected low-rank adapters, then one of minor components, found "
+                + opened.stream()
+                    .map(a -> a.path() + " (" + a.format().description() + ")")
+                    .toList());
+      }
+      List<Module> modules = new ArrayList<>();
+      for (Network network : chain.chain.changedNetworks()) {
+        for (String weight : new TreeSet<>(chain.chain.changedWeights(network))) {
+          modules.add(chain.combined(network, weight));
+        }
+      }
+      return chain.write(modules, output);
+    }
+  }
+
+  /**
+   * Computes the minor components of a checkpoint's attention weights, as a starting point for
+   * training: A = Am and B = Bm under the names of URAE's 4K adapter; the frozen weight is {@code W
+   * - Bm Am}.
+   *
+   * @param adapters merged first, in order; may be empty
+   * @param rank number of components of each weight; URAE: 16
+   * @param output the new file
+   * @return how good the computed components are
+   * @throws IOException if reading or writing fails
+   * @throws AdapterException if the adapters do not fit
+   */
+  public Report minorComponents(List<AdapterSpec> adapters, int rank, Path output)
+      throws IOException {
+    try (Chain chain = new Chain(adapters)) {
+      TensorSource transformer = chain.weights.get(Network.TRANSFORMER);
+      List<Module> modules = new ArrayList<>();
+      for (String name : new TreeSet<>(transformer.tensors().keySet())) {
+        if (TRAINED.matcher(name).matches()) {
+          modules.add(chain.minorOnly(name, rank));
+        }
+      }
+      return chain.write(modules, output);
+    }
+  }
+
+  /** One module of the result: the keys and shapes of its matrices, and how they come about. */
+  private record Module(
+      Network network,
+      String weight,
+      SafetensorsWriter.Declaration down,
+      SafetensorsWriter.Declaration up,
+      Matrices matrices) {}
+
+  /** A [rank, inputs] and B [outputs, rank], row-major. */
+  private static final class Factors {
+
+    private final float[] down;
+    private final float[] up;
+
+    private Factors(float[] down, float[] up) {
+      this.down = down;
+      this.up = up;
+    }
+  }
+
+  @FunctionalInterface
+  private interface Matrices {
+    Factors compute() throws IOException;
+  }
+
+  /** The open checkpoint and adapters of one conversion. */
+  private final class Chain implements AutoCloseable {
+
+    private final OwnedResources opened = new OwnedResources();
+    private final Map<Network, TensorSource> weights;
+    private final AdapterChain chain;
+    private int computed;
+    private double largestResidual;
+
+    Chain(List<AdapterSpec> adapters) throws IOException {
+      try {
+        weights = new LinkedHashMap<>();
+        for (Network network : Network.values()) {
+          Path folder = model.resolve(network.folder());
+          weights.put(network, opened.add(Safetensors.open(folder)));
+        }
+        chain = opened.add(AdapterChain.open(adapters, weights, options));
+      } catch (Throwable e) {
+        opened.closeAfter(e);
+        throw e;
+      }
+    }
+
+    private Shape shape(Network network, String weight) {
+      return weights.get(network).tensors().get(weight).shape();
+    }
+
+    /** All updates of a weight as one pair of matrices. */
+    Module combined(Network network, String weight) {
+      List<WeightUpdate> updates = chain.updatesOf(network, weight);
+      int rank = 0;
+      for (WeightUpdate update : updates) {
+        rank += (update instanceof WeightUpdate.Minor ? 2 : 1) * update.module().rank();
+      }
+      int total = rank;
+      String module = network.folder() + "." + weight.replaceFirst("\\.weight$", "");
+      return module(
+          network,
+          weight,
+          rank,
+          module + ".lora_A.weight",
+          module + ".lora_B.weight",
+          () -> combine(network, weight, updates, total));
+    }
+
+    /** The minor components of a weight, under URAE's names: to_out.0 is to_out there. */
+    Module minorOnly(String weight, int rank) {
+      Network network = Network.TRANSFORMER;
+      String module =
+          weight.replace(".attn.", ".attn.processor.").replaceFirst("(\\.0)?\\.weight$", "");
+      return module(
+          network,
+          weight,
+          rank,
+          module + "_a.weight",
+          module + "_b.weight",
+          () -> {
+            MinorComponents minor = minor(network, weight, chain.updatesOf(network, weight), rank);
+            return new Factors(minor.a(), minor.b());
+          });
+    }
+
+    private Module module(
+        Network network, String weight, int rank, String downKey, String upKey, Matrices matrices) {
+      Shape shape = shape(network, weight);
+      return new Module(
+          network,
+          weight,
+          new SafetensorsWriter.Declaration(
+              downKey, ElementType.F32, Shape.of(rank, shape.dimension(1))),
+          new SafetensorsWriter.Declaration(
+              upKey, ElementType.F32, Shape.of(shape.dimension(0), rank)),
+          matrices);
+    }
+
+    private MinorComponents minor(
+        Network network, String weight, List<WeightUpdate> before, int rank) throws IOException {
+      WeightMerger merger = new WeightMerger(chain, network, weights.get(network), cacheFolder);
+      Shape shape = shape(network, weight);
+      MinorComponents minor =
+          MinorComponents.of(
+              merger.mergeToFloats(weight, before),
+              Math.toIntExact(shape.dimension(0)),
+              Math.toIntExact(shape.dimension(1)),
+              rank,
+              cacheFolder);
+      computed++;
+      double largest = minor.singularValues()[0];
+      if (largest > 0) {
+        largestResidual = Math.max(largestResidual, minor.residual() / largest);
+      }
+      return minor;
+    }
+
+    /** URAE's order: what is removed, what was trained in its place, what was there before. */
+    private Factors combine(Network network, String name, List<WeightUpdate> updates, int rank)
+        throws IOException {
+      Shape shape = shape(network, name);
+      int rows = Math.toIntExact(shape.dimension(0));
+      int columns = Math.toIntExact(shape.dimension(1));
+      Factors factors =
+          new Factors(new float[rank * columns], new float[Math.multiplyExact(rows, rank)]);
+      int next = 0;
+      for (WeightUpdate update : updates) {
+        if (update instanceof WeightUpdate.Minor minor) {
+          int own = minor.module().rank();
+          List<WeightUpdate> before = updates.subList(0, updates.indexOf(update));
+          MinorComponents now = minor(network, name, before, own);
+          put(factors, rank, next, now.a(), now.b(), own, 0, 0, rows, -minor.scale());
+          put(
+              factors,
+              rank,
+              next + own,
+              minor.module().down().toFloats(),
+              minor.module().up().toFloats(),
+              own,
+              0,
+              0,
+              rows,
+              minor.scale());
+          next += 2 * own;
+        }
+      }
+      for (WeightUpdate update : updates) {
+        if (update instanceof WeightUpdate.LowRank low) {
+          int own = low.module().rank();
+          put(
+              factors,
+              rank,
+              next,
+              low.module().down().toFloats(),
+              low.module().up().toFloats(),
+              own,
+              Math.toIntExact(low.moduleRow()),
+              Math.toIntExact(low.weightRow()),
+              Math.toIntExact(low.rows()),
+              low.scale());
+          next += own;
+        }
+      }
+      return factors;
+    }
+
+    /** Puts one pair of matrices beside those that are there; a scale goes to A. */
+    private static void put(
+        Factors target,
+        int totalRank,
+        int first,
+        float[] down,
+        float[] up,
+        int rank,
+        int upRow,
+        int targetRow,
+        int rows,
+        double scale) {
+      int columns = target.down.length / totalRank;
+      for (int i = 0; i < rank * columns; i++) {
+        target.down[first * columns + i] = (float) (scale * down[i]);
+      }
+      for (int row = 0; row < rows; row++) {
+        System.arraycopy(
+            up, (upRow + row) * rank, target.up, (targetRow + row) * totalRank + first, rank);
+      }
+    }
+
+    Report write(List<Module> modules, Path output) throws IOException {
+      List<SafetensorsWriter.Declaration> declarations = new ArrayList<>();
+      modules.forEach(module -> declarations.addAll(List.of(module.down(), module.up())));
+      long bytes = declarations.stream().mapToLong(SafetensorsWriter.Declaration::byteSize).sum();
+      TaskReporter reporter =
+          new TaskReporter(listener, cancellation, "computing minor components", bytes);
+      try (SafetensorsWriter writer =
+          SafetensorsWriter.create(output, metadata(modules), declarations)) {
+        for (Module module : modules) {
+          Factors factors = module.matrices().compute();
+          write(writer, module.down().name(), factors.down, reporter);
+          write(writer, module.up().name(), factors.up, reporter);
+        }
+        writer.finish();
+      }
+      return new Report(computed, largestResidual);
+    }
+
+    private static void write(
+        SafetensorsWriter writer, String name, float[] values, TaskReporter reporter)
+        throws IOException {
+      ByteBuffer bytes = ByteBuffer.allocate(Math.multiplyExact(values.length, Float.BYTES));
+      Elements.fromFloats(ElementType.F32, values, 0, values.length, bytes);
+      writer.write(name, bytes.flip());
+      reporter.advance(bytes.capacity());
+    }
+
+    private Map<String, String> metadata(List<Module> modules) throws IOException {
+      List<String> names =
+          modules.stream()
+              .filter(module -> module.network() == Network.TRANSFORMER)
+              .map(Module::weight)
+              .toList();
+      List<String> digests = new ArrayList<>();
+      for (AdapterSpec spec : chain.specs()) {
+        digests.add(Sha256.nameOfContent(spec.path()));
+      }
+      Map<String, String> metadata = new LinkedHashMap<>();
+      metadata.put("format", "pt");
+      metadata.put(
+          BaseFingerprint.BASE_KEY, BaseFingerprint.of(weights.get(Network.TRANSFORMER), names));
+      metadata.put(BaseFingerprint.CHAIN_KEY, String.join(",", digests));
+      return metadata;
+    }
+
+    @Override
+    public void close() throws IOException {
+      opened.close();
+    }
+  }
+}

@@ -1,0 +1,211 @@
+package io.github.urae.adapter;
+
+import io.github.urae.AdapterException;
+import java.nio.file.Path;
+
+/**
+ * The minor components of a weight matrix W [out, in]: its r smallest singular triplets as a
+ * low-rank product, {@code B A = U_r S_r V_r'} with {@code A = sqrt(S_r) V_r'} [r, in] and {@code B
+ * = U_r sqrt(S_r)} [out, r]. URAE trains these two for 4K pictures and leaves the rest of the
+ * weight, W - B A, as it is.
+ *
+ * <p>The product does not depend on the vectors' signs, but W determines it only where the next
+ * singular value is larger than the r-th smallest: see {@link #gap()}. Components are in the order
+ * of falling singular values, as at the end of a full decomposition.
+ *
+ * <p>Computed in float64 by block Lanczos iteration on the inverse, from a fixed start, and
+ * verified against W itself. Where the next singular value is further off than 3e-5 of the r-th
+ * smallest, the angle to the true subspaces is at most 1e-5, and mostly a hundred times smaller, so
+ * that the product is good to the float32 of A and B; where it is not, {@link #residual()} is at
+ * most 1e-6 of the r-th smallest. Both as far as rounding allows, which is about 1e-14 of W's norm.
+ * If the iteration does not converge, which takes thousands of values lying close together, a full
+ * decomposition takes its place and a warning is logged.
+ *
+ * <p>For the time of the computation, native memory holds W once in float64 (75 MB for 3072 x 3072)
+ * and, mostly, a fifth of that for vectors; a full decomposition eight times as much. OpenBLAS uses
+ * one thread for each core unless the environment variable {@code OPENBLAS_NUM_THREADS} says
+ * otherwise.
+ *
+ * <p>Immutable.
+ *
+ * @see <a href="https://arxiv.org/abs/2503.16322">Ultra-Resolution Adaptation with Ease</a>
+ * @see <a href="https://doi.org/10.1145/355945.355946">Golub, Luk and Overton: A Block Lanczos
+ *     Method for Computing the Singular Values and Corresponding Singular Vectors of a Matrix</a>
+ */
+public final class MinorComponents {
+
+  private final int rows;
+  private final int columns;
+  private final float[] a;
+  private final float[] b;
+  private final double[] singularValues;
+  private final double gap;
+  private final double residual;
+  private final int steps;
+
+  private MinorComponents(Weight weight, MinorTriplets triplets) {
+    rows = weight.rows();
+    columns = weight.columns();
+    int rank = triplets.values.length;
+    singularValues = new double[rank];
+    a = new float[rank * columns];
+    b = new float[rows * rank];
+    for (int i = 0; i < rank; i++) {
+      singularValues[i] = weight.unscaled(triplets.values[i]);
+      double root = Math.sqrt(singularValues[i]);
+      for (int column = 0; column < columns; column++) {
+        a[i * columns + column] = (float) (root * triplets.right[i * columns + column]);
+      }
+      for (int row = 0; row < rows; row++) {
+        b[row * rank + i] = (float) (root * triplets.left[i * rows + row]);
+      }
+    }
+    gap = Math.max(0, weight.unscaled(triplets.next - triplets.values[0]));
+    residual = weight.unscaled(triplets.residual);
+    steps = triplets.steps;
+  }
+
+  /**
+   * Computes the minor components of a weight. Several threads may do so at once, which is no
+   * faster. The call cannot be interrupted.
+   *
+   * @param weight W, [out, in], row-major; read only during the call
+   * @param rows out
+   * @param columns in
+   * @param rank number of components r, 1 to min(out, in); URAE: 16
+   * @param cacheFolder folder of the library's own into which OpenBLAS (100 MB) is unpacked when it
+   *     is first used in this process, unless the application has chosen another by the system
+   *     property {@code org.bytedeco.javacpp.cachedir}; made if absent
+   * @return the components
+   * @throws AdapterException if a value is not finite, if OpenBLAS is not on the class path, or if
+   *     LAPACK fails, which it is not known to
+   * @throws IllegalArgumentException if the rank or the length of the array does not fit the shape
+   */
+  public static MinorComponents of(
+      float[] weight, int rows, int columns, int rank, Path cacheFolder) {
+    if (rows < 1 || columns < 1 || weight.length != (long) rows * columns) {
+      throw new IllegalArgumentException(
+          "a weight of " + weight.length + " values cannot be [" + rows + ", " + columns + "]");
+    }
+    if (rank < 1 || rank > Math.min(rows, columns)) {
+      throw new IllegalArgumentException(
+          "rank: expected 1 to "
+              + Math.min(rows, columns)
+              + " for a weight ["
+              + rows
+              + ", "
+              + columns
+              + "], found "
+              + rank);
+    }
+    Weight view = new Weight(weight, rows, columns);
+    loadOpenBlas(cacheFolder);
+    try {
+      return OpenBlas.onLargeStack(() -> new MinorComponents(view, MinorTriplets.of(view, rank)));
+    } catch (ArithmeticException e) {
+      throw new AdapterException(
+          "weight [" + rows + ", " + columns + "]: no singular value decomposition was found", e);
+    }
+  }
+
+  private static void loadOpenBlas(Path cacheFolder) {
+    try {
+      OpenBlas.load(cacheFolder);
+    } catch (LinkageError e) {
+      throw new AdapterException(
+          "minor components need OpenBLAS, which could not be loaded: add the dependencies"
+              + " org.bytedeco:openblas and org.bytedeco:javacpp, each also with this platform's"
+              + " classifier (such as linux-x86_64), to the application",
+          e);
+    }
+  }
+
+  /**
+   * Returns the down projection.
+   *
+   * @return a new array, A = sqrt(S_r) V_r', [r, in], row-major
+   */
+  public float[] a() {
+    return a.clone();
+  }
+
+  /**
+   * Returns the up projection.
+   *
+   * @return a new array, B = U_r sqrt(S_r), [out, r], row-major
+   */
+  public float[] b() {
+    return b.clone();
+  }
+
+  /**
+   * Returns the r smallest singular values of W.
+   *
+   * @return a new array, falling
+   */
+  public double[] singularValues() {
+    return singularValues.clone();
+  }
+
+  /**
+   * Returns the number of components.
+   *
+   * @return r
+   */
+  public int rank() {
+    return singularValues.length;
+  }
+
+  /**
+   * Returns how far the next singular value lies above the components' largest, less what is
+   * uncertain about it. If it is zero or small, B A is one of many choices among equals, and
+   * another method may choose differently.
+   *
+   * @return a distance of at least 0; infinity if no value was left out
+   */
+  public double gap() {
+    return gap;
+  }
+
+  /**
+   * Returns how far from converged the components are: the largest of the norms {@code |W v - s u|}
+   * and {@code |W' u - s v|} over all components, measured in float64 before A and B are rounded.
+   * Every singular value is at most that far off, and the sine of the angle between the computed
+   * and the true minor subspaces is at most this divided by {@link #gap()}.
+   *
+   * @return the residual, in the unit of the singular values
+   */
+  public double residual() {
+    return residual;
+  }
+
+  /**
+   * Returns the number of Lanczos steps taken.
+   *
+   * @return the number; 0 if a full decomposition was made, because W is small or because the
+   *     iteration did not converge
+   */
+  public int steps() {
+    return steps;
+  }
+
+  /** Returns shape, rank, largest and smallest value, gap and residual. */
+  @Override
+  public String toString() {
+    return "MinorComponents[["
+        + rows
+        + ", "
+        + columns
+        + "], rank "
+        + rank()
+        + ", values "
+        + singularValues[0]
+        + " to "
+        + singularValues[rank() - 1]
+        + ", gap "
+        + gap
+        + ", residual "
+        + residual
+        + "]";
+  }
+}
