@@ -46,14 +46,18 @@ public final class UraeCommand {
    * @return the exit status
    */
   static int run(PrintWriter out, PrintWriter err, String... arguments) {
-    return new CommandLine(new UraeCommand())
+    return commandLine()
         .setOut(out)
         .setErr(err)
         .setParameterExceptionHandler(UraeCommand::reportWrongUsage)
         .setExecutionExceptionHandler(UraeCommand::reportFailure)
-        .setCaseInsensitiveEnumValuesAllowed(true)
-        .setUsageHelpAutoWidth(true)
         .execute(arguments);
+  }
+
+  static CommandLine commandLine() {
+    return new CommandLine(new UraeCommand())
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setUsageHelpAutoWidth(true);
   }
 
   private static int reportWrongUsage(CommandLine.ParameterException wrong, String[] arguments) {
