@@ -2,6 +2,7 @@ package io.github.urae.tensor;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.ShortBuffer;
 
 /**
  * Conversion between stored elements and float32, in bulk. Every stored value converts to the
@@ -11,6 +12,12 @@ import java.nio.ByteOrder;
  * <p>All methods are thread-safe as long as nobody writes to the same buffers.
  */
 public final class Elements {
+
+  /**
+   * 16-bit elements converted at a time. They pass through an array, which is faster than a buffer;
+   * one as large as a weight would be another copy of it.
+   */
+  private static final int PIECE = 8192;
 
   /** float32 values of all 65536 half-precision patterns; Java 17 has no conversion of its own. */
   private static final class HalfTable {
@@ -53,17 +60,17 @@ public final class Elements {
     ByteBuffer bytes = source.slice().order(ByteOrder.LITTLE_ENDIAN);
     switch (type) {
       case F32 -> bytes.asFloatBuffer().get(target, offset, count);
-      case BF16 -> {
-        short[] raw = shorts(bytes, count);
-        for (int i = 0; i < count; i++) {
-          target[offset + i] = Float.intBitsToFloat(raw[i] << 16);
-        }
-      }
-      case F16 -> {
-        short[] raw = shorts(bytes, count);
-        float[] table = HalfTable.VALUES;
-        for (int i = 0; i < count; i++) {
-          target[offset + i] = table[raw[i] & 0xFFFF];
+      case BF16, F16 -> {
+        ShortBuffer stored = bytes.asShortBuffer();
+        short[] piece = new short[Math.min(count, PIECE)];
+        for (int first = 0; first < count; first += PIECE) {
+          int length = Math.min(PIECE, count - first);
+          stored.get(piece, 0, length);
+          if (type == ElementType.BF16) {
+            expandBfloat16(piece, target, offset + first, length);
+          } else {
+            expandHalf(piece, target, offset + first, length);
+          }
         }
       }
       case F8_E4M3 -> lookUp(Float8Tables.E4M3, bytes, target, offset, count);
@@ -141,19 +148,18 @@ public final class Elements {
     ByteBuffer bytes = target.slice().order(ByteOrder.LITTLE_ENDIAN);
     switch (type) {
       case F32 -> bytes.asFloatBuffer().put(source, offset, count);
-      case BF16 -> {
-        short[] raw = new short[count];
-        for (int i = 0; i < count; i++) {
-          raw[i] = toBfloat16(source[offset + i]);
+      case BF16, F16 -> {
+        ShortBuffer stored = bytes.asShortBuffer();
+        short[] piece = new short[Math.min(count, PIECE)];
+        for (int first = 0; first < count; first += PIECE) {
+          int length = Math.min(PIECE, count - first);
+          if (type == ElementType.BF16) {
+            roundToBfloat16(source, offset + first, length, piece);
+          } else {
+            roundToHalf(source, offset + first, length, piece);
+          }
+          stored.put(piece, 0, length);
         }
-        bytes.asShortBuffer().put(raw);
-      }
-      case F16 -> {
-        short[] raw = new short[count];
-        for (int i = 0; i < count; i++) {
-          raw[i] = toHalf(source[offset + i]);
-        }
-        bytes.asShortBuffer().put(raw);
       }
       case F64 -> {
         for (int i = 0; i < count; i++) {
@@ -226,10 +232,31 @@ public final class Elements {
     return HalfTable.VALUES[bits & 0xFFFF];
   }
 
-  private static short[] shorts(ByteBuffer bytes, int count) {
-    short[] raw = new short[count];
-    bytes.asShortBuffer().get(raw);
-    return raw;
+  // Loops in methods of their own: HotSpot compiles and vectorises each by itself.
+
+  private static void expandBfloat16(short[] piece, float[] target, int offset, int count) {
+    for (int i = 0; i < count; i++) {
+      target[offset + i] = Float.intBitsToFloat(piece[i] << 16);
+    }
+  }
+
+  private static void expandHalf(short[] piece, float[] target, int offset, int count) {
+    float[] table = HalfTable.VALUES;
+    for (int i = 0; i < count; i++) {
+      target[offset + i] = table[piece[i] & 0xFFFF];
+    }
+  }
+
+  private static void roundToBfloat16(float[] source, int offset, int count, short[] piece) {
+    for (int i = 0; i < count; i++) {
+      piece[i] = toBfloat16(source[offset + i]);
+    }
+  }
+
+  private static void roundToHalf(float[] source, int offset, int count, short[] piece) {
+    for (int i = 0; i < count; i++) {
+      piece[i] = toHalf(source[offset + i]);
+    }
   }
 
   private static void lookUp(

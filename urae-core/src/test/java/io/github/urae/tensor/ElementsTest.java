@@ -142,4 +142,28 @@ class ElementsTest {
     assertThat(read).containsExactly(0, 1, -2, 0.5f, 0);
     assertThat(bytes.position()).isEqualTo(2 * size);
   }
+
+  /** Long arrays are converted piece by piece. */
+  @ParameterizedTest
+  @EnumSource(
+      value = ElementType.class,
+      names = {"BF16", "F16"})
+  void longRangesEqualSingleElements(ElementType type) {
+    Random random = new Random(23);
+    float[] values = new float[20011];
+    ByteBuffer bytes = ByteBuffer.allocate(values.length * Short.BYTES);
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) (random.nextDouble() - 0.5);
+    }
+    Elements.fromFloats(type, values, 0, values.length, bytes);
+    float[] read = new float[values.length];
+    Elements.toFloats(type, bytes.flip(), read, 0, read.length);
+    for (int i = 0; i < values.length; i++) {
+      float expected =
+          type == ElementType.BF16
+              ? Elements.fromBfloat16(Elements.toBfloat16(values[i]))
+              : Elements.fromHalf(Elements.toHalf(values[i]));
+      assertThat(read[i]).as("element %d, seed 23", i).isEqualTo(expected);
+    }
+  }
 }

@@ -1,0 +1,44 @@
+package io.github.urae.benchmarks;
+
+import java.util.Arrays;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** Runs a benchmark by name; behind {@code ./benchmark}. */
+public final class Benchmarks {
+
+  /** A program that takes a command line. */
+  @FunctionalInterface
+  private interface Program {
+    void run(String[] arguments) throws Exception;
+  }
+
+  private static final Map<String, Program> PROGRAMS =
+      new TreeMap<>(
+          Map.of(
+              "jmh", org.openjdk.jmh.Main::main,
+              "overhead", PipelineOverhead::main,
+              "slice", TrueWidthStep::main));
+
+  private Benchmarks() {}
+
+  /**
+   * Runs a benchmark.
+   *
+   * @param arguments its name, then its own arguments
+   * @throws Exception if it fails
+   */
+  public static void main(String[] arguments) throws Exception {
+    Program program = arguments.length == 0 ? null : PROGRAMS.get(arguments[0]);
+    if (program == null) {
+      System.err.println(
+          "usage: ./benchmark "
+              + String.join("|", PROGRAMS.keySet())
+              + " [ARGUMENTS]\n"
+              + "       ./benchmark jmh CLASS [JMH OPTIONS], -l lists the classes");
+      System.exit(2);
+      return;
+    }
+    program.run(Arrays.copyOfRange(arguments, 1, arguments.length));
+  }
+}
