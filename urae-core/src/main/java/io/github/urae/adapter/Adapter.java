@@ -55,6 +55,16 @@ public final class Adapter implements Closeable {
   }
 
   /**
+   * Tells adapters from other weight files, by the keys.
+   *
+   * @param file an open file
+   * @return whether some key is one of an adapter, of a supported kind or not; it may be damaged
+   */
+  public static boolean isAdapter(SafetensorsFile file) {
+    return file.tensors().keySet().stream().anyMatch(AdapterParser::isAdapterKey);
+  }
+
+  /**
    * Returns the file.
    *
    * @return its path, as given

@@ -25,6 +25,7 @@ public final class AdapterChain implements Closeable {
   private final List<AdapterSpec> specs;
   private final List<Adapter> adapters;
   private final Map<Network, Map<String, List<WeightUpdate>>> updates;
+  private final Map<Network, List<AdapterSpec>> applied;
   private final List<UnmatchedKey> unmatched;
   private final OwnedResources opened;
 
@@ -40,11 +41,13 @@ public final class AdapterChain implements Closeable {
       List<AdapterSpec> specs,
       List<Adapter> adapters,
       Map<Network, Map<String, List<WeightUpdate>>> updates,
+      Map<Network, List<AdapterSpec>> applied,
       List<UnmatchedKey> unmatched,
       OwnedResources opened) {
     this.specs = List.copyOf(specs);
     this.adapters = List.copyOf(adapters);
     this.updates = updates;
+    this.applied = applied;
     this.unmatched = List.copyOf(unmatched);
     this.opened = opened;
   }
@@ -76,7 +79,8 @@ public final class AdapterChain implements Closeable {
         Set<String> weights = matching.match(specs.get(i), adapters.get(i));
         BaseFingerprint.check(adapters.get(i), i, specs, model.get(Network.TRANSFORMER), weights);
       }
-      return new AdapterChain(specs, adapters, matching.updates(), matching.unmatched, opened);
+      return new AdapterChain(
+          specs, adapters, matching.updates(), matching.applied, matching.unmatched, opened);
     } catch (Throwable e) {
       opened.closeAfter(e);
       throw e;
@@ -112,6 +116,16 @@ public final class AdapterChain implements Closeable {
   }
 
   /**
+   * Returns the adapters that change some weight of a network. Its weights depend on no others.
+   *
+   * @param network a network
+   * @return immutable, in the order in which they are applied; empty if none changes it
+   */
+  public List<AdapterSpec> adaptersOf(Network network) {
+    return List.copyOf(applied.getOrDefault(network, List.of()));
+  }
+
+  /**
    * Returns the keys that change nothing.
    *
    * @return immutable; empty unless {@link AdapterOptions#ignoreUnmatched()}
@@ -136,6 +150,7 @@ public final class AdapterChain implements Closeable {
     private final ModuleTargets targets;
     private final AdapterOptions options;
     private final Map<Network, Map<String, List<WeightUpdate>>> collected = new LinkedHashMap<>();
+    private final Map<Network, List<AdapterSpec>> applied = new LinkedHashMap<>();
     private final List<UnmatchedKey> unmatched = new ArrayList<>();
 
     Matching(ModuleTargets targets, AdapterOptions options) {
@@ -151,6 +166,7 @@ public final class AdapterChain implements Closeable {
     Set<String> match(AdapterSpec spec, Adapter adapter) {
       Set<String> changed = new LinkedHashSet<>();
       boolean minor = adapter.format() == AdapterFormat.MINOR_COMPONENTS;
+      Set<Network> networks = new LinkedHashSet<>();
       List<String> missed = new ArrayList<>(adapter.unknownKeys());
       for (AdapterModule module : adapter.modules()) {
         Optional<List<ModuleTargets.Rows>> rows =
@@ -161,6 +177,7 @@ public final class AdapterChain implements Closeable {
           checkShape(adapter, module, rows.get());
           for (ModuleTargets.Rows part : rows.get()) {
             add(spec, adapter, module, part, minor);
+            networks.add(part.network());
             if (part.network() == Network.TRANSFORMER) {
               changed.add(part.weight().name());
             }
@@ -170,6 +187,7 @@ public final class AdapterChain implements Closeable {
       if (!missed.isEmpty()) {
         refuseOrKeep(spec, adapter, missed);
       }
+      networks.forEach(n -> applied.computeIfAbsent(n, k -> new ArrayList<>()).add(spec));
       return changed;
     }
 

@@ -152,6 +152,14 @@ final class AdapterParser {
     }
   }
 
+  /** Tells whether some adapter, supported or not, has such a key. */
+  static boolean isAdapterKey(String key) {
+    return MINOR.matcher(key).matches()
+        || DOWN.matcher(key).matches()
+        || UP.matcher(key).matches()
+        || UNSUPPORTED.keySet().stream().anyMatch(part -> key.contains("." + part));
+  }
+
   private static boolean isMinor(String module) {
     return module.contains(".attn.processor.to_");
   }

@@ -29,7 +29,7 @@ public final class MergedWeights {
    * @param base its weights as stored
    * @param type element type of the result
    * @param cache where the result lies; its key is made of the checkpoint's files, the content of
-   *     the adapters, their scales and the element type
+   *     the adapters that change this network, their scales and the element type
    * @param listener hears of the merging
    * @param cancellation ends the merging
    * @return the changed weights and no others, in one file; the caller closes it
@@ -50,7 +50,7 @@ public final class MergedWeights {
         base.tensors().values().stream().filter(t -> changed.contains(t.name())).toList();
     long bytes = tensors.stream().mapToLong(t -> type.byteSize(t.shape().elementCount())).sum();
     CacheKey key = new CacheKey("merged weights 1").addCheckpoint(base).add(network).add(type);
-    for (AdapterSpec spec : chain.specs()) {
+    for (AdapterSpec spec : chain.adaptersOf(network)) {
       key.addContent(spec.path()).add(spec.scale());
     }
     WeightMerger merger = new WeightMerger(chain, network, base, cache.folder());

@@ -7,7 +7,6 @@ import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.RotaryTables;
 import io.github.urae.flux.Schedule;
 import io.github.urae.graph.TransformerConfig;
-import io.github.urae.session.NetworkSession;
 import io.github.urae.tensor.Tensor;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -16,7 +15,7 @@ import java.util.Map;
 /** Runs the transformer over the noise levels of a schedule. Owns nothing. */
 final class Denoiser {
 
-  private final NetworkSession transformer;
+  private final NetworkUse transformer;
   private final TransformerConfig config;
   private final LatentGrid grid;
   private final Schedule schedule;
@@ -24,7 +23,7 @@ final class Denoiser {
   private final Map<String, Tensor> tables = new HashMap<>();
 
   Denoiser(
-      NetworkSession transformer,
+      NetworkUse transformer,
       TransformerConfig config,
       LatentGrid grid,
       int textTokens,

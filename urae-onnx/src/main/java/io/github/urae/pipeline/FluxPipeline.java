@@ -3,15 +3,20 @@ package io.github.urae.pipeline;
 import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ProgressListener;
+import io.github.urae.adapter.AdapterChain;
+import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.cache.WeightCache;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.session.Device;
+import io.github.urae.session.SessionSettings;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.OptionalInt;
@@ -30,8 +35,16 @@ import java.util.OptionalInt;
  */
 public final class FluxPipeline implements Closeable {
 
-  private final Shared<Networks> networks;
   private final FluxCheckpoint checkpoint;
+
+  /** Held while adapters are changed, so that one change follows the other. */
+  private final Object adapting = new Object();
+
+  /** Guards the two fields below; held for moments only. */
+  private final Object lock = new Object();
+
+  private Shared<Networks> networks;
+  private boolean closed;
 
   private FluxPipeline(Networks networks) {
     this.networks = new Shared<>(networks);
@@ -105,11 +118,99 @@ public final class FluxPipeline implements Closeable {
     }
   }
 
-  private Shared.Lease<Networks> lease() {
-    try {
+  /** Keeps the present networks until the lease is closed, whatever happens to the pipeline. */
+  Shared.Lease<Networks> lease() {
+    synchronized (lock) {
+      checkOpen();
       return networks.lease();
-    } catch (IllegalStateException e) {
-      throw new IllegalStateException("this FluxPipeline is closed", e);
+    }
+  }
+
+  private void checkOpen() {
+    if (closed) {
+      throw new IllegalStateException("this FluxPipeline is closed");
+    }
+  }
+
+  /**
+   * Exchanges the adapters, without a listener or cancellation.
+   *
+   * @param adapters applied in this order; none for the checkpoint as it is
+   * @throws IOException as below
+   * @see #setAdapters(List, ProgressListener, CancellationToken)
+   */
+  public void setAdapters(List<AdapterSpec> adapters) throws IOException {
+    setAdapters(adapters, ProgressListener.NONE, new CancellationToken());
+  }
+
+  /**
+   * Exchanges the adapters. Only networks whose weights change are loaded anew. Generations that
+   * are going on finish with the adapters that they began with; later ones use the new. Where this
+   * fails, everything is as before.
+   *
+   * <p>While it goes on, old and new networks exist side by side: on the processor their weights
+   * are mapped files, on a GPU both need room there, unless networks are loaded {@link
+   * Residency#ONE_AT_A_TIME one at a time} and no generation goes on.
+   *
+   * @param adapters applied in this order; none for the checkpoint as it is
+   * @param listener hears of the merging
+   * @param cancellation ends the merging
+   * @throws IOException if a file is missing or cannot be read or written
+   * @throws io.github.urae.FileFormatException if a file is damaged
+   * @throws io.github.urae.AdapterException if an adapter does not fit
+   * @throws io.github.urae.GenerationCancelledException if it was cancelled
+   * @throws io.github.urae.InferenceException if ONNX Runtime refuses
+   * @throws IllegalStateException if this pipeline is closed
+   */
+  public void setAdapters(
+      List<AdapterSpec> adapters, ProgressListener listener, CancellationToken cancellation)
+      throws IOException {
+    synchronized (adapting) {
+      try (Shared.Lease<Networks> present = lease()) {
+        replace(present.get().with(adapters, listener, cancellation));
+      }
+    }
+  }
+
+  private void replace(Networks next) throws IOException {
+    Shared<Networks> previous;
+    synchronized (lock) {
+      previous = closed ? new Shared<>(next) : networks;
+      if (!closed) {
+        networks = new Shared<>(next);
+      }
+    }
+    previous.retire();
+    synchronized (lock) {
+      checkOpen();
+    }
+  }
+
+  /**
+   * Returns the adapters that generations use from now on.
+   *
+   * @return immutable, in the order in which they are applied
+   * @throws IllegalStateException if this pipeline is closed
+   */
+  public List<AdapterSpec> adapters() {
+    try (Shared.Lease<Networks> lease = lease()) {
+      return lease.get().adapters();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * Returns the keys of the present adapters that change nothing in this model.
+   *
+   * @return immutable; empty unless {@link Builder#ignoreUnmatched}
+   * @throws IllegalStateException if this pipeline is closed
+   */
+  public List<AdapterChain.UnmatchedKey> unmatchedAdapterKeys() {
+    try (Shared.Lease<Networks> lease = lease()) {
+      return lease.get().unmatched();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 
@@ -156,7 +257,12 @@ public final class FluxPipeline implements Closeable {
    */
   @Override
   public void close() throws IOException {
-    networks.retire();
+    Shared<Networks> last;
+    synchronized (lock) {
+      closed = true;
+      last = networks;
+    }
+    last.retire();
   }
 
   /** Collects the settings of a pipeline. Not thread-safe. */
@@ -170,6 +276,10 @@ public final class FluxPipeline implements Closeable {
     private boolean prepacking;
     private ProgressListener listener = ProgressListener.NONE;
     private CancellationToken cancellation = new CancellationToken();
+    private final List<AdapterSpec> adapters = new ArrayList<>();
+    private boolean ignoreUnmatched;
+    private boolean allowBareMinorComponents;
+    private Residency residency = Residency.ALL;
 
     private Builder() {}
 
@@ -185,6 +295,67 @@ public final class FluxPipeline implements Closeable {
     }
 
     /**
+     * Adds an adapter as it was trained.
+     *
+     * @param file a LoRA or URAE's minor components, in any of the forms of {@link
+     *     io.github.urae.adapter.AdapterFormat}
+     * @return this
+     */
+    public Builder adapter(Path file) {
+      return adapter(file, 1);
+    }
+
+    /**
+     * Adds an adapter. Several are applied in the order in which they are added; URAE's 4K adapter
+     * belongs after its 2K one.
+     *
+     * @param file a LoRA or URAE's minor components, in any of the forms of {@link
+     *     io.github.urae.adapter.AdapterFormat}
+     * @param scale what its change is multiplied by, finite; 1 applies it as trained
+     * @return this
+     * @throws io.github.urae.AdapterException if the scale is not finite
+     */
+    public Builder adapter(Path file, double scale) {
+      adapters.add(new AdapterSpec(Objects.requireNonNull(file, "adapter"), scale));
+      return this;
+    }
+
+    /**
+     * Goes on where keys of an adapter change nothing in this model, and logs them. Otherwise that
+     * is an error. An adapter of which no key changes anything is an error all the same.
+     *
+     * @param value by default false
+     * @return this
+     * @see FluxPipeline#unmatchedAdapterKeys()
+     */
+    public Builder ignoreUnmatched(boolean value) {
+      ignoreUnmatched = value;
+      return this;
+    }
+
+    /**
+     * Lets minor components be used without the adapter that they were trained on.
+     *
+     * @param value by default false
+     * @return this
+     */
+    public Builder allowBareMinorComponents(boolean value) {
+      allowBareMinorComponents = value;
+      return this;
+    }
+
+    /**
+     * Sets which networks are in memory at a time.
+     *
+     * @param value by default all
+     * @return this
+     */
+    public Builder residency(Residency value) {
+      residency = Objects.requireNonNull(value, "residency");
+      return this;
+    }
+
+    /**
      * Sets where the networks run.
      *
      * @param value by default the first GPU if it can be used, else the processor
@@ -196,8 +367,9 @@ public final class FluxPipeline implements Closeable {
     }
 
     /**
-     * Sets the folder for derived files: weights in another element type, and native libraries. May
-     * be shared by any number of pipelines and processes, and deleted when none is starting.
+     * Sets the folder for derived files: weights in another element type or with adapters merged,
+     * and native libraries. May be shared by any number of pipelines and processes, and deleted
+     * when none is starting.
      *
      * @param folder made when needed; by default {@code $XDG_CACHE_HOME/urae} or {@code
      *     ~/.cache/urae}
@@ -246,7 +418,7 @@ public final class FluxPipeline implements Closeable {
     }
 
     /**
-     * Sets who hears of long work while the pipeline is built: converting weights.
+     * Sets who hears of long work while the pipeline is built: converting and merging weights.
      *
      * @param value called on the thread that builds
      * @return this
@@ -268,12 +440,14 @@ public final class FluxPipeline implements Closeable {
     }
 
     /**
-     * Opens the checkpoint, checks it, converts weights if need be, and loads all networks.
+     * Opens checkpoint and adapters, checks them, converts and merges weights if need be, and loads
+     * the networks.
      *
      * @return the pipeline; the caller closes it
      * @throws IOException if a file is missing or cannot be read or written
      * @throws io.github.urae.FileFormatException if a file is damaged
      * @throws io.github.urae.ModelException if the checkpoint is not one of FLUX.1, or incomplete
+     * @throws io.github.urae.AdapterException if an adapter does not fit
      * @throws io.github.urae.InferenceException if ONNX Runtime refuses
      * @throws IllegalStateException if no model is set
      */
@@ -281,9 +455,14 @@ public final class FluxPipeline implements Closeable {
       if (model == null) {
         throw new IllegalStateException("expected a model; call model(Path)");
       }
-      WeightCache cache = new WeightCache(cacheFolder, cacheBytes);
+      PipelineSettings settings =
+          new PipelineSettings(
+              new SessionSettings(device.resolve(), threads, prepacking),
+              residency,
+              new WeightCache(cacheFolder, cacheBytes),
+              new AdapterOptions(ignoreUnmatched, allowBareMinorComponents));
       return new FluxPipeline(
-          Networks.open(model, device, cache, threads, prepacking, listener, cancellation));
+          Networks.open(ModelSource.at(model), settings, adapters, listener, cancellation));
     }
   }
 }

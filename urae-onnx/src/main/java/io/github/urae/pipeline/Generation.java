@@ -11,6 +11,7 @@ import io.github.urae.flux.Schedule;
 import io.github.urae.flux.TorchGenerator;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -129,9 +130,10 @@ final class Generation {
     }
   }
 
-  List<GeneratedImage> run() {
+  List<GeneratedImage> run() throws IOException {
     // 1. Encode the prompts.
-    PromptEmbeddings embeddings = request.embeddings().orElseGet(this::encode);
+    PromptEmbeddings embeddings =
+        request.embeddings().isPresent() ? request.embeddings().get() : encode();
 
     // 2. Draw the noise, of all images in one go.
     List<Long> seeds = seeds();
@@ -141,17 +143,19 @@ final class Generation {
     float[] latents = denoise(noise, embeddings);
 
     // 4. Decode, an image at a time.
-    ImageDecoder decoder = networks.decoder();
     List<GeneratedImage> result = new ArrayList<>();
-    for (int i = 0; i < images; i++) {
-      float[] own = part(latents, i, 1);
-      int[] pixels = decoder.decode(grid, own, cancellation);
-      result.add(new GeneratedImage(grid, pixels, own, settings(i, seeds)));
+    try (NetworkUse vae = networks.use(Part.VAE_DECODER)) {
+      ImageDecoder decoder = new ImageDecoder(vae, checkpoint.vae());
+      for (int i = 0; i < images; i++) {
+        float[] own = part(latents, i, 1);
+        int[] pixels = decoder.decode(grid, own, cancellation);
+        result.add(new GeneratedImage(grid, pixels, own, settings(i, seeds)));
+      }
     }
     return result;
   }
 
-  private PromptEmbeddings encode() {
+  private PromptEmbeddings encode() throws IOException {
     List<String> second =
         request.secondPrompts().isEmpty() ? request.prompts() : request.secondPrompts();
     return networks.encoders().encode(request.prompts(), second, textTokens, cancellation);
@@ -182,10 +186,16 @@ final class Generation {
     return grid.pack(all);
   }
 
-  private float[] denoise(float[] noise, PromptEmbeddings embeddings) {
+  private float[] denoise(float[] noise, PromptEmbeddings embeddings) throws IOException {
+    try (NetworkUse transformer = networks.use(Part.TRANSFORMER)) {
+      return denoise(transformer, noise, embeddings);
+    }
+  }
+
+  private float[] denoise(NetworkUse transformer, float[] noise, PromptEmbeddings embeddings) {
     Denoiser denoiser =
         new Denoiser(
-            networks.transformer(),
+            transformer,
             checkpoint.transformer(),
             grid,
             textTokens,
@@ -259,6 +269,7 @@ final class Generation {
         together ? images : 1,
         textTokens,
         profile,
+        networks.adapters().stream().map(GenerationSettings.AdapterUse::of).toList(),
         networks.device().toString(),
         networks.elementType().toString());
   }

@@ -1,12 +1,15 @@
 package io.github.urae.pipeline;
 
+import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.TimestepShift;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
+import java.util.stream.Collectors;
 
 /**
  * Everything that a picture was made with, so that it can be made again.
@@ -23,6 +26,7 @@ import java.util.OptionalLong;
  * @param seedImages how many images were drawn from this seed together
  * @param textTokens number of text tokens
  * @param profile the profile with its numbers
+ * @param adapters the adapters, in order; immutable
  * @param device where it was drawn
  * @param elementType element type of the transformer
  */
@@ -39,8 +43,28 @@ public record GenerationSettings(
     int seedImages,
     int textTokens,
     Profile profile,
+    List<AdapterUse> adapters,
     String device,
     String elementType) {
+
+  /**
+   * An adapter that a picture was made with.
+   *
+   * @param name the file's name, without telling where it lies
+   * @param scale what its change was multiplied by
+   */
+  public record AdapterUse(String name, double scale) {
+
+    static AdapterUse of(AdapterSpec spec) {
+      return new AdapterUse(spec.path().getFileName().toString(), spec.scale());
+    }
+
+    /** Returns the adapter as in {@code NAME=SCALE}. */
+    @Override
+    public String toString() {
+      return name + "=" + scale;
+    }
+  }
 
   /**
    * Returns the settings as text, as they stand in a PNG's text chunks.
@@ -68,6 +92,12 @@ public record GenerationSettings(
     text.put("ntk_factor", Double.toString(profile.ntkFactor()));
     text.put("proportional_attention", Boolean.toString(profile.proportionalAttention()));
     text.put("native_tokens", Long.toString(profile.nativeTokens()));
+    if (!adapters.isEmpty()) {
+      // One a line, in order: file names may hold commas.
+      text.put(
+          "adapters",
+          adapters.stream().map(AdapterUse::toString).collect(Collectors.joining("\n")));
+    }
     text.put("device", device);
     text.put("element_type", elementType);
     return text;

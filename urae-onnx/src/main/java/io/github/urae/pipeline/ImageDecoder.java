@@ -3,12 +3,11 @@ package io.github.urae.pipeline;
 import io.github.urae.CancellationToken;
 import io.github.urae.flux.LatentGrid;
 import io.github.urae.graph.VaeConfig;
-import io.github.urae.session.NetworkSession;
 import io.github.urae.tensor.Tensor;
 import java.util.Map;
 
 /** Latents to pixels. Owns nothing. */
-record ImageDecoder(NetworkSession decoder, VaeConfig config) {
+record ImageDecoder(NetworkUse decoder, VaeConfig config) {
 
   /**
    * Decodes one picture.

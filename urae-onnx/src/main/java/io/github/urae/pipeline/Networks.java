@@ -2,160 +2,176 @@ package io.github.urae.pipeline;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
-import io.github.urae.cache.WeightCache;
-import io.github.urae.graph.ClipTextGraph;
-import io.github.urae.graph.NetworkGraph;
-import io.github.urae.graph.T5EncoderGraph;
-import io.github.urae.graph.TransformerGraph;
-import io.github.urae.graph.VaeDecoderGraph;
+import io.github.urae.adapter.AdapterChain;
+import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.internal.OwnedResources;
-import io.github.urae.safetensors.TensorSource;
+import io.github.urae.internal.Sha256;
 import io.github.urae.session.Device;
-import io.github.urae.session.NetworkSession;
-import io.github.urae.session.SessionSettings;
-import io.github.urae.session.Weights;
 import io.github.urae.tensor.ElementType;
-import io.github.urae.tokenizer.ClipTokenizer;
-import io.github.urae.tokenizer.T5Tokenizer;
-import io.github.urae.tokenizer.Tokenizer;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.OptionalInt;
-import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** The tokenizers and networks of one checkpoint, opened together and closed together. */
+/**
+ * The networks of a model with one chain of adapters: what a generation holds from its beginning to
+ * its end. Never changes; other adapters make other networks, which share the slots whose weights
+ * are the same. Thread-safe; owns its hold on model and slots.
+ */
 final class Networks implements Closeable {
 
-  /** A network before it is loaded: its graph, and its weights, open and checked. */
-  private record Prepared(NetworkGraph graph, Weights weights) {}
+  private static final Logger LOG = LoggerFactory.getLogger(Networks.class);
 
-  private final FluxCheckpoint checkpoint;
-  private final SessionSettings settings;
-  private final ElementType elementType;
-  private final OwnedResources opened = new OwnedResources();
+  /**
+   * A slot and what its weights depend on.
+   *
+   * @param recipe the content and scale of each adapter that changes the network, in order
+   */
+  private record Filled(List<String> recipe, Shared.Lease<NetworkSlot> slot) {}
 
-  private Tokenizer clipTokenizer;
-  private Tokenizer t5Tokenizer;
-  private NetworkSession clip;
-  private NetworkSession t5;
-  private NetworkSession transformer;
-  private NetworkSession vaeDecoder;
+  private final Shared.Lease<Model> model;
+  private final List<AdapterSpec> adapters;
+  private final Map<Part, Filled> slots = new EnumMap<>(Part.class);
+  private final OwnedResources held = new OwnedResources();
+  private List<AdapterChain.UnmatchedKey> unmatched = List.of();
 
-  private Networks(FluxCheckpoint checkpoint, SessionSettings settings) {
-    this.checkpoint = checkpoint;
-    this.settings = settings;
-    // The CPU provider has no bfloat16 arithmetic.
-    this.elementType =
-        settings.device() instanceof Device.Cuda ? ElementType.BF16 : ElementType.F32;
+  private Networks(Shared.Lease<Model> model, List<AdapterSpec> adapters) {
+    this.model = held.add(model);
+    this.adapters = List.copyOf(adapters);
   }
 
+  /**
+   * Opens a model's networks.
+   *
+   * @param source where the model is stored
+   * @param adapters applied in order; may be empty
+   * @param listener hears of conversion and merging
+   * @param cancellation ends them
+   * @return the networks; the caller closes them
+   * @throws IOException if a file is missing or cannot be read or written
+   * @throws io.github.urae.UraeException if a file is damaged or does not fit
+   */
   static Networks open(
-      Path model,
-      Device device,
-      WeightCache cache,
-      OptionalInt threads,
-      boolean prepacking,
+      ModelSource source,
+      PipelineSettings settings,
+      List<AdapterSpec> adapters,
       ProgressListener listener,
       CancellationToken cancellation)
       throws IOException {
-    FluxCheckpoint checkpoint = FluxCheckpoint.open(model);
-    SessionSettings settings = new SessionSettings(device.resolve(), threads, prepacking);
-    Networks networks = new Networks(checkpoint, settings);
-    try {
-      networks.start(cache, listener, cancellation);
-      return networks;
+    Shared.Lease<Model> model = Shared.leaseOf(Model.open(source, settings));
+    return new Networks(model, adapters).filled(Map.of(), listener, cancellation);
+  }
+
+  /**
+   * Makes networks of the same model with other adapters. These stay as they are, also where that
+   * fails; they must be held meanwhile.
+   *
+   * @return networks that share with these what is the same in both; the caller closes them
+   */
+  Networks with(List<AdapterSpec> others, ProgressListener listener, CancellationToken cancellation)
+      throws IOException {
+    return new Networks(model.again(), others).filled(slots, listener, cancellation);
+  }
+
+  private Networks filled(
+      Map<Part, Filled> before, ProgressListener listener, CancellationToken cancellation)
+      throws IOException {
+    try (AdapterChain chain =
+        AdapterChain.open(adapters, model().adaptable(), model().settings().adapterOptions())) {
+      unmatched = chain.unmatched();
+      unmatched.forEach(
+          key ->
+              LOG.warn("{}: '{}' changes nothing in this model", key.adapter().path(), key.key()));
+      Map<Path, String> digests = new HashMap<>();
+      for (AdapterSpec adapter : adapters) {
+        digests.put(adapter.path(), Sha256.nameOfContent(adapter.path()));
+      }
+      for (Part part : Part.values()) {
+        List<String> recipe = new ArrayList<>();
+        for (AdapterSpec adapter : part.network().map(chain::adaptersOf).orElse(List.of())) {
+          recipe.add(digests.get(adapter.path()) + "=" + adapter.scale());
+        }
+        Filled old = before.get(part);
+        Shared.Lease<NetworkSlot> slot =
+            held.add(
+                old != null && old.recipe().equals(recipe)
+                    ? old.slot().again()
+                    : Shared.leaseOf(model().slot(part, chain, listener, cancellation)));
+        slots.put(part, new Filled(recipe, slot));
+        if (model().settings().residency() == Residency.ALL) {
+          use(part).close(); // Loads it, to stay.
+        }
+      }
+      return this;
     } catch (Throwable e) {
-      networks.opened.closeAfter(e);
+      held.closeAfter(e);
       throw e;
     }
   }
 
-  private void start(WeightCache cache, ProgressListener listener, CancellationToken cancellation)
-      throws IOException {
-    Path folder = checkpoint.folder();
-    clipTokenizer = opened.add(ClipTokenizer.open(folder.resolve("tokenizer"), cache.folder()));
-    t5Tokenizer =
-        opened.add(
-            T5Tokenizer.open(
-                folder.resolve("tokenizer_2"),
-                checkpoint.t5().endToken(),
-                checkpoint.t5().padToken(),
-                cache.folder()));
-
-    // All files are checked before the first is converted or loaded.
-    Prepared clipParts =
-        prepare(ClipTextGraph.build(checkpoint.clip(), elementType), "text_encoder");
-    Prepared t5Parts =
-        prepare(T5EncoderGraph.build(checkpoint.t5(), elementType), "text_encoder_2");
-    Prepared transformerParts =
-        prepare(TransformerGraph.build(checkpoint.transformer(), elementType), "transformer");
-    Prepared vaeParts = prepare(VaeDecoderGraph.build(checkpoint.vae()), "vae");
-
-    clip = load(clipParts, cache, listener, cancellation);
-    t5 = load(t5Parts, cache, listener, cancellation);
-    transformer = load(transformerParts, cache, listener, cancellation);
-    vaeDecoder = load(vaeParts, cache, listener, cancellation);
-  }
-
-  private Prepared prepare(NetworkGraph graph, String subfolder) throws IOException {
-    Path path = checkpoint.folder().resolve(subfolder);
-    return new Prepared(graph, opened.add(Weights.open(graph, path)));
-  }
-
-  private NetworkSession load(
-      Prepared prepared,
-      WeightCache cache,
-      ProgressListener listener,
-      CancellationToken cancellation)
-      throws IOException {
-    TensorSource weights = prepared.weights().inSessionType(cache, listener, cancellation);
-    return opened.add(NetworkSession.open(prepared.graph(), weights, Map.of(), settings));
+  private Model model() {
+    return model.get();
   }
 
   FluxCheckpoint checkpoint() {
-    return checkpoint;
+    return model().checkpoint();
   }
 
   Device device() {
-    return settings.device();
+    return model().settings().sessions().device();
   }
 
   /** Returns the element type of text encoders and transformer. */
   ElementType elementType() {
-    return elementType;
+    return model().elementType();
+  }
+
+  /** Returns the adapters, in order. */
+  List<AdapterSpec> adapters() {
+    return adapters;
+  }
+
+  /** Returns the keys of adapters that change nothing. */
+  List<AdapterChain.UnmatchedKey> unmatched() {
+    return unmatched;
   }
 
   int maxTextTokens() {
-    return checkpoint.maxTextTokens(t5Tokenizer.maxLength());
+    return checkpoint().maxTextTokens(model().t5Tokenizer().maxLength());
   }
 
   long nativeTokens() {
-    return checkpoint.nativeTokens(t5Tokenizer.maxLength());
+    return checkpoint().nativeTokens(model().t5Tokenizer().maxLength());
   }
 
+  /** Loads a network unless it is loaded; the caller closes the use. */
+  NetworkUse use(Part part) throws IOException {
+    return slots.get(part).slot().get().use();
+  }
+
+  /** Loads text encoders as they are needed. */
   TextEncoders encoders() {
     return new TextEncoders(
-        clipTokenizer, clip, checkpoint.clip(), t5Tokenizer, t5, checkpoint.t5());
-  }
-
-  NetworkSession transformer() {
-    return transformer;
-  }
-
-  ImageDecoder decoder() {
-    return new ImageDecoder(vaeDecoder, checkpoint.vae());
+        model().clipTokenizer(),
+        () -> use(Part.CLIP),
+        checkpoint().clip(),
+        model().t5Tokenizer(),
+        () -> use(Part.T5),
+        checkpoint().t5());
   }
 
   long nanosInRuntime() {
-    return Stream.of(clip, t5, transformer, vaeDecoder)
-        .mapToLong(NetworkSession::nanosInRuntime)
-        .sum();
+    return model().clock().nanos();
   }
 
   @Override
   public void close() throws IOException {
-    opened.close();
+    held.close();
   }
 }

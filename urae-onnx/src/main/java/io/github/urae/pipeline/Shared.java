@@ -27,6 +27,13 @@ final class Shared<T extends Closeable> {
     return new Lease<>(this);
   }
 
+  /** Shares a resource that no one but its lessees owns. */
+  static <T extends Closeable> Lease<T> leaseOf(T resource) {
+    Shared<T> shared = new Shared<>(resource);
+    // The owner's hold becomes the lease.
+    return new Lease<>(shared);
+  }
+
   /** The owner lets go. Calling it again changes nothing. */
   void retire() throws IOException {
     synchronized (this) {
@@ -60,6 +67,11 @@ final class Shared<T extends Closeable> {
 
     T get() {
       return shared.resource;
+    }
+
+    /** Returns another lease of the same resource. This one must still be held. */
+    Lease<T> again() {
+      return shared.lease();
     }
 
     @Override

@@ -4,11 +4,11 @@ import io.github.urae.CancellationToken;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.graph.ClipTextConfig;
 import io.github.urae.graph.T5Config;
-import io.github.urae.session.NetworkSession;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.tokenizer.Tokenizer;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
@@ -20,11 +20,17 @@ import java.util.Map;
  */
 record TextEncoders(
     Tokenizer clipTokenizer,
-    NetworkSession clip,
+    Loader clip,
     ClipTextConfig clipConfig,
     Tokenizer t5Tokenizer,
-    NetworkSession t5,
+    Loader t5,
     T5Config t5Config) {
+
+  /** Loads a network unless it is loaded; whoever calls it closes the use. */
+  @FunctionalInterface
+  interface Loader {
+    NetworkUse use() throws IOException;
+  }
 
   /**
    * Encodes prompts.
@@ -37,21 +43,27 @@ record TextEncoders(
       List<String> clipPrompts,
       List<String> t5Prompts,
       int textTokens,
-      CancellationToken cancellation) {
+      CancellationToken cancellation)
+      throws IOException {
     int count = clipPrompts.size();
     float[] pooled = new float[count * clipConfig.width()];
     float[] sequence = new float[Math.multiplyExact(count * textTokens, t5Config.width())];
+    // One network after the other, so that not both need be in memory.
+    try (NetworkUse open = clip.use()) {
+      for (int i = 0; i < count; i++) {
+        long[] ids = clipTokenizer.encode(clipPrompts.get(i), clipConfig.positions());
+        Map<String, Tensor> inputs = Map.of("input_ids", ofLongs(ids, 1, ids.length));
+        copy(open.run(inputs, cancellation), pooled, i);
+      }
+    }
     Tensor buckets = ofLongs(t5Config.relativePositionBuckets(textTokens), textTokens, textTokens);
-    for (int i = 0; i < count; i++) {
-      long[] clipIds = clipTokenizer.encode(clipPrompts.get(i), clipConfig.positions());
-      copy(
-          clip.run(Map.of("input_ids", ofLongs(clipIds, 1, clipIds.length)), cancellation),
-          pooled,
-          i);
-      long[] t5Ids = t5Tokenizer.encode(t5Prompts.get(i), textTokens);
-      Map<String, Tensor> inputs =
-          Map.of("input_ids", ofLongs(t5Ids, 1, textTokens), "relative_buckets", buckets);
-      copy(t5.run(inputs, cancellation), sequence, i);
+    try (NetworkUse open = t5.use()) {
+      for (int i = 0; i < count; i++) {
+        long[] ids = t5Tokenizer.encode(t5Prompts.get(i), textTokens);
+        Map<String, Tensor> inputs =
+            Map.of("input_ids", ofLongs(ids, 1, textTokens), "relative_buckets", buckets);
+        copy(open.run(inputs, cancellation), sequence, i);
+      }
     }
     return new PromptEmbeddings(
         Tensor.ofFloats(pooled, count, clipConfig.width()),

@@ -26,7 +26,6 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.concurrent.atomic.LongAdder;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -43,12 +42,13 @@ public final class NetworkSession implements Closeable {
   private final Device device;
   private final OrtEnvironment environment;
   private final OwnedResources resources = new OwnedResources();
-  private final LongAdder nanosInRuntime = new LongAdder();
+  private final RuntimeClock clock;
   private OrtSession session;
 
-  private NetworkSession(NetworkGraph graph, Device device) {
+  private NetworkSession(NetworkGraph graph, Device device, RuntimeClock clock) {
     this.graph = graph;
     this.device = device;
+    this.clock = clock;
     this.environment = OnnxEngine.environment();
   }
 
@@ -70,7 +70,29 @@ public final class NetworkSession implements Closeable {
       Map<String, Tensor> overrides,
       SessionSettings settings)
       throws IOException {
-    NetworkSession opened = new NetworkSession(graph, settings.device());
+    return open(graph, weights, overrides, settings, new RuntimeClock());
+  }
+
+  /**
+   * Opens a session whose runs are timed.
+   *
+   * @param graph the network
+   * @param weights every weight of the graph in the graph's element type
+   * @param overrides as above
+   * @param settings device, threads, prepacking
+   * @param clock adds up the time of its runs
+   * @return the session; the caller closes it
+   * @throws IOException if a file cannot be found
+   * @throws InferenceException if ONNX Runtime refuses
+   */
+  public static NetworkSession open(
+      NetworkGraph graph,
+      TensorSource weights,
+      Map<String, Tensor> overrides,
+      SessionSettings settings,
+      RuntimeClock clock)
+      throws IOException {
+    NetworkSession opened = new NetworkSession(graph, settings.device(), clock);
     try {
       opened.start(weights, overrides, settings);
       return opened;
@@ -174,7 +196,7 @@ public final class NetworkSession implements Closeable {
       CancellationToken.Registration registration = cancellation.onCancel(() -> terminate(options));
       long start = System.nanoTime();
       try (OrtSession.Result result = running.run(bound, options)) {
-        nanosInRuntime.add(System.nanoTime() - start);
+        clock.add(System.nanoTime() - start);
         // A copy in a heap buffer of its own, so that its array is the output.
         return ((OnnxTensor) result.get(0)).getFloatBuffer().array();
       } finally {
@@ -186,15 +208,6 @@ public final class NetworkSession implements Closeable {
     } finally {
       bound.values().forEach(OnnxTensor::close);
     }
-  }
-
-  /**
-   * Returns how long all runs so far have spent inside ONNX Runtime.
-   *
-   * @return nanoseconds, summed over threads
-   */
-  public long nanosInRuntime() {
-    return nanosInRuntime.sum();
   }
 
   private synchronized OrtSession running() {

@@ -45,9 +45,22 @@ public final class Weights implements Closeable {
    * @throws io.github.urae.ModelException if a weight is missing or does not fit the graph
    */
   public static Weights open(NetworkGraph graph, Path path) throws IOException {
+    return of(graph, Safetensors.open(path));
+  }
+
+  /**
+   * Takes weights from any source and checks names, shapes and types against the graph.
+   *
+   * @param graph the network
+   * @param source holds every weight of the graph under its name; owned by the result, and closed
+   *     if it does not fit
+   * @return the weights; the caller closes them
+   * @throws io.github.urae.ModelException if a weight is missing or does not fit the graph
+   */
+  public static Weights of(NetworkGraph graph, TensorSource source) {
     OwnedResources opened = new OwnedResources();
     try {
-      TensorSource original = opened.add(Safetensors.open(path));
+      TensorSource original = opened.add(source);
       WeightCheck.refuseScaledWeights(original);
       WeightCheck.check(graph, original);
       return new Weights(graph, original, opened);
@@ -55,6 +68,15 @@ public final class Weights implements Closeable {
       opened.closeAfter(e);
       throw e;
     }
+  }
+
+  /**
+   * Returns the network.
+   *
+   * @return the graph that the weights fit
+   */
+  public NetworkGraph graph() {
+    return graph;
   }
 
   /**

@@ -3,11 +3,13 @@ package io.github.urae.pipeline;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.TestData;
+import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.Profile;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.StreamSupport;
@@ -65,6 +67,20 @@ record GoldenCase(JsonNode json) {
       builder.secondPrompts(texts("prompt_2").toArray(new String[0]));
     }
     return builder;
+  }
+
+  /** Returns the adapters of the case. */
+  List<AdapterSpec> adapters() {
+    Path trained2k = TestData.demo().adapter2k();
+    List<Path> files =
+        switch (json.path("adapter").asText("none")) {
+          case "2k" -> List.of(trained2k);
+          case "4k" -> List.of(trained2k, TestData.demo().adapter4k());
+          case "conversion" ->
+              List.of(TestData.path("adapters/urae_4k_adapter_lora_conversion.safetensors"));
+          default -> List.of();
+        };
+    return files.stream().map(file -> new AdapterSpec(file, 1)).toList();
   }
 
   private List<String> texts(String key) {

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.TestData;
+import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.cache.WeightCache;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.LatentGrid;
@@ -16,6 +17,7 @@ import io.github.urae.flux.Schedule;
 import io.github.urae.flux.TorchGenerator;
 import io.github.urae.safetensors.SafetensorsFile;
 import io.github.urae.session.Device;
+import io.github.urae.session.SessionSettings;
 import io.github.urae.tensor.Tensor;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -45,11 +47,13 @@ class GoldenPipelineTest {
   static void open() throws IOException {
     networks =
         Networks.open(
-            TestData.demo().checkpoint(),
-            Device.cpu(),
-            new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
-            OptionalInt.empty(),
-            false,
+            ModelSource.at(TestData.demo().checkpoint()),
+            new PipelineSettings(
+                new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
+                Residency.ALL,
+                new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
+                AdapterOptions.STRICT),
+            List.of(),
             ProgressListener.NONE,
             new CancellationToken());
     pipeline =
@@ -109,12 +113,11 @@ class GoldenPipelineTest {
 
   private static void compareDecoded(SafetensorsFile golden, String input, String output)
       throws IOException {
-    float[] decoded =
-        networks
-            .decoder()
-            .decoder()
-            .run(Map.of("latent_sample", golden.tensor(input)), new CancellationToken());
-    assertClose("VAE " + output, golden.tensor(output).toFloats(), decoded, ONE_STAGE);
+    try (NetworkUse decoder = networks.use(Part.VAE_DECODER)) {
+      float[] decoded =
+          decoder.run(Map.of("latent_sample", golden.tensor(input)), new CancellationToken());
+      assertClose("VAE " + output, golden.tensor(output).toFloats(), decoded, ONE_STAGE);
+    }
   }
 
   @ParameterizedTest
@@ -125,12 +128,19 @@ class GoldenPipelineTest {
         "standard-guidance-1",
         "standard-batch",
         "standard-prompt-2",
+        "ultra-256",
+        "ultra-256-base-4608",
+        "ultra-512",
+        "ultra-512-conversion",
         "ultra-512-no-adapter"
       })
   void everyStageOfACase(String name) throws IOException {
     GoldenCase golden = GoldenCase.named(name);
     try (SafetensorsFile recorded =
-        SafetensorsFile.open(TestData.path("golden/cases/" + name + ".safetensors"))) {
+            SafetensorsFile.open(TestData.path("golden/cases/" + name + ".safetensors"));
+        Networks adapted =
+            networks.with(golden.adapters(), ProgressListener.NONE, new CancellationToken());
+        NetworkUse transformer = adapted.use(Part.TRANSFORMER)) {
       GenerationRequest request = golden.request().build();
       LatentGrid grid = new LatentGrid(request.width().getAsInt(), request.height().getAsInt());
       int images = request.promptCount() * request.imagesPerPrompt();
@@ -150,7 +160,7 @@ class GoldenPipelineTest {
           new PromptEmbeddings(copy(recorded.tensor("pooled")), copy(recorded.tensor("sequence")));
       Denoiser denoiser =
           new Denoiser(
-              networks.transformer(),
+              transformer,
               networks.checkpoint().transformer(),
               grid,
               golden.json().get("sequence").intValue(),
@@ -199,11 +209,16 @@ class GoldenPipelineTest {
         "standard-guidance-1",
         "standard-batch",
         "standard-prompt-2",
+        "ultra-256",
+        "ultra-256-base-4608",
+        "ultra-512",
+        "ultra-512-conversion",
         "ultra-512-no-adapter"
       })
   void picturesOfACase(String name) throws IOException {
     GoldenCase golden = GoldenCase.named(name);
     List<BufferedImage> expected = golden.pictures();
+    pipeline.setAdapters(golden.adapters());
     for (int batchSize : new int[] {1, 3}) {
       List<GeneratedImage> actual =
           pipeline.generate(golden.request().batchSize(batchSize).build());

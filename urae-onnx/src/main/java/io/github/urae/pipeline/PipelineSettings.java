@@ -1,0 +1,19 @@
+package io.github.urae.pipeline;
+
+import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.cache.WeightCache;
+import io.github.urae.session.SessionSettings;
+
+/**
+ * What holds for a pipeline's whole life.
+ *
+ * @param sessions how sessions are opened
+ * @param residency when they are
+ * @param cache where derived weights lie
+ * @param adapterOptions what is let pass when adapters are matched
+ */
+record PipelineSettings(
+    SessionSettings sessions,
+    Residency residency,
+    WeightCache cache,
+    AdapterOptions adapterOptions) {}
