@@ -2,6 +2,7 @@ package io.github.urae.adapter;
 
 import io.github.urae.AdapterException;
 import io.github.urae.CancellationToken;
+import io.github.urae.InvalidRequestException;
 import io.github.urae.ProgressListener;
 import io.github.urae.TaskReporter;
 import io.github.urae.internal.OwnedResources;
@@ -121,6 +122,7 @@ public final class AdapterConversion {
    * @return how good the computed components are
    * @throws IOException if reading or writing fails
    * @throws AdapterException if the adapters do not fit
+   * @throws InvalidRequestException if the rank exceeds a side of a weight
    */
   public Report minorComponents(List<AdapterSpec> adapters, int rank, Path output)
       throws IOException {
@@ -129,10 +131,19 @@ public final class AdapterConversion {
       List<Module> modules = new ArrayList<>();
       for (String name : new TreeSet<>(transformer.tensors().keySet())) {
         if (TRAINED.matcher(name).matches()) {
+          checkRank(rank, name, transformer.tensors().get(name).shape());
           modules.add(chain.minorOnly(name, rank));
         }
       }
       return chain.write(modules, output);
+    }
+  }
+
+  private static void checkRank(int rank, String weight, Shape shape) {
+    long most = Math.min(shape.dimension(0), shape.dimension(1));
+    if (rank < 1 || rank > most) {
+      throw new InvalidRequestException(
+          "rank: expected 1 to " + most + " for " + weight + " " + shape + ", found " + rank);
     }
   }
 

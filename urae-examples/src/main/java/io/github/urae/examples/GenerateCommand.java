@@ -1,17 +1,18 @@
 package io.github.urae.examples;
 
 import io.github.urae.FileFormatException;
+import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.TimestepShift;
 import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.pipeline.GeneratedImage;
 import io.github.urae.pipeline.GenerationSettings;
+import io.github.urae.pipeline.Residency;
 import io.github.urae.safetensors.SafetensorsFile;
 import io.github.urae.safetensors.SafetensorsWriter;
 import io.github.urae.tensor.Tensor;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,12 +20,14 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** {@code urae generate}: draws pictures from prompts. */
 @Command(
@@ -43,6 +46,24 @@ final class GenerateCommand implements Callable<Integer> {
   List<String> prompts;
 
   @Mixin ModelOptions model;
+
+  @Option(
+      names = "--adapter",
+      paramLabel = "FILE[=SCALE]",
+      description =
+          "LoRA or URAE's minor components; repeatable, applied in order (bundled: demo:2k,"
+              + " demo:4k).")
+  List<String> adapters = List.of();
+
+  @Mixin MatchingOptions matching;
+
+  @Option(
+      names = "--residency",
+      paramLabel = "WHEN",
+      defaultValue = "all",
+      converter = ResidencyConverter.class,
+      description = "Networks in memory: all or one-at-a-time (default: ${DEFAULT-VALUE}).")
+  Residency residency;
 
   @Option(
       names = "--prompt-2",
@@ -149,34 +170,32 @@ final class GenerateCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(), "--output: expected a name that ends in .png, found " + output);
     }
-    checkWritable(output);
+    OutputFile.checkWritable(output);
     if (latentsOut != null) {
-      checkWritable(latentsOut);
+      OutputFile.checkWritable(latentsOut);
     }
     long start = System.nanoTime();
     List<GeneratedImage> pictures;
     try (Progress progress = verbosity.progress();
-        FluxPipeline pipeline = model.pipeline().listener(progress).build()) {
+        FluxPipeline pipeline = pipeline().listener(progress).build()) {
       pictures = pipeline.generate(request(progress));
     }
     save(pictures, (System.nanoTime() - start) / 1e9);
     return 0;
   }
 
-  /** Minutes of drawing should not end in a file that cannot be written. */
-  private static void checkWritable(Path file) throws IOException {
-    Path folder = file.toAbsolutePath().getParent();
-    if (!Files.isDirectory(folder)) {
-      throw new IOException(folder + ": no such folder, so " + file + " cannot be written");
+  private FluxPipeline.Builder pipeline() throws IOException {
+    FluxPipeline.Builder builder =
+        model
+            .pipeline()
+            .residency(residency)
+            .ignoreUnmatched(matching.ignoreUnmatched)
+            .allowBareMinorComponents(matching.allowBareMinorComponents);
+    for (String text : adapters) {
+      AdapterSpec adapter = model.adapter(text);
+      builder.adapter(adapter.path(), adapter.scale());
     }
-    if (Files.isDirectory(file)) {
-      throw new IOException(file + ": is a folder");
-    }
-    try {
-      Files.delete(Files.createTempFile(folder, ".urae", null));
-    } catch (IOException e) {
-      throw new IOException(file + ": cannot be written: " + folder + " takes no files", e);
-    }
+    return builder;
   }
 
   private GenerationRequest request(Progress progress) throws IOException {
@@ -275,5 +294,19 @@ final class GenerateCommand implements Callable<Integer> {
     }
     return Tensor.ofFloats(
         all, pictures.size(), first.shape().dimension(1), first.shape().dimension(2));
+  }
+
+  /** Reads a residency. */
+  static final class ResidencyConverter implements ITypeConverter<Residency> {
+    @Override
+    public Residency convert(String value) {
+      return switch (value) {
+        case "all" -> Residency.ALL;
+        case "one-at-a-time" -> Residency.ONE_AT_A_TIME;
+        default ->
+            throw new TypeConversionException(
+                "expected all or one-at-a-time, found '" + value + "'");
+      };
+    }
   }
 }

@@ -1,8 +1,5 @@
 package io.github.urae.examples;
 
-import com.fasterxml.jackson.core.util.DefaultIndenter;
-import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.urae.ModelException;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -12,6 +9,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -23,14 +21,30 @@ import picocli.CommandLine.Spec;
 /** {@code urae inspect}: says what a checkpoint, a weight file or a picture is. */
 @Command(
     name = "inspect",
-    description = "Say what a checkpoint, a safetensors file or a picture made here is.",
+    description =
+        "Say what a checkpoint, an adapter, a safetensors file or a picture made here is.",
     mixinStandardHelpOptions = true)
 final class InspectCommand implements Callable<Integer> {
 
   @Spec CommandSpec spec;
 
-  @Parameters(paramLabel = "PATH", description = "A checkpoint's folder, or a file.")
-  Path path;
+  @Parameters(
+      paramLabel = "PATH",
+      description = "A checkpoint's folder, or a file (bundled: demo:model, demo:2k, demo:4k).")
+  String path;
+
+  @Option(
+      names = "--model",
+      paramLabel = "DIR",
+      description =
+          "Checkpoint that an adapter is matched against; demo:model for the bundled one.")
+  String model;
+
+  @Option(
+      names = "--cache-dir",
+      paramLabel = "DIR",
+      description = "Folder for what is bundled (default: $XDG_CACHE_HOME/urae or ~/.cache/urae).")
+  Path cacheDir;
 
   @Option(names = "--json", description = "Print JSON.")
   boolean json;
@@ -42,9 +56,7 @@ final class InspectCommand implements Callable<Integer> {
     Map<String, Object> findings = inspect();
     PrintWriter out = spec.commandLine().getOut();
     if (json) {
-      DefaultPrettyPrinter printer =
-          new DefaultPrettyPrinter().withObjectIndenter(new DefaultIndenter("  ", "\n"));
-      out.println(new JsonMapper().writer(printer).writeValueAsString(findings));
+      Json.print(out, findings);
     } else {
       print(out, "", findings);
     }
@@ -53,21 +65,28 @@ final class InspectCommand implements Callable<Integer> {
   }
 
   private Map<String, Object> inspect() throws IOException {
-    if (!Files.exists(path)) {
-      throw new NoSuchFileException(path.toString());
+    CheckpointOptions bundled = new CheckpointOptions();
+    bundled.cacheDir = cacheDir;
+    Path file = bundled.path(path);
+    if (!Files.exists(file)) {
+      throw new NoSuchFileException(file.toString());
     }
-    String name = path.getFileName().toString().toLowerCase(Locale.ROOT);
-    if (Files.isDirectory(path)) {
-      return Inspection.ofCheckpoint(path);
+    String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
+    if (Files.isDirectory(file)) {
+      return Inspection.ofCheckpoint(file);
     }
     if (name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json")) {
-      return Inspection.ofWeights(path);
+      Optional<Map<String, Object>> adapter = AdapterInspection.ofAdapter(file);
+      if (adapter.isPresent() && model != null) {
+        adapter.get().putAll(AdapterInspection.matched(file, bundled.path(model)));
+      }
+      return adapter.isPresent() ? adapter.get() : Inspection.ofWeights(file);
     }
     if (name.endsWith(".png")) {
-      return Inspection.ofPicture(path);
+      return Inspection.ofPicture(file);
     }
     throw new ModelException(
-        path + ": expected a checkpoint's folder, a .safetensors file or a .png picture");
+        file + ": expected a checkpoint's folder, a .safetensors file or a .png picture");
   }
 
   private static void print(PrintWriter out, String indent, Map<String, Object> findings) {

@@ -20,7 +20,13 @@ import picocli.CommandLine.Command;
     description = "FLUX.1 text to image at 2K and 4K, on the JVM.",
     mixinStandardHelpOptions = true,
     versionProvider = UraeCommand.Version.class,
-    subcommands = {GenerateCommand.class, InspectCommand.class},
+    subcommands = {
+      GenerateCommand.class,
+      InspectCommand.class,
+      MergeCommand.class,
+      ConvertAdapterCommand.class,
+      MinorComponentsCommand.class
+    },
     synopsisSubcommandLabel = "COMMAND")
 public final class UraeCommand {
 

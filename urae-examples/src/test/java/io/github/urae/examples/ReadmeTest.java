@@ -23,7 +23,7 @@ class ReadmeTest {
 
   private static final Path ROOT = Path.of("..").toAbsolutePath().normalize();
   private static final Pattern JAVA = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
-  private static final Pattern COMMAND = Pattern.compile("(?m)^\\./urae (.+(?:\\\\\n.+)*)$");
+  private static final Pattern COMMAND = Pattern.compile("(?m)^\\./urae ((?:.+\\\\\n)*.+)$");
   private static final Pattern ARGUMENT = Pattern.compile("\"([^\"]*)\"|(\\S+)");
 
   @TempDir Path folder;
