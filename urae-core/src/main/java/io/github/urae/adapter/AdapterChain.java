@@ -174,7 +174,7 @@ public final class AdapterChain implements Closeable {
         if (rows.isEmpty()) {
           missed.addAll(module.keys());
         } else {
-          checkShape(adapter, module, rows.get());
+          checkShape(adapter, module, rows.get(), minor);
           for (ModuleTargets.Rows part : rows.get()) {
             add(spec, adapter, module, part, minor);
             networks.add(part.network());
@@ -205,13 +205,20 @@ public final class AdapterChain implements Closeable {
                 + (nothing
                     ? "; the adapter was made for another one: "
                     : "; leave them out with ignoreUnmatched, if that is meant: ")
-                + String.join(", ", missed));
+                + String.join(", ", missed)
+                + familyOf(adapter));
       }
       missed.forEach(key -> unmatched.add(new UnmatchedKey(spec, key)));
     }
 
+    private static String familyOf(Adapter adapter) {
+      List<String> keys = new ArrayList<>(adapter.unknownKeys());
+      adapter.modules().forEach(module -> keys.addAll(module.keys()));
+      return ModelFamily.hint(keys);
+    }
+
     private static void checkShape(
-        Adapter adapter, AdapterModule module, List<ModuleTargets.Rows> rows) {
+        Adapter adapter, AdapterModule module, List<ModuleTargets.Rows> rows, boolean minor) {
       long outputs = rows.stream().mapToLong(ModuleTargets.Rows::rows).sum();
       long inputs = rows.get(0).weight().shape().dimension(1);
       if (module.outputs() != outputs || module.inputs() != inputs) {
@@ -228,17 +235,21 @@ public final class AdapterChain implements Closeable {
                 + (rows.size() > 1 ? " and what follows it" : "")
                 + ", found "
                 + Shape.of(module.outputs(), module.inputs())
-                + "; the adapter was made for another model");
+                + "; the adapter was made for another model"
+                + familyOf(adapter));
       }
-      if (module.rank() > Math.min(outputs, inputs)) {
+      // A low-rank update may have more: rank 128 on the 64 inputs of x_embedder is common.
+      if (minor && module.rank() > Math.min(outputs, inputs)) {
         throw new AdapterException(
             adapter.path()
                 + ": '"
                 + module.keys().get(0)
-                + "': the rank "
-                + module.rank()
-                + " exceeds the size of the weight, "
-                + Shape.of(outputs, inputs));
+                + "': "
+                + rows.get(0).weight().name()
+                + " "
+                + Shape.of(outputs, inputs)
+                + " has fewer minor components than the rank "
+                + module.rank());
       }
     }
 

@@ -3,11 +3,11 @@ package io.github.urae.adapter;
 import io.github.urae.AdapterException;
 import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
+import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
 import io.github.urae.TaskReporter;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.Sha256;
-import io.github.urae.safetensors.Safetensors;
 import io.github.urae.safetensors.SafetensorsWriter;
 import io.github.urae.safetensors.TensorSource;
 import io.github.urae.tensor.ElementType;
@@ -135,6 +135,10 @@ public final class AdapterConversion {
           modules.add(chain.minorOnly(name, rank));
         }
       }
+      if (modules.isEmpty()) {
+        throw new ModelException(
+            model + ": the transformer has no attention weights under diffusers' names");
+      }
       return chain.write(modules, output);
     }
   }
@@ -183,11 +187,7 @@ public final class AdapterConversion {
 
     Chain(List<AdapterSpec> adapters) throws IOException {
       try {
-        weights = new LinkedHashMap<>();
-        for (Network network : Network.values()) {
-          Path folder = model.resolve(network.folder());
-          weights.put(network, opened.add(Safetensors.open(folder)));
-        }
+        weights = CheckpointWeights.open(model, opened);
         chain = opened.add(AdapterChain.open(adapters, weights, options));
       } catch (Throwable e) {
         opened.closeAfter(e);

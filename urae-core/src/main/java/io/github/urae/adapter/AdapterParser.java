@@ -1,8 +1,5 @@
 package io.github.urae.adapter;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.urae.AdapterException;
 import io.github.urae.safetensors.SafetensorsFile;
 import io.github.urae.tensor.Tensor;
@@ -12,27 +9,20 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
 
 /** Sorts the keys of an adapter file into pairs of matrices, and checks each pair. */
 final class AdapterParser {
 
-  private static final JsonMapper JSON = new JsonMapper();
-
-  /** PEFT's configuration, as JSON text, in files written by diffusers. */
-  private static final String CONFIGURATION_KEY = "lora_adapter_metadata";
-
   /** Endings of the keys of A: PEFT, PEFT with an adapter's name, kohya, older diffusers, XLabs. */
   private static final Pattern DOWN =
       Pattern.compile(
-          "(.+?)(\\.lora_A(\\.default)?|\\.lora_down|\\.lora\\.down|(?<=_lora[12]?)\\.down)\\.weight");
+          "(.+?)(\\.lora_A(\\.\\w+)?|\\.lora_down|\\.lora\\.down|(?<=_lora[12]?)\\.down)\\.weight");
 
   private static final Pattern UP =
       Pattern.compile(
-          "(.+?)(\\.lora_B(\\.default)?|\\.lora_up|\\.lora\\.up|(?<=_lora[12]?)\\.up)\\.weight");
+          "(.+?)(\\.lora_B(\\.\\w+)?|\\.lora_up|\\.lora\\.up|(?<=_lora[12]?)\\.up)\\.weight");
 
   private static final Pattern ALPHA = Pattern.compile("(.+)\\.alpha");
 
@@ -40,18 +30,32 @@ final class AdapterParser {
   private static final Pattern MINOR =
       Pattern.compile("(.+\\.attn)\\.processor\\.to_(q|k|v|out)_(a|b)\\.weight");
 
-  /** Kinds of adapters that change weights in another way, by a part of their keys. */
+  /** Kinds of adapters that change weights in another way, by how a part of a key begins. */
   private static final Map<String, String> UNSUPPORTED =
-      new TreeMap<>(
-          Map.of(
-              "lora_magnitude_vector", "DoRA",
-              "dora_scale", "DoRA",
-              "lokr_", "LoKr",
-              "hada_", "LoHa",
-              "oft_", "OFT",
-              "boft_", "BOFT",
-              "ia3_", "IA3",
-              "vera_lambda", "VeRA"));
+      Map.of(
+          "lora_magnitude_vector", "DoRA",
+          "dora_scale", "DoRA",
+          "lokr_", "LoKr",
+          "hada_", "LoHa",
+          "oft_", "OFT",
+          "boft_", "BOFT",
+          "ia3_", "IA3",
+          "vera_lambda", "VeRA");
+
+  private static final Pattern DIFFERENCE =
+      Pattern.compile(".+\\.(diff|diff_b|lora_B\\.bias|lora_up\\.bias)");
+
+  /** What a file without pairs may hold instead, by the ending of its keys. */
+  private static final Map<String, String> OTHER_CHANGES =
+      Map.of(
+          ".diff", "whole differences of weights",
+          ".diff_b", "differences of biases",
+          ".bias", "biases",
+          ".weight", "whole weights");
+
+  /** Modules of Black Forest Labs' own code. */
+  private static final Pattern OWN_NAMES =
+      Pattern.compile("(^|\\.)(double_blocks|single_blocks|final_layer|(img|txt|time)_in)(\\.|$)");
 
   private final SafetensorsFile file;
   private final Map<String, String> downKeys = new LinkedHashMap<>();
@@ -82,9 +86,9 @@ final class AdapterParser {
       throw new AdapterException(
           file.path() + ": holds minor components and low-rank updates at once; expected one kind");
     }
-    Optional<JsonNode> configuration = configuration();
+    Optional<AlphaSettings> settings = AlphaSettings.of(file);
     for (String module : downKeys.keySet()) {
-      modules.add(pair(module, configuration));
+      modules.add(pair(module, settings));
     }
     for (String module : upKeys.keySet()) {
       if (!downKeys.containsKey(module)) {
@@ -103,15 +107,29 @@ final class AdapterParser {
           file.path()
               + ": holds no adapter: none of its "
               + file.tensors().size()
-              + " keys is known; the first are "
-              + file.tensors().keySet().stream().limit(3).toList());
+              + " keys belongs to a pair of matrices; the first are "
+              + file.tensors().keySet().stream().limit(3).toList()
+              + otherChanges()
+              + ModelFamily.hint(file.tensors().keySet()));
     }
+  }
+
+  private String otherChanges() {
+    List<String> found =
+        OTHER_CHANGES.entrySet().stream()
+            .filter(e -> file.tensors().keySet().stream().anyMatch(k -> k.endsWith(e.getKey())))
+            .map(Map.Entry::getValue)
+            .sorted()
+            .toList();
+    return found.isEmpty()
+        ? ""
+        : ". It holds " + String.join(" and ", found) + ", which are not supported";
   }
 
   private void refuseUnsupported(String key) {
     UNSUPPORTED.forEach(
         (part, kind) -> {
-          if (key.contains(part)) {
+          if (key.contains("." + part)) {
             throw new AdapterException(
                 file.path()
                     + ": '"
@@ -124,7 +142,7 @@ final class AdapterParser {
         });
   }
 
-  private void sort(String key) {
+  private void sort(String key) throws IOException {
     Matcher minor = MINOR.matcher(key);
     Matcher down = DOWN.matcher(key);
     Matcher up = UP.matcher(key);
@@ -139,9 +157,23 @@ final class AdapterParser {
       put(upKeys, up.group(1), key);
     } else if (alpha.matches()) {
       put(alphaKeys, alpha.group(1), key);
-    } else {
+    } else if (!isZeroDifference(key)) {
       unknownKeys.add(key);
     }
+  }
+
+  /** Some trainers write differences for what they do not train: all zero, so nothing is lost. */
+  private boolean isZeroDifference(String key) throws IOException {
+    Tensor tensor = file.tensor(key);
+    if (!DIFFERENCE.matcher(key).matches() || !tensor.type().isFloatingPoint()) {
+      return false;
+    }
+    for (float value : tensor.toFloats()) {
+      if (value != 0) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private void put(Map<String, String> keys, String module, String key) {
@@ -168,21 +200,18 @@ final class AdapterParser {
     if (minorComponents) {
       return AdapterFormat.MINOR_COMPONENTS;
     }
-    String first = modules.get(0).name();
     if (modules.stream().anyMatch(m -> m.name().startsWith("lora_"))) {
       return AdapterFormat.KOHYA;
     }
     if (modules.stream().anyMatch(m -> m.name().contains(".processor."))) {
       return AdapterFormat.XLABS;
     }
-    boolean own =
-        first.contains("double_blocks.")
-            || first.contains("single_blocks.")
-            || first.contains("final_layer.");
-    return own ? AdapterFormat.BFL : AdapterFormat.PEFT;
+    return modules.stream().anyMatch(m -> OWN_NAMES.matcher(m.name()).find())
+        ? AdapterFormat.BFL
+        : AdapterFormat.PEFT;
   }
 
-  private AdapterModule pair(String module, Optional<JsonNode> configuration) throws IOException {
+  private AdapterModule pair(String module, Optional<AlphaSettings> settings) throws IOException {
     String downKey = downKeys.get(module);
     String upKey = upKeys.get(module);
     if (upKey == null) {
@@ -208,17 +237,24 @@ final class AdapterParser {
     List<String> keys = new ArrayList<>(List.of(downKey, upKey));
     double alpha = rank;
     double scale = 1;
-    if (alphaKeys.containsKey(module)) {
-      keys.add(alphaKeys.get(module));
-      alpha = scalar(alphaKeys.get(module));
+    String alphaKey = alphaKeys.get(module);
+    if (alphaKey != null) {
+      keys.add(alphaKey);
+      alpha = scalar(alphaKey);
       scale = alpha / rank;
-    } else if (configuration.isPresent()) {
-      alpha = configuredAlpha(configuration.get(), module, rank);
-      boolean rankStabilised = setting(configuration.get(), "use_rslora").asBoolean();
-      scale = alpha / (rankStabilised ? Math.sqrt((double) rank) : rank);
+    } else if (settings.isPresent()) {
+      alpha = settings.get().alpha(module, rank);
+      scale =
+          settings.get().isRankStabilised(module) ? alpha / Math.sqrt((double) rank) : alpha / rank;
     }
-    if (!Double.isFinite(scale)) {
-      throw new AdapterException(file.path() + ": '" + module + "': alpha is " + alpha);
+    // Zero is damage too: the adapter would change nothing, without a word.
+    if (!Double.isFinite(scale) || scale == 0) {
+      throw new AdapterException(
+          file.path()
+              + ": '"
+              + (alphaKey == null ? downKey : alphaKey)
+              + "': expected a finite alpha other than 0, found "
+              + alpha);
     }
     return new AdapterModule(module, down, up, alpha, scale, List.copyOf(keys));
   }
@@ -260,50 +296,5 @@ final class AdapterParser {
               + tensor.shape());
     }
     return tensor.toFloats()[0];
-  }
-
-  private Optional<JsonNode> configuration() {
-    String text = file.metadata().get(CONFIGURATION_KEY);
-    if (text == null) {
-      return Optional.empty();
-    }
-    JsonNode configuration;
-    try {
-      configuration = JSON.readTree(text);
-    } catch (JsonProcessingException e) {
-      throw new AdapterException(
-          file.path()
-              + ": metadata '"
-              + CONFIGURATION_KEY
-              + "' is not valid JSON: "
-              + e.getOriginalMessage(),
-          e);
-    }
-    if (setting(configuration, "use_dora").asBoolean()) {
-      throw new AdapterException(file.path() + ": this is a DoRA adapter, which is not supported");
-    }
-    return Optional.of(configuration);
-  }
-
-  /** diffusers puts the network's name before each setting. */
-  private static JsonNode setting(JsonNode configuration, String name) {
-    JsonNode prefixed = configuration.path("transformer." + name);
-    return prefixed.isMissingNode() ? configuration.path(name) : prefixed;
-  }
-
-  /** PEFT: a pattern that fits the module's name, whole or after a dot, wins over the default. */
-  private double configuredAlpha(JsonNode configuration, String module, long rank) {
-    for (Map.Entry<String, JsonNode> pattern :
-        setting(configuration, "alpha_pattern").properties()) {
-      try {
-        if (Pattern.matches("(.*\\.)?(" + pattern.getKey() + ")", module)) {
-          return pattern.getValue().asDouble();
-        }
-      } catch (PatternSyntaxException e) {
-        throw new AdapterException(
-            file.path() + ": metadata: alpha_pattern '" + pattern.getKey() + "' is no pattern", e);
-      }
-    }
-    return setting(configuration, "lora_alpha").asDouble((double) rank);
   }
 }

@@ -3,11 +3,11 @@ package io.github.urae.adapter;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.CancellationToken;
+import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
 import io.github.urae.TaskReporter;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.OwnedResources;
-import io.github.urae.safetensors.Safetensors;
 import io.github.urae.safetensors.SafetensorsWriter;
 import io.github.urae.safetensors.TensorInfo;
 import io.github.urae.safetensors.TensorSource;
@@ -15,19 +15,21 @@ import io.github.urae.tensor.ElementType;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileVisitOption;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
  * Writes a checkpoint with adapters merged into it: a new folder in diffusers layout, whose weights
- * are streamed tensor by tensor and sharded as diffusers does it. Everything else is copied.
+ * are streamed tensor by tensor and sharded as diffusers does it. Everything else is copied, except
+ * hidden files and weights at the top level, which are the same model once more, unmerged.
  *
  * <p>The folder is written under another name beside the target and renamed when it is whole.
  */
@@ -38,6 +40,13 @@ public final class CheckpointMerger {
 
   private static final JsonMapper JSON = new JsonMapper();
 
+  private static final List<ElementType> MERGED_TYPES =
+      List.of(ElementType.BF16, ElementType.F16, ElementType.F32, ElementType.F64);
+
+  /** The whole model in one file, as some checkpoints have it beside the folders: not merged. */
+  private static final Pattern SINGLE_FILE =
+      Pattern.compile(".*\\.(safetensors|sft|gguf|bin|pt|ckpt)");
+
   private final Path model;
   private final List<AdapterSpec> adapters;
   private final AdapterOptions options;
@@ -45,6 +54,7 @@ public final class CheckpointMerger {
   private final Path cacheFolder;
   private final ProgressListener listener;
   private final CancellationToken cancellation;
+  private final long shardBytes;
 
   /**
    * Prepares a merge.
@@ -65,6 +75,19 @@ public final class CheckpointMerger {
       Path cacheFolder,
       ProgressListener listener,
       CancellationToken cancellation) {
+    this(model, adapters, options, type, cacheFolder, listener, cancellation, SHARD_BYTES);
+  }
+
+  /** Prepares a merge into shards of another size. */
+  CheckpointMerger(
+      Path model,
+      List<AdapterSpec> adapters,
+      AdapterOptions options,
+      Optional<ElementType> type,
+      Path cacheFolder,
+      ProgressListener listener,
+      CancellationToken cancellation,
+      long shardBytes) {
     this.model = model;
     this.adapters = List.copyOf(adapters);
     this.options = options;
@@ -72,6 +95,7 @@ public final class CheckpointMerger {
     this.cacheFolder = cacheFolder;
     this.listener = listener;
     this.cancellation = cancellation;
+    this.shardBytes = shardBytes;
   }
 
   /**
@@ -91,8 +115,9 @@ public final class CheckpointMerger {
     }
     OwnedResources opened = new OwnedResources();
     try {
-      Map<Network, TensorSource> weights = openWeights(opened);
+      Map<Network, TensorSource> weights = CheckpointWeights.open(model, opened);
       AdapterChain chain = opened.add(AdapterChain.open(adapters, weights, options));
+      checkTypes(chain, weights);
       checkSpace(target.getParent(), weights);
       FileReplacement.createFolder(target, temporary -> write(chain, weights, temporary));
       opened.close();
@@ -103,21 +128,25 @@ public final class CheckpointMerger {
     }
   }
 
-  private Map<Network, TensorSource> openWeights(OwnedResources opened) throws IOException {
-    Map<Network, TensorSource> weights = new EnumMap<>(Network.class);
-    for (Network network : Network.values()) {
-      Path folder = model.resolve(network.folder());
-      if (Files.isDirectory(folder)) {
-        weights.put(network, opened.add(Safetensors.open(folder)));
+  /** Merging into eight bits would lose most of what an adapter changes. */
+  private void checkTypes(AdapterChain chain, Map<Network, TensorSource> weights) {
+    for (Map.Entry<Network, TensorSource> entry : weights.entrySet()) {
+      for (String name : chain.changedWeights(entry.getKey())) {
+        TensorInfo info = entry.getValue().tensors().get(name);
+        if (!MERGED_TYPES.contains(typeOf(info))) {
+          throw new ModelException(
+              info
+                  + ": adapters are not merged into "
+                  + typeOf(info)
+                  + "; expected one of "
+                  + MERGED_TYPES
+                  + ", or choose the type of the result");
+        }
       }
     }
-    return weights;
   }
 
-  /**
-   * Sums up what will be written. Holes of sparse files count as they are stored, since the result
-   * has them too.
-   */
+  /** Sums up what will be written, as if no part of it were a hole. */
   private void checkSpace(Path folder, Map<Network, TensorSource> weights) throws IOException {
     long needed = 0;
     for (TensorSource source : weights.values()) {
@@ -174,14 +203,33 @@ public final class CheckpointMerger {
         .sum();
   }
 
-  /** Everything but the weights of the networks that are written anew. */
+  /**
+   * Everything but the weights of the networks that are written anew, single files of the whole
+   * model, and what is hidden. In a Hugging Face cache everything is a link.
+   */
   private List<Path> filesToCopy(List<Network> rewritten) throws IOException {
-    try (Stream<Path> files = Files.walk(model)) {
+    try (Stream<Path> files = Files.walk(model, FileVisitOption.FOLLOW_LINKS)) {
       return files
           .filter(Files::isRegularFile)
+          .filter(file -> !isHidden(file))
+          .filter(file -> !isSingleFile(file))
           .filter(file -> rewritten.stream().noneMatch(network -> isWeightOf(network, file)))
           .toList();
     }
+  }
+
+  private boolean isHidden(Path file) {
+    for (Path part : model.relativize(file)) {
+      if (part.toString().startsWith(".")) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private boolean isSingleFile(Path file) {
+    return file.getParent().equals(model)
+        && SINGLE_FILE.matcher(file.getFileName().toString()).matches();
   }
 
   private boolean isWeightOf(Network network, Path file) {
@@ -238,7 +286,7 @@ public final class CheckpointMerger {
     long size = 0;
     for (TensorInfo info : base.tensors().values()) {
       long bytes = typeOf(info).byteSize(info.shape().elementCount());
-      if (shards.isEmpty() || size + bytes > SHARD_BYTES) {
+      if (shards.isEmpty() || size + bytes > shardBytes) {
         shards.add(new ArrayList<>());
         size = 0;
       }

@@ -24,7 +24,7 @@ import java.nio.file.Path;
  * <p>For the time of the computation, native memory holds W once in float64 (75 MB for 3072 x 3072)
  * and, mostly, a fifth of that for vectors; a full decomposition eight times as much. OpenBLAS uses
  * one thread for each core unless the environment variable {@code OPENBLAS_NUM_THREADS} says
- * otherwise.
+ * otherwise; for matrices of an order below 1024 only one.
  *
  * <p>Immutable.
  *
@@ -66,8 +66,8 @@ public final class MinorComponents {
   }
 
   /**
-   * Computes the minor components of a weight. Several threads may do so at once, which is no
-   * faster. The call cannot be interrupted.
+   * Computes the minor components of a weight. Threads that do so at once take turns. The call
+   * cannot be interrupted.
    *
    * @param weight W, [out, in], row-major; read only during the call
    * @param rows out
@@ -101,7 +101,8 @@ public final class MinorComponents {
     Weight view = new Weight(weight, rows, columns);
     loadOpenBlas(cacheFolder);
     try {
-      return OpenBlas.onLargeStack(() -> new MinorComponents(view, MinorTriplets.of(view, rank)));
+      return OpenBlas.onLargeStack(
+          view.order(), () -> new MinorComponents(view, MinorTriplets.of(view, rank)));
     } catch (ArithmeticException e) {
       throw new AdapterException(
           "weight [" + rows + ", " + columns + "]: no singular value decomposition was found", e);

@@ -20,6 +20,8 @@ import static org.bytedeco.openblas.global.openblas.LAPACK_COL_MAJOR;
 import static org.bytedeco.openblas.global.openblas.cblas_dgemm;
 import static org.bytedeco.openblas.global.openblas.cblas_dnrm2;
 import static org.bytedeco.openblas.global.openblas.cblas_dtrsm;
+import static org.bytedeco.openblas.presets.openblas_nolapack.blas_get_num_threads;
+import static org.bytedeco.openblas.presets.openblas_nolapack.blas_set_num_threads;
 
 import java.nio.DoubleBuffer;
 import java.nio.file.Path;
@@ -50,6 +52,15 @@ final class OpenBlas {
 
   /** Half a megabyte for each level of the LU factorisation's recursion, and room to spare. */
   private static final long STACK_BYTES = 64L << 20;
+
+  /**
+   * Below this order one thread is enough. More would wait for each other at every small step,
+   * hundreds of times longer than the step itself takes where the processor has other work, too.
+   */
+  private static final int LEAST_PARALLEL_ORDER = 1024;
+
+  /** The number of threads is the whole library's: one computation at a time. */
+  private static final Object COMPUTING = new Object();
 
   private static boolean loaded;
 
@@ -84,9 +95,11 @@ final class OpenBlas {
    * caller's stack, once for each level of recursion: an LU factorisation overflows the megabyte
    * that Java threads have, which ends the process without a word
    * (https://github.com/OpenMathLib/OpenBLAS/issues/1082).
+   *
+   * @param order of the matrices that take the time
    */
-  static <T> T onLargeStack(Callable<T> work) {
-    FutureTask<T> task = new FutureTask<>(work);
+  static <T> T onLargeStack(int order, Callable<T> work) {
+    FutureTask<T> task = new FutureTask<>(() -> withThreads(order, work));
     Thread thread = new Thread(null, task, "urae-openblas", STACK_BYTES);
     thread.setDaemon(true);
     thread.start();
@@ -111,6 +124,21 @@ final class OpenBlas {
     } finally {
       if (interrupted) {
         Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  private static <T> T withThreads(int order, Callable<T> work) throws Exception {
+    synchronized (COMPUTING) {
+      int threads = blas_get_num_threads();
+      if (order >= LEAST_PARALLEL_ORDER || threads == 1) {
+        return work.call();
+      }
+      blas_set_num_threads(1);
+      try {
+        return work.call();
+      } finally {
+        blas_set_num_threads(threads);
       }
     }
   }

@@ -74,7 +74,7 @@ public final class WeightMerger {
    */
   public void merge(String name, ElementType type, Sink sink, TaskReporter reporter)
       throws IOException {
-    List<WeightUpdate> updates = chain.updatesOf(network, name);
+    List<WeightUpdate> updates = effective(chain.updatesOf(network, name));
     List<WeightUpdate.LowRank> lowRank = new ArrayList<>();
     for (WeightUpdate update : updates) {
       if (update instanceof WeightUpdate.LowRank low) {
@@ -99,7 +99,12 @@ public final class WeightMerger {
    * @throws io.github.urae.AdapterException if minor components cannot be computed
    */
   public float[] mergeToFloats(String name) throws IOException {
-    return mergeToFloats(name, chain.updatesOf(network, name));
+    return mergeToFloats(name, effective(chain.updatesOf(network, name)));
+  }
+
+  /** At scale 0 nothing is to be computed, least of all minor components. */
+  private static List<WeightUpdate> effective(List<WeightUpdate> updates) {
+    return updates.stream().filter(update -> update.scale() != 0).toList();
   }
 
   /** Merges some of a weight's updates only. */

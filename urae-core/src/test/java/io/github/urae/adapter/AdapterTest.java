@@ -1,0 +1,454 @@
+package io.github.urae.adapter;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.urae.AdapterException;
+import io.github.urae.FileFormatException;
+import io.github.urae.TestData;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What is read out of files that people have, and how the others are refused. */
+class AdapterTest {
+
+  private static final String TO_Q = "transformer.transformer_blocks.0.attn.to_q";
+  private static final String WEIGHT = "transformer_blocks.0.attn.to_q.weight";
+
+  @TempDir Path folder;
+
+  private AdapterSpec write(AdapterFile file) throws IOException {
+    return file.write(folder.resolve("adapter.safetensors"));
+  }
+
+  private static void assertRefused(AdapterSpec spec, String... parts) throws IOException {
+    try (TinyFlux model = new TinyFlux()) {
+      assertThatThrownBy(() -> model.chain(spec))
+          .isInstanceOf(AdapterException.class)
+          .hasMessageContaining(spec.path().toString())
+          .hasMessageContainingAll(parts);
+    }
+  }
+
+  // Names
+
+  @ParameterizedTest
+  @CsvSource({
+    "transformer.transformer_blocks.0.attn.to_q.lora_A.weight, PEFT",
+    "transformer_blocks.0.attn.to_q.lora_A.weight, PEFT",
+    "base_model.model.transformer_blocks.0.attn.to_q.lora_A.default.weight, PEFT",
+    "transformer.transformer_blocks.0.attn.to_q.lora.down.weight, PEFT",
+    "diffusion_model.transformer_blocks.0.attn.to_q.lora_down.weight, PEFT",
+    "lora_transformer_transformer_blocks_0_attn_to_q.lora_down.weight, KOHYA",
+    "lora_unet_transformer_blocks_0_attn_to_q.lora_down.weight, KOHYA"
+  })
+  void oneModuleUnderManyNames(String down, AdapterFormat format) throws IOException {
+    String up =
+        down.replace("lora_A", "lora_B").replace("lora_down", "lora_up").replace(".down.", ".up.");
+    AdapterSpec spec = write(new AdapterFile().noise(down, 4, 128).noise(up, 128, 4));
+    try (TinyFlux model = new TinyFlux()) {
+      AdapterChain chain = model.chain(spec);
+      assertThat(chain.adapters().get(0).format()).isEqualTo(format);
+      assertThat(chain.changedWeights(Network.TRANSFORMER)).containsExactly(WEIGHT);
+      assertThat(chain.changedNetworks()).containsExactly(Network.TRANSFORMER);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "double_blocks.0.img_attn.qkv, 384, BFL",
+    "diffusion_model.double_blocks.0.img_attn.qkv, 384, BFL",
+    "lora_unet_double_blocks_0_img_attn_qkv, 384, KOHYA"
+  })
+  void fusedProjections(String module, long outputs, AdapterFormat format) throws IOException {
+    AdapterSpec spec = write(new AdapterFile().pair(module, 4, 128, outputs));
+    try (TinyFlux model = new TinyFlux()) {
+      AdapterChain chain = model.chain(spec);
+      assertThat(chain.adapters().get(0).format()).isEqualTo(format);
+      assertThat(chain.changedWeights(Network.TRANSFORMER))
+          .containsExactlyInAnyOrder(
+              "transformer_blocks.0.attn.to_q.weight",
+              "transformer_blocks.0.attn.to_k.weight",
+              "transformer_blocks.0.attn.to_v.weight");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "lora_te1_text_model_encoder_layers_1_mlp_fc1, 64, 256, TEXT_ENCODER,"
+        + " text_model.encoder.layers.1.mlp.fc1.weight",
+    "text_encoder.text_model.encoder.layers.1.mlp.fc1, 64, 256, TEXT_ENCODER,"
+        + " text_model.encoder.layers.1.mlp.fc1.weight",
+    "text_encoders.clip_l.transformer.text_model.encoder.layers.1.mlp.fc1, 64, 256, TEXT_ENCODER,"
+        + " text_model.encoder.layers.1.mlp.fc1.weight",
+    "lora_te3_encoder_block_0_layer_0_SelfAttention_q, 96, 96, TEXT_ENCODER_2,"
+        + " encoder.block.0.layer.0.SelfAttention.q.weight",
+    "text_encoder_2.encoder.block.0.layer.0.SelfAttention.q, 96, 96, TEXT_ENCODER_2,"
+        + " encoder.block.0.layer.0.SelfAttention.q.weight"
+  })
+  void textEncoders(String module, long inputs, long outputs, Network network, String weight)
+      throws IOException {
+    try (TinyFlux model = new TinyFlux()) {
+      long[] shape = model.weights.get(network).tensors().get(weight).shape().toArray();
+      assertThat(shape[1]).isEqualTo(inputs);
+      AdapterSpec spec = write(new AdapterFile().pair(module, 4, inputs, shape[0]));
+      AdapterChain chain = model.chain(spec);
+      assertThat(chain.changedNetworks()).containsExactly(network);
+      assertThat(chain.changedWeights(network)).containsExactly(weight);
+      assertThat(chain.changedWeights(Network.TRANSFORMER)).isEmpty();
+    }
+  }
+
+  /** The original code's modulation of the last layer is shift, scale; diffusers' scale, shift. */
+  @Test
+  void lastModulationIsSwapped() throws IOException {
+    AdapterFile file = new AdapterFile().pair("final_layer.adaLN_modulation.1", 3, 128, 256);
+    AdapterSpec original = write(file);
+    try (TinyFlux model = new TinyFlux();
+        Adapter adapter = Adapter.open(original.path())) {
+      float[] b = adapter.modules().get(0).up().toFloats();
+      float[] swapped = new float[b.length];
+      int half = b.length / 2;
+      System.arraycopy(b, 0, swapped, half, half);
+      System.arraycopy(b, half, swapped, 0, half);
+      AdapterSpec diffusers =
+          new AdapterFile()
+              .values(
+                  "norm_out.linear.lora_A.weight",
+                  adapter.modules().get(0).down().toFloats(),
+                  3,
+                  128)
+              .values("norm_out.linear.lora_B.weight", swapped, 256, 3)
+              .write(folder.resolve("diffusers.safetensors"));
+      float[] expected =
+          model
+              .merger(model.chain(diffusers), Network.TRANSFORMER)
+              .mergeToFloats("norm_out.linear.weight");
+      float[] actual =
+          model
+              .merger(model.chain(original), Network.TRANSFORMER)
+              .mergeToFloats("norm_out.linear.weight");
+      assertThat(TestData.largestDifference(expected, actual)).isLessThan(1e-7);
+    }
+  }
+
+  /** Common among adapters for FLUX.1: the input has 64 channels, the adapters rank 128. */
+  @Test
+  void theRankMayExceedTheWeightsSize() throws IOException {
+    AdapterSpec spec = write(new AdapterFile().pair("x_embedder", 80, 64, 128));
+    try (TinyFlux model = new TinyFlux()) {
+      assertThat(model.chain(spec).changedWeights(Network.TRANSFORMER))
+          .containsExactly("x_embedder.weight");
+    }
+  }
+
+  // Alpha
+
+  private double scaleOf(AdapterFile file) throws IOException {
+    try (Adapter adapter = Adapter.open(write(file).path())) {
+      return adapter.modules().get(0).scale();
+    }
+  }
+
+  private static AdapterFile peft() {
+    return new AdapterFile().pair(TO_Q, 4, 128, 128);
+  }
+
+  private static AdapterFile configured(String json) {
+    return peft().metadata("lora_adapter_metadata", json);
+  }
+
+  @Test
+  void alphaOverRank() throws IOException {
+    assertThat(scaleOf(peft())).isEqualTo(1);
+    assertThat(scaleOf(peft().alpha(TO_Q, 2))).isEqualTo(0.5);
+    assertThat(scaleOf(configured("{\"transformer.lora_alpha\": 8}"))).isEqualTo(2);
+    assertThat(scaleOf(configured("{\"lora_alpha\": 1}"))).isEqualTo(0.25);
+    assertThat(scaleOf(configured("{\"transformer.r\": 4}"))).isEqualTo(1);
+    // A tensor says more than the configuration.
+    assertThat(scaleOf(configured("{\"lora_alpha\": 1}").alpha(TO_Q, 2))).isEqualTo(0.5);
+    assertThat(
+            scaleOf(
+                configured(
+                    "{\"transformer.lora_alpha\": 8,"
+                        + " \"transformer.alpha_pattern\": {\"attn.to_q\": 12}}")))
+        .isEqualTo(3);
+    assertThat(
+            scaleOf(
+                configured("{\"transformer.lora_alpha\": 8, \"transformer.use_rslora\": true}")))
+        .isEqualTo(4);
+    // The settings of another network do not count.
+    assertThat(scaleOf(configured("{\"text_encoder.lora_alpha\": 8}"))).isEqualTo(1);
+  }
+
+  @Test
+  void alphaThatIsNoFiniteNumberOrZero() throws IOException {
+    for (float alpha : new float[] {Float.NaN, Float.POSITIVE_INFINITY, 0}) {
+      assertRefused(write(peft().alpha(TO_Q, alpha)), TO_Q + ".alpha", "finite alpha", "" + alpha);
+    }
+    assertRefused(
+        write(configured("{\"lora_alpha\": \"much\"}")), "lora_alpha", "a number", "\"much\"");
+    assertRefused(write(configured("{")), "lora_adapter_metadata", "no JSON");
+    assertRefused(
+        write(configured("{\"alpha_pattern\": {\"(\": 1}}")), "alpha_pattern", "no pattern");
+    assertRefused(
+        write(peft().values(TO_Q + ".alpha", new float[2], 2)), TO_Q + ".alpha", "one number");
+  }
+
+  // What is refused by name
+
+  @ParameterizedTest
+  @CsvSource({
+    "lora_magnitude_vector.weight, DoRA",
+    "dora_scale, DoRA",
+    "lokr_w1, LoKr",
+    "hada_w1_a, LoHa",
+    "oft_blocks, OFT",
+    "boft_R, BOFT"
+  })
+  void otherKinds(String ending, String kind) throws IOException {
+    AdapterSpec spec = write(peft().noise(TO_Q + "." + ending, 4, 4));
+    assertRefused(spec, "'" + TO_Q + "." + ending + "'", "a " + kind + " adapter");
+    try (TinyFlux model = new TinyFlux()) {
+      AdapterOptions lenient = new AdapterOptions(true, true);
+      assertThatThrownBy(() -> model.chain(lenient, spec)).isInstanceOf(AdapterException.class);
+    }
+  }
+
+  @Test
+  void doraInTheConfiguration() throws IOException {
+    assertRefused(write(configured("{\"transformer.use_dora\": true}")), "DoRA");
+  }
+
+  @Test
+  void wholeDifferences() throws IOException {
+    assertRefused(
+        write(new AdapterFile().noise("diffusion_model.img_in.diff", 128, 64)),
+        "holds no adapter",
+        "diffusion_model.img_in.diff",
+        "whole differences of weights");
+  }
+
+  @Test
+  void differencesOfBiasesAreNamedUnlessZero() throws IOException {
+    String bias = TO_Q + ".lora_B.bias";
+    assertRefused(write(peft().noise(bias, 128)), "1 of 3 keys change nothing", bias);
+    try (TinyFlux model = new TinyFlux()) {
+      AdapterChain chain = model.chain(write(peft().values(bias, new float[128], 128)));
+      assertThat(chain.unmatched()).isEmpty();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "lora_te2_text_model_encoder_layers_0_mlp_fc1, SDXL",
+    "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q, SDXL",
+    "unet.down_blocks.1.attentions.0.transformer_blocks.1.attn1.to_q, SDXL",
+    "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q, Stable Diffusion 1",
+    "lora_unet_joint_blocks_0_x_block_attn_qkv, Stable Diffusion 3",
+    "transformer.single_transformer_blocks.0.attn.to_qkv_mlp_proj, FLUX.2",
+    "diffusion_model.double_stream_modulation_img.lin, FLUX.2",
+    "transformer.transformer_blocks.0.img_mlp.net.2, Qwen-Image",
+    "diffusion_model.blocks.0.self_attn.q, Wan"
+  })
+  void otherFamilies(String module, String family) throws IOException {
+    AdapterSpec spec = write(new AdapterFile().pair(module, 4, 320, 320));
+    assertRefused(
+        spec, "2 of 2 keys", "another one", module + ".lora_A.weight", "adapters for " + family);
+    try (TinyFlux model = new TinyFlux()) {
+      AdapterOptions lenient = new AdapterOptions(true, true);
+      assertThatThrownBy(() -> model.chain(lenient, spec)).isInstanceOf(AdapterException.class);
+    }
+  }
+
+  /** FLUX.2 shares names with FLUX.1, but not its width. */
+  @Test
+  void otherFamilyWithKnownNames() throws IOException {
+    assertRefused(
+        write(
+            new AdapterFile()
+                .pair(TO_Q, 4, 6144, 6144)
+                .pair("transformer.single_transformer_blocks.0.attn.to_qkv_mlp_proj", 4, 64, 64)),
+        TO_Q + ".lora_A.weight",
+        "FLUX.2");
+  }
+
+  // Damage
+
+  @ParameterizedTest
+  @CsvSource({"NaN", "Infinity", "-Infinity"})
+  void valuesThatAreNotFinite(float value) throws IOException {
+    float[] b = new float[512];
+    b[511] = value;
+    assertRefused(
+        write(
+            new AdapterFile()
+                .noise(TO_Q + ".lora_A.weight", 4, 128)
+                .values(TO_Q + ".lora_B.weight", b, 128, 4)),
+        "'" + TO_Q + ".lora_B.weight'",
+        "not finite",
+        "" + value);
+  }
+
+  @Test
+  void halfOfAPair() throws IOException {
+    String other = "transformer.proj_out.lora_";
+    assertRefused(
+        write(peft().noise(other + "A.weight", 4, 128)), "'" + other + "A.weight'", "missing");
+    assertRefused(
+        write(peft().noise(other + "B.weight", 64, 4)), "'" + other + "B.weight'", "missing");
+  }
+
+  @Test
+  void ranksThatDiffer() throws IOException {
+    assertRefused(
+        write(
+            new AdapterFile()
+                .noise(TO_Q + ".lora_A.weight", 4, 128)
+                .noise(TO_Q + ".lora_B.weight", 128, 8)),
+        TO_Q + ".lora_A.weight",
+        "[4, 128]",
+        TO_Q + ".lora_B.weight",
+        "[128, 8]",
+        "same rank");
+  }
+
+  @Test
+  void rankZero() throws IOException {
+    assertRefused(
+        write(
+            new AdapterFile()
+                .noise(TO_Q + ".lora_A.weight", 0, 128)
+                .noise(TO_Q + ".lora_B.weight", 128, 0)),
+        TO_Q + ".lora_A.weight",
+        "[0, 128]");
+  }
+
+  @Test
+  void notAMatrix() throws IOException {
+    assertRefused(
+        write(
+            new AdapterFile()
+                .noise(TO_Q + ".lora_A.weight", 4, 128, 1, 1)
+                .noise(TO_Q + ".lora_B.weight", 128, 4, 1, 1)),
+        TO_Q + ".lora_A.weight",
+        "a matrix",
+        "[4, 128, 1, 1]");
+  }
+
+  @Test
+  void shapeThatDoesNotFit() throws IOException {
+    assertRefused(
+        write(new AdapterFile().pair(TO_Q, 4, 3072, 3072)),
+        TO_Q + ".lora_A.weight",
+        TO_Q + ".lora_B.weight",
+        "expected a product of shape [128, 128] for " + WEIGHT,
+        "found [3072, 3072]");
+  }
+
+  @Test
+  void twoKeysForOneModule() throws IOException {
+    assertRefused(
+        write(peft().noise(TO_Q + ".lora_down.weight", 4, 128)),
+        TO_Q + ".lora_down.weight",
+        TO_Q + ".lora_A.weight",
+        "same module");
+  }
+
+  @Test
+  void keysThatChangeNothing() throws IOException {
+    String deeper = "transformer.transformer_blocks.2.attn.to_q";
+    AdapterSpec spec =
+        write(peft().pair(deeper, 4, 128, 128).alpha(deeper, 4).noise("logit_scale", 1));
+    assertRefused(
+        spec,
+        "4 of 6 keys change nothing in this model",
+        "ignoreUnmatched",
+        deeper + ".lora_A.weight",
+        deeper + ".lora_B.weight",
+        deeper + ".alpha",
+        "logit_scale");
+    try (TinyFlux model = new TinyFlux()) {
+      AdapterChain chain = model.chain(new AdapterOptions(true, false), spec);
+      assertThat(chain.unmatched())
+          .extracting(AdapterChain.UnmatchedKey::key)
+          .containsExactlyInAnyOrder(
+              deeper + ".lora_A.weight",
+              deeper + ".lora_B.weight",
+              deeper + ".alpha",
+              "logit_scale");
+      assertThat(chain.changedWeights(Network.TRANSFORMER)).containsExactly(WEIGHT);
+    }
+  }
+
+  @Test
+  void oneOfTwoAdaptersDoesNotFit() throws IOException {
+    AdapterSpec good = TinyFlux.spec("peft");
+    AdapterSpec bad = write(new AdapterFile().pair(TO_Q, 4, 64, 128));
+    try (TinyFlux model = new TinyFlux()) {
+      for (AdapterSpec[] both : new AdapterSpec[][] {{good, bad}, {bad, good}}) {
+        assertThatThrownBy(() -> model.chain(both))
+            .isInstanceOf(AdapterException.class)
+            .hasMessageContaining(bad.path().toString());
+      }
+      // Nothing holds on to what the failures had opened.
+      AdapterChain chain = model.chain(good);
+      assertThat(chain.changedWeights(Network.TRANSFORMER)).isNotEmpty();
+    }
+  }
+
+  @Test
+  void filesThatAreNone() throws IOException {
+    assertThatThrownBy(() -> Adapter.open(folder.resolve("missing.safetensors")))
+        .isInstanceOf(NoSuchFileException.class);
+    Path text = Files.writeString(folder.resolve("text.safetensors"), "not an adapter at all");
+    assertThatThrownBy(() -> Adapter.open(text)).isInstanceOf(FileFormatException.class);
+    Path model = TinyFlux.CHECKPOINT.resolve("vae/diffusion_pytorch_model.safetensors");
+    assertThatThrownBy(() -> Adapter.open(model))
+        .isInstanceOf(AdapterException.class)
+        .hasMessageContainingAll(model.toString(), "holds no adapter", "whole weights");
+  }
+
+  // Minor components
+
+  @Test
+  void minorComponentsNeedTheirBase() throws IOException {
+    AdapterSpec minor = TinyFlux.spec("urae_4k_adapter");
+    assertRefused(minor, "minor components", "allowBareMinorComponents", "processor.to_");
+    try (TinyFlux model = new TinyFlux()) {
+      AdapterSpec lora = TinyFlux.spec("urae_2k_adapter");
+      assertThatThrownBy(() -> model.chain(minor, lora)).isInstanceOf(AdapterException.class);
+      assertThat(model.chain(new AdapterOptions(false, true), minor).changedNetworks())
+          .isEqualTo(Set.of(Network.TRANSFORMER));
+      assertThat(model.chain(lora, minor).adapters().get(1).format())
+          .isEqualTo(AdapterFormat.MINOR_COMPONENTS);
+    }
+  }
+
+  @Test
+  void minorComponentsBesideLowRankUpdates() throws IOException {
+    UnaryOperator<String> key = side -> "transformer_blocks.0.attn.processor.to_q_" + side;
+    assertRefused(
+        write(peft().noise(key.apply("a.weight"), 4, 128).noise(key.apply("b.weight"), 128, 4)),
+        "minor components and low-rank updates at once");
+  }
+
+  @Test
+  void scales() {
+    assertThat(AdapterSpec.parse("a=b.safetensors=0.5"))
+        .isEqualTo(new AdapterSpec(Path.of("a=b.safetensors"), 0.5));
+    assertThat(AdapterSpec.parse("a=b.safetensors"))
+        .isEqualTo(new AdapterSpec(Path.of("a=b.safetensors"), 1));
+    assertThatThrownBy(() -> AdapterSpec.parse("a.safetensors=NaN"))
+        .isInstanceOf(AdapterException.class)
+        .hasMessageContainingAll("a.safetensors", "finite");
+  }
+}

@@ -1,0 +1,246 @@
+package io.github.urae.adapter;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.github.urae.AdapterException;
+import io.github.urae.CancellationToken;
+import io.github.urae.GenerationCancelledException;
+import io.github.urae.ModelException;
+import io.github.urae.ProgressListener;
+import io.github.urae.TaskProgress;
+import io.github.urae.TaskReporter;
+import io.github.urae.safetensors.Safetensors;
+import io.github.urae.safetensors.TensorInfo;
+import io.github.urae.safetensors.TensorSource;
+import io.github.urae.tensor.ElementType;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class CheckpointMergerTest {
+
+  private static final List<AdapterSpec> CHAIN =
+      List.of(TinyFlux.spec("urae_2k_adapter"), TinyFlux.spec("urae_4k_adapter"));
+
+  @TempDir Path folder;
+
+  private Path output;
+
+  private final CancellationToken cancellation = new CancellationToken();
+
+  private CheckpointMerger merger(
+      Path model, List<AdapterSpec> adapters, Optional<ElementType> type, long shardBytes) {
+    return new CheckpointMerger(
+        model,
+        adapters,
+        AdapterOptions.STRICT,
+        type,
+        TinyFlux.CACHE,
+        new ProgressListener() {
+          @Override
+          public void onTask(TaskProgress task) {
+            progress(task);
+          }
+        },
+        cancellation,
+        shardBytes);
+  }
+
+  private double cancelAt = Double.POSITIVE_INFINITY;
+  private double lastFraction;
+
+  private void progress(TaskProgress task) {
+    lastFraction = (double) task.done() / task.total();
+    if (lastFraction >= cancelAt) {
+      cancellation.cancel();
+    }
+  }
+
+  private Path merge(List<AdapterSpec> adapters, Optional<ElementType> type, long shardBytes)
+      throws IOException {
+    output = folder.resolve("merged");
+    assertThat(merger(TinyFlux.CHECKPOINT, adapters, type, shardBytes).mergeTo(output)).isEmpty();
+    return output;
+  }
+
+  private static Set<String> filesUnder(Path root) throws IOException {
+    try (Stream<Path> files = Files.walk(root)) {
+      return files
+          .filter(Files::isRegularFile)
+          .map(f -> root.relativize(f).toString())
+          .collect(Collectors.toSet());
+    }
+  }
+
+  private static byte[] bytes(TensorSource source, String name) throws IOException {
+    byte[] bytes = new byte[source.tensor(name).data().remaining()];
+    source.tensor(name).data().get(bytes);
+    return bytes;
+  }
+
+  private static byte[] merged(TinyFlux model, AdapterChain chain, TensorInfo info)
+      throws IOException {
+    ByteBuffer all = ByteBuffer.allocate((int) info.type().byteSize(info.shape().elementCount()));
+    model
+        .merger(chain, Network.TRANSFORMER)
+        .merge(
+            info.name(),
+            info.type(),
+            all::put,
+            new TaskReporter(
+                new ProgressListener() {}, new CancellationToken(), "merging", all.capacity()));
+    return all.array();
+  }
+
+  @Test
+  void mergesWhatChangesAndCopiesTheRest() throws IOException {
+    merge(CHAIN, Optional.empty(), Long.MAX_VALUE);
+    assertThat(lastFraction).isEqualTo(1);
+    try (TinyFlux model = new TinyFlux();
+        TensorSource written = Safetensors.open(output.resolve("transformer"))) {
+      AdapterChain chain = model.chain(CHAIN.toArray(AdapterSpec[]::new));
+      Set<String> changed = chain.changedWeights(Network.TRANSFORMER);
+      assertThat(changed).hasSize(20);
+      assertThat(written.tensors().keySet())
+          .containsExactlyInAnyOrderElementsOf(model.transformer().tensors().keySet());
+      for (TensorInfo info : model.transformer().tensors().values()) {
+        byte[] expected = bytes(model.transformer(), info.name());
+        TensorInfo found = written.tensors().get(info.name());
+        assertThat(found.type()).isEqualTo(info.type());
+        assertThat(found.shape()).isEqualTo(info.shape());
+        if (changed.contains(info.name())) {
+          assertThat(bytes(written, info.name())).isNotEqualTo(expected);
+          expected = merged(model, chain, info);
+        }
+        assertThat(bytes(written, info.name())).as(info.name()).isEqualTo(expected);
+      }
+    }
+    for (String file : filesUnder(TinyFlux.CHECKPOINT)) {
+      if (!file.matches("transformer/.*safetensors.*")) {
+        assertThat(output.resolve(file)).hasSameBinaryContentAs(TinyFlux.CHECKPOINT.resolve(file));
+      }
+    }
+  }
+
+  @Test
+  void shardsAsDiffusersDoes() throws IOException {
+    long shardBytes = 1_000_000;
+    merge(CHAIN, Optional.of(ElementType.F32), shardBytes);
+    Path transformer = output.resolve("transformer");
+    JsonNode index =
+        new JsonMapper()
+            .readTree(
+                transformer.resolve("diffusion_pytorch_model.safetensors.index.json").toFile());
+    Set<String> shards =
+        filesUnder(transformer).stream()
+            .filter(f -> f.endsWith(".safetensors"))
+            .collect(Collectors.toSet());
+    assertThat(shards)
+        .hasSizeGreaterThan(5)
+        .allMatch(f -> f.matches("diffusion_pytorch_model-\\d{5}-of-0*" + shards.size() + "\\..*"));
+    try (TinyFlux model = new TinyFlux();
+        TensorSource written = Safetensors.open(transformer)) {
+      assertThat(written.tensors().keySet())
+          .containsExactlyInAnyOrderElementsOf(model.transformer().tensors().keySet());
+      long total = 0;
+      for (TensorInfo info : written.tensors().values()) {
+        assertThat(info.type()).isEqualTo(ElementType.F32);
+        assertThat(index.path("weight_map").path(info.name()).asText())
+            .isEqualTo(info.file().getFileName().toString());
+        total += info.length();
+      }
+      assertThat(index.path("metadata").path("total_size").asLong()).isEqualTo(total);
+      AdapterChain chain = model.chain(CHAIN.toArray(AdapterSpec[]::new));
+      String name = "transformer_blocks.0.attn.to_q.weight";
+      assertThat(written.tensor(name).toFloats())
+          .isEqualTo(model.merger(chain, Network.TRANSFORMER).mergeToFloats(name));
+    }
+    // The text encoders are written in the type, too, under the names that transformers looks for.
+    for (String encoder : List.of("text_encoder", "text_encoder_2")) {
+      try (TensorSource written = Safetensors.open(output.resolve(encoder))) {
+        assertThat(written.files().get(0).getFileName().toString()).startsWith("model");
+        assertThat(written.tensors().values()).allMatch(t -> t.type() == ElementType.F32);
+      }
+    }
+  }
+
+  /** A Hugging Face cache is made of links; beside the folders lies the whole model once more. */
+  @Test
+  void linksAreFollowedAndStrayWeightsLeftOut() throws IOException {
+    Path model = Files.createDirectory(folder.resolve("model"));
+    try (Stream<Path> entries = Files.list(TinyFlux.CHECKPOINT)) {
+      for (Path entry : entries.toList()) {
+        Files.createSymbolicLink(
+            model.resolve(entry.getFileName()), entry.toAbsolutePath().normalize());
+      }
+    }
+    Path link = Files.createSymbolicLink(folder.resolve("link"), model);
+    Files.writeString(model.resolve("flux1-dev.safetensors"), "24 GB");
+    Files.writeString(model.resolve("README.md"), "read me");
+    Files.createDirectories(model.resolve(".cache/huggingface"));
+    Files.writeString(model.resolve(".cache/huggingface/lock"), "");
+    output = folder.resolve("merged");
+    merger(link, CHAIN, Optional.empty(), Long.MAX_VALUE).mergeTo(output);
+    Set<String> expected = filesUnder(TinyFlux.CHECKPOINT);
+    expected.removeIf(f -> f.matches("transformer/.*safetensors.*"));
+    expected.addAll(List.of("README.md", "transformer/diffusion_pytorch_model.safetensors"));
+    assertThat(filesUnder(output)).isEqualTo(expected);
+  }
+
+  @Test
+  void anExistingTargetIsLeftAlone() throws IOException {
+    output = Files.createDirectory(folder.resolve("merged"));
+    Files.writeString(output.resolve("mine.txt"), "mine");
+    assertThatThrownBy(
+            () -> merger(TinyFlux.CHECKPOINT, CHAIN, Optional.empty(), 1).mergeTo(output))
+        .isInstanceOf(FileAlreadyExistsException.class)
+        .hasMessageContaining(output.toString());
+    assertThat(filesUnder(folder)).containsExactly("merged/mine.txt");
+  }
+
+  @Test
+  void cancelledHalfWayNothingIsLeft() throws IOException {
+    for (double fraction : new double[] {0, 0.1, 0.5}) {
+      cancelAt = fraction;
+      output = folder.resolve("merged");
+      assertThatThrownBy(
+              () ->
+                  merger(TinyFlux.CHECKPOINT, CHAIN, Optional.of(ElementType.F32), 1_000_000)
+                      .mergeTo(output))
+          .isInstanceOf(GenerationCancelledException.class)
+          .hasNoCause()
+          .hasNoSuppressedExceptions();
+      assertThat(folder).isEmptyDirectory();
+    }
+  }
+
+  @Test
+  void whatDoesNotFitLeavesNothing() throws IOException {
+    output = folder.resolve("merged");
+    List<AdapterSpec> bare = List.of(CHAIN.get(1));
+    assertThatThrownBy(() -> merger(TinyFlux.CHECKPOINT, bare, Optional.empty(), 1).mergeTo(output))
+        .isInstanceOf(AdapterException.class);
+    assertThatThrownBy(() -> merger(folder, CHAIN, Optional.empty(), 1).mergeTo(output))
+        .isInstanceOf(ModelException.class)
+        .hasMessageContaining("transformer");
+    assertThatThrownBy(
+            () ->
+                merger(TinyFlux.CHECKPOINT, CHAIN, Optional.of(ElementType.F8_E4M3), 1)
+                    .mergeTo(output))
+        .isInstanceOf(ModelException.class)
+        .hasMessageContainingAll("F8_E4M3", "BF16");
+    assertThat(filesUnder(folder)).isEmpty();
+  }
+}

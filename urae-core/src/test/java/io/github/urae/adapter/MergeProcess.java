@@ -1,0 +1,108 @@
+package io.github.urae.adapter;
+
+import io.github.urae.AdapterException;
+import io.github.urae.CancellationToken;
+import io.github.urae.ProgressListener;
+import io.github.urae.TaskProgress;
+import io.github.urae.cache.WeightCache;
+import io.github.urae.internal.OwnedResources;
+import io.github.urae.safetensors.TensorSource;
+import io.github.urae.tensor.ElementType;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+
+/** What tests do in a process of its own. Prints a line when it begins and one when it is done. */
+final class MergeProcess {
+
+  private MergeProcess() {}
+
+  /** Starts a process; its standard output is the caller's to read. */
+  static Process start(Predicate<String> classPathEntry, String... arguments) throws IOException {
+    String classPath =
+        Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator, -1))
+            .filter(classPathEntry)
+            .collect(Collectors.joining(File.pathSeparator));
+    List<String> command =
+        new ArrayList<>(
+            List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx512m",
+                "-XX:TieredStopAtLevel=1",
+                "-cp",
+                classPath,
+                MergeProcess.class.getName()));
+    command.addAll(Arrays.asList(arguments));
+    return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+  }
+
+  /** Arguments: what to do, a checkpoint's folder, an adapter, and a folder for the result. */
+  public static void main(String[] arguments) throws IOException {
+    Path model = Path.of(arguments[1]);
+    AdapterSpec adapter = new AdapterSpec(Path.of(arguments[2]), 1);
+    Path result = Path.of(arguments[3]);
+    System.out.println("begins");
+    System.out.flush();
+    switch (arguments[0]) {
+      case "cache" -> System.out.println(cached(model, adapter, result) ? "merged" : "found");
+      case "checkpoint" -> {
+        merger(model, adapter, result).mergeTo(result);
+        System.out.println("merged");
+      }
+      case "minor" -> {
+        try {
+          MinorComponents.of(new float[4], 2, 2, 1, result);
+          System.out.println("computed");
+        } catch (AdapterException e) {
+          System.out.println(e.getMessage());
+        }
+      }
+      default -> throw new IllegalArgumentException(arguments[0]);
+    }
+  }
+
+  static CheckpointMerger merger(Path model, AdapterSpec adapter, Path result) {
+    return new CheckpointMerger(
+        model,
+        List.of(adapter),
+        AdapterOptions.STRICT,
+        Optional.empty(),
+        result.resolveSibling("openblas"),
+        new ProgressListener() {},
+        new CancellationToken());
+  }
+
+  /** Opens merged weights through a cache; tells whether they were merged for that. */
+  static boolean cached(Path model, AdapterSpec adapter, Path folder) throws IOException {
+    boolean[] merged = new boolean[1];
+    ProgressListener listener =
+        new ProgressListener() {
+          @Override
+          public void onTask(TaskProgress task) {
+            merged[0] = true;
+          }
+        };
+    try (OwnedResources opened = new OwnedResources()) {
+      Map<Network, TensorSource> weights = CheckpointWeights.open(model, opened);
+      AdapterChain chain =
+          opened.add(AdapterChain.open(List.of(adapter), weights, AdapterOptions.STRICT));
+      MergedWeights.open(
+              chain,
+              Network.TRANSFORMER,
+              weights.get(Network.TRANSFORMER),
+              ElementType.BF16,
+              new WeightCache(folder, WeightCache.DEFAULT_MAX_BYTES),
+              listener,
+              new CancellationToken())
+          .close();
+    }
+    return merged[0];
+  }
+}
