@@ -17,6 +17,11 @@ import java.security.MessageDigest;
  */
 public final class CacheKey {
 
+  /** The safetensors format's limit. */
+  private static final long MAX_HEADER_BYTES = 100_000_000;
+
+  private static final int BEGINNING_BYTES = 1 << 20;
+
   private final MessageDigest digest;
   private String name;
 
@@ -48,7 +53,8 @@ public final class CacheKey {
   }
 
   /**
-   * Adds a checkpoint: of each file the real path, size, modification time and header.
+   * Adds a checkpoint: of each file the real path, size, modification time and header; of a file
+   * that is no safetensors the first mebibyte.
    *
    * @param source an open checkpoint
    * @return this
@@ -67,9 +73,14 @@ public final class CacheKey {
   private static String headerDigest(Path file) throws IOException {
     try (InputStream in = Files.newInputStream(file)) {
       byte[] prefix = in.readNBytes(Long.BYTES);
-      long length = ByteBuffer.wrap(prefix).order(ByteOrder.LITTLE_ENDIAN).getLong();
+      long length =
+          prefix.length < Long.BYTES
+              ? 0
+              : ByteBuffer.wrap(prefix).order(ByteOrder.LITTLE_ENDIAN).getLong();
       MessageDigest header = Sha256.start();
-      header.update(in.readNBytes(Math.toIntExact(length)));
+      header.update(prefix);
+      boolean plausible = length >= 0 && length <= MAX_HEADER_BYTES;
+      header.update(in.readNBytes(plausible ? (int) length : BEGINNING_BYTES));
       return Sha256.name(header);
     }
   }

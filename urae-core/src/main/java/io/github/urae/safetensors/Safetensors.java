@@ -1,10 +1,13 @@
 package io.github.urae.safetensors;
 
 import io.github.urae.FileFormatException;
+import io.github.urae.ModelException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -13,6 +16,8 @@ public final class Safetensors {
 
   static final String FILE_SUFFIX = ".safetensors";
   static final String INDEX_SUFFIX = ".safetensors.index.json";
+
+  private static final byte[] GGUF = {'G', 'G', 'U', 'F'};
 
   private Safetensors() {}
 
@@ -28,6 +33,7 @@ public final class Safetensors {
    * @throws IOException if something is missing or cannot be read
    * @throws FileFormatException if a file breaks the format, or the folder holds several sets of
    *     weights
+   * @throws ModelException if the file is of the GGUF format
    */
   public static TensorSource open(Path path) throws IOException {
     if (Files.isDirectory(path)) {
@@ -36,7 +42,40 @@ public final class Safetensors {
     if (path.getFileName().toString().endsWith(INDEX_SUFFIX)) {
       return ShardedSafetensors.open(path);
     }
+    refuseGguf(path);
     return SafetensorsFile.open(path);
+  }
+
+  /**
+   * Opens weights by the names of diffusers' parameters, also where they are one file of FLUX.1's
+   * transformer in Black Forest Labs' names.
+   *
+   * @param path as for {@link #open}
+   * @return the open source; the caller closes it
+   * @throws IOException if something is missing or cannot be read
+   * @throws FileFormatException if a file breaks the format, or the folder holds several sets of
+   *     weights
+   * @throws ModelException if a single file is quantised or of another model
+   */
+  public static TensorSource openByParameters(Path path) throws IOException {
+    TensorSource stored = open(path);
+    if (!SingleFileTransformer.recognises(stored.tensors().keySet())) {
+      return stored;
+    }
+    try (stored) {
+      return SingleFileTransformer.open(stored.files().get(0));
+    }
+  }
+
+  private static void refuseGguf(Path file) throws IOException {
+    try (InputStream in = Files.newInputStream(file)) {
+      if (Arrays.equals(in.readNBytes(GGUF.length), GGUF)) {
+        throw new ModelException(
+            file
+                + ": GGUF files hold quantised weights and are not supported; use the model's"
+                + " safetensors in bfloat16, float16 or float32");
+      }
+    }
   }
 
   private static Path findInFolder(Path folder) throws IOException {
@@ -52,6 +91,9 @@ public final class Safetensors {
     List<Path> files = list(folder, FILE_SUFFIX);
     List<Path> candidates = indices.isEmpty() ? files : indices;
     if (candidates.isEmpty()) {
+      for (Path gguf : list(folder, ".gguf")) {
+        refuseGguf(gguf);
+      }
       throw new NoSuchFileException(
           folder.toString(),
           null,

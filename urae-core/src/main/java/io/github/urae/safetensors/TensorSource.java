@@ -10,7 +10,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Named tensors on disk: one safetensors file, or a checkpoint in several shards.
+ * Named tensors on disk: one safetensors file, a checkpoint in several shards, or other files seen
+ * through the names of a checkpoint.
  *
  * <p>Thread-safe. The source owns its mappings; tensors obtained from it are valid until {@link
  * #close()}, which may be called twice.
@@ -80,6 +81,17 @@ public interface TensorSource extends Closeable {
    */
   default Optional<TensorInfo> find(String name) {
     return Optional.ofNullable(tensors().get(name));
+  }
+
+  /**
+   * Tells how the bytes at a tensor's place in its file lie, for readers that go by {@link
+   * TensorInfo} instead of asking for the tensor.
+   *
+   * @param name one of {@link #tensors()}
+   * @return row-major in safetensors
+   */
+  default TensorLayout layout(String name) {
+    return TensorLayout.ROW_MAJOR;
   }
 
   /** Releases all mappings. Tensors of this source must not be used any more. */

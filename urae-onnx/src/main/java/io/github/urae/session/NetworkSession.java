@@ -1,7 +1,9 @@
 package io.github.urae.session;
 
+import ai.onnx.proto.OnnxMl.AttributeProto;
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.ModelProto;
+import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.OperatorSetIdProto;
 import ai.onnx.proto.OnnxMl.StringStringEntryProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
@@ -16,6 +18,7 @@ import io.github.urae.graph.NetworkGraph;
 import io.github.urae.graph.OnnxTypes;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.safetensors.TensorInfo;
+import io.github.urae.safetensors.TensorLayout;
 import io.github.urae.safetensors.TensorSource;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
@@ -24,8 +27,10 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -114,11 +119,17 @@ public final class NetworkSession implements Closeable {
       realPaths.put(file, real);
       folder = folder == null ? real.getParent() : commonParent(folder, real);
     }
-    byte[] model = model(graph, weights, folder, realPaths);
+    byte[] model = model(graph, weights, overrides.keySet(), folder, realPaths);
     try (OrtSession.SessionOptions options = OnnxEngine.options(settings)) {
       options.addConfigEntry(
           "session.model_external_initializers_file_folder_path", folder.toString());
-      for (Map.Entry<String, Tensor> override : overrides.entrySet()) {
+      Map<String, Tensor> given = new HashMap<>(overrides);
+      for (String name : graph.weights().keySet()) {
+        if (!given.containsKey(name) && weights.layout(name) == TensorLayout.SCATTERED) {
+          given.put(name, weights.tensor(name));
+        }
+      }
+      for (Map.Entry<String, Tensor> override : given.entrySet()) {
         OnnxTensor tensor = resources.add(toOnnx(override.getValue()));
         options.addInitializer(override.getKey(), tensor);
       }
@@ -140,10 +151,20 @@ public final class NetworkSession implements Closeable {
   }
 
   private static byte[] model(
-      NetworkGraph graph, TensorSource weights, Path folder, Map<Path, Path> realPaths) {
+      NetworkGraph graph,
+      TensorSource weights,
+      Set<String> overridden,
+      Path folder,
+      Map<Path, Path> realPaths) {
     GraphProto.Builder withWeights = graph.graph().toBuilder();
+    Set<String> transposed = new HashSet<>();
     for (String name : graph.weights().keySet()) {
       TensorInfo info = weights.tensors().get(name);
+      long[] dimensions = info.shape().toArray();
+      if (!overridden.contains(name) && weights.layout(name) == TensorLayout.TRANSPOSED) {
+        transposed.add(name);
+        dimensions = new long[] {dimensions[1], dimensions[0]};
+      }
       String location = folder.relativize(realPaths.get(info.file())).toString().replace('\\', '/');
       TensorProto.Builder tensor =
           TensorProto.newBuilder()
@@ -153,11 +174,12 @@ public final class NetworkSession implements Closeable {
               .addExternalData(entry("location", location))
               .addExternalData(entry("offset", Long.toString(info.offset())))
               .addExternalData(entry("length", Long.toString(info.length())));
-      for (long dimension : info.shape().toArray()) {
+      for (long dimension : dimensions) {
         tensor.addDims(dimension);
       }
       withWeights.addInitializer(tensor);
     }
+    takeAsStored(withWeights, transposed);
     return ModelProto.newBuilder()
         .setIrVersion(NetworkGraph.IR_VERSION)
         .setProducerName("urae")
@@ -169,6 +191,19 @@ public final class NetworkSession implements Closeable {
         .setGraph(withWeights)
         .build()
         .toByteArray();
+  }
+
+  /** Lets matrix products take weights that are stored transposed as they are. */
+  private static void takeAsStored(GraphProto.Builder graph, Set<String> transposed) {
+    for (NodeProto.Builder node : graph.getNodeBuilderList()) {
+      if (node.getInputCount() > 1 && transposed.contains(node.getInput(1))) {
+        for (AttributeProto.Builder attribute : node.getAttributeBuilderList()) {
+          if (attribute.getName().equals("transB")) {
+            attribute.setI(0);
+          }
+        }
+      }
+    }
   }
 
   private static StringStringEntryProto entry(String key, String value) {

@@ -8,6 +8,7 @@ import io.github.urae.graph.NetworkGraph;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.safetensors.Safetensors;
 import io.github.urae.safetensors.SafetensorsFile;
+import io.github.urae.safetensors.TensorLayout;
 import io.github.urae.safetensors.TensorSource;
 import io.github.urae.safetensors.WeightConversion;
 import java.io.Closeable;
@@ -21,6 +22,9 @@ import java.util.Map;
  * the session, a converted copy in the cache. Thread-safe; owns the open files.
  */
 public final class Weights implements Closeable {
+
+  /** What a session may hold in memory of its own: FLUX.1's largest such tensor takes 76 MB. */
+  private static final long MAX_SCATTERED_BYTES = 128L << 20;
 
   private final NetworkGraph graph;
   private final TensorSource original;
@@ -45,7 +49,7 @@ public final class Weights implements Closeable {
    * @throws io.github.urae.ModelException if a weight is missing or does not fit the graph
    */
   public static Weights open(NetworkGraph graph, Path path) throws IOException {
-    return of(graph, Safetensors.open(path));
+    return of(graph, Safetensors.openByParameters(path));
   }
 
   /**
@@ -89,8 +93,8 @@ public final class Weights implements Closeable {
   }
 
   /**
-   * Returns the weights in the session's element type. Where any weight has another, all are
-   * written to the cache in that type first, unless they are there.
+   * Returns the weights in the session's element type. Where any weight has another, or many do not
+   * lie in one piece, all are written to the cache in that type first, unless they are there.
    *
    * @param cache where the copy goes
    * @param listener hears of the conversion
@@ -101,10 +105,15 @@ public final class Weights implements Closeable {
   public synchronized TensorSource inSessionType(
       WeightCache cache, ProgressListener listener, CancellationToken cancellation)
       throws IOException {
-    boolean asTheyAre =
+    boolean sameType =
         graph.weights().keySet().stream()
             .allMatch(name -> original.tensors().get(name).type() == graph.type());
-    if (asTheyAre) {
+    long scattered =
+        graph.weights().keySet().stream()
+            .filter(name -> original.layout(name) == TensorLayout.SCATTERED)
+            .mapToLong(name -> original.tensors().get(name).length())
+            .sum();
+    if (sameType && scattered <= MAX_SCATTERED_BYTES) {
       return original;
     }
     if (converted == null) {
