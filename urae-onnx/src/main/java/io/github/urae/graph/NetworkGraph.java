@@ -3,6 +3,7 @@ package io.github.urae.graph;
 import ai.onnx.proto.OnnxMl;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -13,11 +14,21 @@ import java.util.Map;
  * @param graph nodes, inputs, outputs and constants
  * @param weights shapes of all weights by name; each feeds its operators directly, so that it can
  *     be replaced in a session
+ * @param opset version of ONNX's operators
+ * @param functions functions that the graph's nodes call
  */
 public record NetworkGraph(
-    String name, ElementType type, OnnxMl.GraphProto graph, Map<String, Shape> weights) {
+    String name,
+    ElementType type,
+    OnnxMl.GraphProto graph,
+    Map<String, Shape> weights,
+    long opset,
+    List<OnnxMl.FunctionProto> functions) {
 
-  /** ONNX operator set of all graphs: the first with rotary embedding and RMS normalisation. */
+  /**
+   * ONNX operator set of all graphs made here: the first with rotary embedding and RMS
+   * normalisation.
+   */
   public static final long OPSET = 23;
 
   /** Version of ONNX Runtime's own operators. */
@@ -28,4 +39,9 @@ public record NetworkGraph(
 
   /** Version of ONNX's file format, of the same release as the operator set. */
   public static final long IR_VERSION = 11;
+
+  /** A graph of {@link #OPSET} without functions. */
+  NetworkGraph(String name, ElementType type, OnnxMl.GraphProto graph, Map<String, Shape> weights) {
+    this(name, type, graph, weights, OPSET, List.of());
+  }
 }

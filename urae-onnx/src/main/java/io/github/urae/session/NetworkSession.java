@@ -183,12 +183,13 @@ public final class NetworkSession implements Closeable {
     return ModelProto.newBuilder()
         .setIrVersion(NetworkGraph.IR_VERSION)
         .setProducerName("urae")
-        .addOpsetImport(OperatorSetIdProto.newBuilder().setVersion(NetworkGraph.OPSET))
+        .addOpsetImport(OperatorSetIdProto.newBuilder().setVersion(graph.opset()))
         .addOpsetImport(
             OperatorSetIdProto.newBuilder()
                 .setDomain(NetworkGraph.MICROSOFT_DOMAIN)
                 .setVersion(NetworkGraph.MICROSOFT_OPSET))
         .setGraph(withWeights)
+        .addAllFunctions(graph.functions())
         .build()
         .toByteArray();
   }

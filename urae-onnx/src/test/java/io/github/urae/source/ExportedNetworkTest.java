@@ -1,0 +1,114 @@
+package io.github.urae.source;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.urae.TestData;
+import io.github.urae.config.JsonConfig;
+import io.github.urae.graph.ClipTextConfig;
+import io.github.urae.graph.ClipTextGraph;
+import io.github.urae.graph.NetworkGraph;
+import io.github.urae.graph.T5Config;
+import io.github.urae.graph.T5EncoderGraph;
+import io.github.urae.graph.TransformerConfig;
+import io.github.urae.graph.TransformerGraph;
+import io.github.urae.graph.VaeConfig;
+import io.github.urae.graph.VaeDecoderGraph;
+import io.github.urae.safetensors.Safetensors;
+import io.github.urae.safetensors.TensorLayout;
+import io.github.urae.safetensors.TensorSource;
+import io.github.urae.tensor.ElementType;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Every parameter of Optimum's export is found again, and is that of the checkpoint. */
+class ExportedNetworkTest {
+
+  @TempDir static Path folder;
+
+  private static Path root;
+
+  @BeforeAll
+  static void unpack() throws IOException {
+    root = OptimumExport.unpackInto(folder);
+  }
+
+  private static NetworkGraph graphOf(String network) throws IOException {
+    JsonConfig config = JsonConfig.read(root.resolve(network).resolve("config.json"));
+    return switch (network) {
+      case "transformer" -> TransformerGraph.build(TransformerConfig.from(config), ElementType.F32);
+      case "text_encoder" -> ClipTextGraph.build(ClipTextConfig.from(config), ElementType.F32);
+      case "text_encoder_2" -> T5EncoderGraph.build(T5Config.from(config), ElementType.F32);
+      default -> VaeDecoderGraph.build(VaeConfig.from(config));
+    };
+  }
+
+  private static ExportedNetwork open(String network) throws IOException {
+    return ExportedNetwork.open(
+        root.resolve(network).resolve("model.onnx"),
+        graphOf(network),
+        ExportContracts.of(network, true));
+  }
+
+  @Test
+  void transformer() throws IOException {
+    ExportedNetwork export = open("transformer");
+    try (TensorSource weights = export.weights()) {
+      System.out.println(export.report());
+      compare(weights, "transformer");
+      assertThat(export.report().rewritten()).as(export.report().toString()).isTrue();
+      assertThat(export.report().recovered().values()).containsExactly(93, 47);
+      assertThat(weights.layout("transformer_blocks.0.attn.to_q.weight"))
+          .isEqualTo(TensorLayout.TRANSPOSED);
+      assertThat(weights.layout("norm_out.linear.weight")).isEqualTo(TensorLayout.ROW_MAJOR);
+    }
+  }
+
+  @Test
+  void textEncoders() throws IOException {
+    for (String network : List.of("text_encoder", "text_encoder_2")) {
+      ExportedNetwork export = open(network);
+      try (TensorSource weights = export.weights()) {
+        System.out.println(export.report());
+        compare(weights, network);
+        assertThat(export.report().rewritten()).as(export.report().toString()).isTrue();
+      }
+    }
+  }
+
+  @Test
+  void autoencoder() throws IOException {
+    ExportedNetwork export = open("vae_decoder");
+    try (TensorSource weights = export.weights()) {
+      System.out.println(export.report());
+      compare(weights, "vae");
+      assertThat(export.report().rewritten()).as(export.report().toString()).isTrue();
+    }
+  }
+
+  private static void compare(TensorSource weights, String checkpointFolder) throws IOException {
+    try (TensorSource checkpoint =
+        Safetensors.open(TestData.demo().checkpoint().resolve(checkpointFolder))) {
+      List<String> missing = new ArrayList<>(checkpoint.tensors().keySet());
+      missing.removeAll(weights.tensors().keySet());
+      missing.removeIf(name -> name.startsWith("encoder.") && checkpointFolder.equals("vae"));
+      missing.remove("encoder.embed_tokens.weight");
+      assertThat(missing).isEmpty();
+      for (String name : weights.tensors().keySet()) {
+        float[] expected = checkpoint.tensor(name).toFloats();
+        assertThat(weights.tensor(name).shape()).isEqualTo(checkpoint.tensor(name).shape());
+        assertThat(weights.tensor(name).toFloats()).as(name).isEqualTo(expected);
+        int position = expected.length / 3;
+        ByteBuffer part = ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN);
+        weights.read(name, 4L * position, part);
+        assertThat(part.flip().getFloat()).as(name).isEqualTo(expected[position]);
+      }
+    }
+  }
+}
