@@ -49,8 +49,9 @@ public final class RotaryTables {
       int positions = axis == 0 ? 1 : axis == 1 ? grid.rows() : grid.columns();
       float[][] axisCos = new float[positions][axisPairs];
       float[][] axisSin = new float[positions][axisPairs];
+      double[] frequencies = frequencies(axes[axis], ntkFactor);
       for (int i = 0; i < axisPairs; i++) {
-        double frequency = 1 / Math.pow(THETA * ntkFactor, 2.0 * i / axes[axis]);
+        double frequency = frequencies[i];
         for (int position = 0; position < positions; position++) {
           double angle = position * frequency;
           axisCos[position][i] = scaled(Math.cos(angle), factor);
@@ -70,6 +71,21 @@ public final class RotaryTables {
       firstPair += axisPairs;
     }
     return new RotaryTables(cos, sin);
+  }
+
+  /**
+   * Returns the angles by which one step along an axis turns each pair of channels.
+   *
+   * @param axis channels of a head on the axis, even
+   * @param ntkFactor factor on the base frequency
+   * @return radians, axis/2 of them
+   */
+  public static double[] frequencies(int axis, double ntkFactor) {
+    double[] frequencies = new double[axis / 2];
+    for (int i = 0; i < frequencies.length; i++) {
+      frequencies[i] = 1 / Math.pow(THETA * ntkFactor, 2.0 * i / axis);
+    }
+    return frequencies;
   }
 
   /** The reference rounds the cosine to float32, then multiplies the logits in float32. */

@@ -19,8 +19,11 @@ public final class ClipTextGraph {
   private final GraphBuilder g;
   private final int width;
 
-  private ClipTextGraph(ClipTextConfig config, ElementType type) {
+  private final boolean standalone;
+
+  private ClipTextGraph(ClipTextConfig config, ElementType type, boolean standalone) {
     this.config = config;
+    this.standalone = standalone;
     this.g = new GraphBuilder("text_encoder", type);
     this.width = config.width();
   }
@@ -33,7 +36,19 @@ public final class ClipTextGraph {
    * @return the graph
    */
   public static NetworkGraph build(ClipTextConfig config, ElementType type) {
-    return new ClipTextGraph(config, type).build();
+    return new ClipTextGraph(config, type, false).build();
+  }
+
+  /**
+   * Builds a graph with both outputs of Optimum's exports: {@code last_hidden_state} [B, 77, 768],
+   * the final layer norm's output, and {@code pooler_output}.
+   *
+   * @param config the checkpoint's configuration
+   * @param type F32, BF16 or F16
+   * @return the graph
+   */
+  public static NetworkGraph buildStandalone(ClipTextConfig config, ElementType type) {
+    return new ClipTextGraph(config, type, true).build();
   }
 
   private NetworkGraph build() {
@@ -49,6 +64,15 @@ public final class ClipTextGraph {
     String normalised = norm("text_model.final_layer_norm", hidden);
     String pooled =
         g.node("GatherND", List.of(normalised, poolingPosition(ids)), attribute("batch_dims", 1));
+    if (standalone) {
+      g.output(
+          "last_hidden_state",
+          g.cast(normalised, g.type(), ElementType.F32),
+          ElementType.F32,
+          "batch",
+          config.positions(),
+          width);
+    }
     g.output(
         "pooler_output",
         g.cast(pooled, g.type(), ElementType.F32),

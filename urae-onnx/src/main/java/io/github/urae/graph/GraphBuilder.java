@@ -131,6 +131,36 @@ final class GraphBuilder {
         });
   }
 
+  /** Adds a float64 constant of rank 1. */
+  String doubles(double... values) {
+    String key = "doubles" + Arrays.toString(values);
+    return constants.computeIfAbsent(
+        key,
+        k -> {
+          String constant = "constant_" + constants.size();
+          ByteBuffer bytes = littleEndian(Math.multiplyExact(values.length, Double.BYTES));
+          for (double value : values) {
+            bytes.putDouble(value);
+          }
+          graph.addInitializer(
+              tensor(constant, ElementType.F64, Shape.of(values.length))
+                  .setRawData(ByteString.copyFrom(bytes.flip())));
+          return constant;
+        });
+  }
+
+  /** Adds an int64 constant of rank 0. */
+  String scalar(long value) {
+    return constants.computeIfAbsent(
+        "scalar" + value,
+        k -> {
+          ByteBuffer bytes = littleEndian(Long.BYTES).putLong(value);
+          graph.addInitializer(
+              tensor(k, ElementType.I64, Shape.of()).setRawData(ByteString.copyFrom(bytes.flip())));
+          return k;
+        });
+  }
+
   private static ByteBuffer littleEndian(int size) {
     return ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
   }

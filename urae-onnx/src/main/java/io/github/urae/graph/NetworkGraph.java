@@ -40,6 +40,26 @@ public record NetworkGraph(
   /** Version of ONNX's file format, of the same release as the operator set. */
   public static final long IR_VERSION = 11;
 
+  /**
+   * Wraps a graph into a model of this graph's operators.
+   *
+   * @param complete this graph with its weights as initializers
+   * @return the model
+   */
+  public OnnxMl.ModelProto model(OnnxMl.GraphProto complete) {
+    return OnnxMl.ModelProto.newBuilder()
+        .setIrVersion(IR_VERSION)
+        .setProducerName("urae")
+        .addOpsetImport(OnnxMl.OperatorSetIdProto.newBuilder().setVersion(opset))
+        .addOpsetImport(
+            OnnxMl.OperatorSetIdProto.newBuilder()
+                .setDomain(MICROSOFT_DOMAIN)
+                .setVersion(MICROSOFT_OPSET))
+        .setGraph(complete)
+        .addAllFunctions(functions)
+        .build();
+  }
+
   /** A graph of {@link #OPSET} without functions. */
   NetworkGraph(String name, ElementType type, OnnxMl.GraphProto graph, Map<String, Shape> weights) {
     this(name, type, graph, weights, OPSET, List.of());

@@ -11,7 +11,7 @@ public final class OnnxTypes {
   /**
    * Returns ONNX's number of an element type.
    *
-   * @param type a type that graphs use: F32, F16, BF16, I64 or BOOL
+   * @param type a type that graphs use: F32, F16, BF16, F64, I64 or BOOL
    * @return the number in {@code TensorProto.DataType}
    * @throws IllegalArgumentException if graphs do not use it
    */
@@ -20,6 +20,7 @@ public final class OnnxTypes {
       case F32 -> DataType.FLOAT_VALUE;
       case F16 -> DataType.FLOAT16_VALUE;
       case BF16 -> DataType.BFLOAT16_VALUE;
+      case F64 -> DataType.DOUBLE_VALUE;
       case I64 -> DataType.INT64_VALUE;
       case BOOL -> DataType.BOOL_VALUE;
       default -> throw new IllegalArgumentException("graphs do not use " + type);

@@ -21,8 +21,11 @@ public final class T5EncoderGraph {
   private final int width;
   private final long attentionWidth;
 
-  private T5EncoderGraph(T5Config config, ElementType type) {
+  private final boolean standalone;
+
+  private T5EncoderGraph(T5Config config, ElementType type, boolean standalone) {
     this.config = config;
+    this.standalone = standalone;
     this.g = new GraphBuilder("text_encoder_2", type);
     this.width = config.width();
     this.attentionWidth = (long) config.heads() * config.headDim();
@@ -36,7 +39,19 @@ public final class T5EncoderGraph {
    * @return the graph
    */
   public static NetworkGraph build(T5Config config, ElementType type) {
-    return new T5EncoderGraph(config, type).build();
+    return new T5EncoderGraph(config, type, false).build();
+  }
+
+  /**
+   * Builds a graph that works out the buckets of positions itself, so that {@code input_ids} is its
+   * only input, as in Optimum's exports.
+   *
+   * @param config the checkpoint's configuration
+   * @param type F32 or BF16
+   * @return the graph
+   */
+  public static NetworkGraph buildStandalone(T5Config config, ElementType type) {
+    return new T5EncoderGraph(config, type, true).build();
   }
 
   private NetworkGraph build() {
@@ -44,7 +59,7 @@ public final class T5EncoderGraph {
     String tokens = g.weight("shared.weight", config.vocabulary(), width);
     String hidden = g.node("Gather", List.of(tokens, ids));
     String shape = g.concat(0, g.dimension(ids, 0), g.dimension(ids, 1), g.longs(-1));
-    String bias = positionBias();
+    String bias = positionBias(ids);
     for (int i = 0; i < config.layers(); i++) {
       hidden = layer("encoder.block." + i, hidden, shape, bias);
     }
@@ -60,8 +75,9 @@ public final class T5EncoderGraph {
   }
 
   /** Added to the scores of every layer: [1, heads, T, T]. */
-  private String positionBias() {
-    String buckets = g.input("relative_buckets", ElementType.I64, "text", "text");
+  private String positionBias(String ids) {
+    String buckets =
+        standalone ? buckets(ids) : g.input("relative_buckets", ElementType.I64, "text", "text");
     String table =
         g.weight(
             "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
@@ -70,6 +86,28 @@ public final class T5EncoderGraph {
     String bias = g.node("Gather", List.of(table, buckets));
     String headsFirst = g.node("Transpose", List.of(bias), attribute("perm", new int[] {2, 0, 1}));
     return g.node("Unsqueeze", List.of(headsFirst, g.longs(0)));
+  }
+
+  /** Buckets by distance from a table; beyond its ends they stay the same: [T, T]. */
+  private String buckets(String ids) {
+    int farthest = config.maxDistance();
+    int side = farthest + 1;
+    long[] square = config.relativePositionBuckets(side);
+    long[] byDistance = new long[2 * farthest + 1];
+    for (int distance = 0; distance <= farthest; distance++) {
+      byDistance[farthest - distance] = square[distance * side];
+      byDistance[farthest + distance] = square[distance];
+    }
+    String length = g.node("Squeeze", List.of(g.dimension(ids, 1), g.longs(0)));
+    String positions = g.node("Range", List.of(g.scalar(0), length, g.scalar(1)));
+    String distances =
+        g.node(
+            "Sub",
+            List.of(
+                g.node("Unsqueeze", List.of(positions, g.longs(0))),
+                g.node("Unsqueeze", List.of(positions, g.longs(1)))));
+    String within = g.node("Clip", List.of(distances, g.scalar(-farthest), g.scalar(farthest)));
+    return g.node("Gather", List.of(g.longs(byDistance), g.add(within, g.longs(farthest))));
   }
 
   private String layer(String block, String input, String shape, String bias) {

@@ -3,8 +3,11 @@ package io.github.urae.graph;
 import static io.github.urae.graph.GraphBuilder.attribute;
 
 import io.github.urae.flux.LatentGrid;
+import io.github.urae.flux.Profile;
+import io.github.urae.flux.RotaryTables;
 import io.github.urae.tensor.ElementType;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
@@ -47,10 +50,14 @@ public final class TransformerGraph {
   private final GraphBuilder g;
   private final int width;
 
+  /** Computes the rotary tables in the graph; empty where they are inputs. */
+  private final Optional<Profile> ownTables;
+
   private String one;
 
-  private TransformerGraph(TransformerConfig config, ElementType type) {
+  private TransformerGraph(TransformerConfig config, ElementType type, Optional<Profile> tables) {
     this.config = config;
+    this.ownTables = tables;
     this.g = new GraphBuilder("transformer", type);
     this.width = config.width();
   }
@@ -64,7 +71,22 @@ public final class TransformerGraph {
    * @return the graph
    */
   public static NetworkGraph build(TransformerConfig config, ElementType type) {
-    return new TransformerGraph(config, type).build();
+    return new TransformerGraph(config, type, Optional.empty()).build();
+  }
+
+  /**
+   * Builds a graph that needs none of this library: as Optimum exports it, it takes positions,
+   * {@code txt_ids} [T, 3] and {@code img_ids} [I, 3], int64, instead of rotary tables, and calls
+   * its output {@code out_hidden_states}.
+   *
+   * @param config the checkpoint's configuration
+   * @param type as for {@link #build(TransformerConfig, ElementType)}
+   * @param profile NTK factor and proportional attention, which are fixed in the graph
+   * @return the graph
+   */
+  public static NetworkGraph buildStandalone(
+      TransformerConfig config, ElementType type, Profile profile) {
+    return new TransformerGraph(config, type, Optional.of(profile)).build();
   }
 
   private NetworkGraph build() {
@@ -97,7 +119,8 @@ public final class TransformerGraph {
 
     String imageOnly = g.slice(joint.hidden(), 1, textTokens, g.longs(Long.MAX_VALUE));
     String velocity = output(image.with(imageOnly), conditioning);
-    g.output("velocity", velocity, ElementType.F32, "batch", "image", 64);
+    String name = ownTables.isPresent() ? "out_hidden_states" : "velocity";
+    g.output(name, velocity, ElementType.F32, "batch", "image", 64);
     return g.build();
   }
 
@@ -152,11 +175,53 @@ public final class TransformerGraph {
 
   private Tables tables(String batch) {
     String perBatch = g.concat(0, batch, g.longs(1, 1));
+    if (ownTables.isPresent()) {
+      return computedTables(perBatch, ownTables.get());
+    }
     return new Tables(
         table("query_cos", perBatch),
         table("query_sin", perBatch),
         table("key_cos", perBatch),
         table("key_sin", perBatch));
+  }
+
+  /** The arithmetic of {@link RotaryTables}, on positions. */
+  private Tables computedTables(String perBatch, Profile profile) {
+    String ids =
+        g.concat(
+            0,
+            g.input("txt_ids", ElementType.I64, "text", 3),
+            g.input("img_ids", ElementType.I64, "image", 3));
+    String positions = g.cast(ids, ElementType.I64, ElementType.F64);
+    String[] angles = new String[config.rotaryAxes().size()];
+    for (int axis = 0; axis < angles.length; axis++) {
+      double[] frequencies =
+          RotaryTables.frequencies(config.rotaryAxes().get(axis), profile.ntkFactor());
+      String column = g.slice(positions, 1, g.longs(axis), g.longs(axis + 1));
+      angles[axis] = g.multiply(column, g.doubles(frequencies));
+    }
+    String all = g.concat(1, angles);
+    String cos = g.cast(g.node("Cos", List.of(all)), ElementType.F64, ElementType.F32);
+    String sin = g.cast(g.node("Sin", List.of(all)), ElementType.F64, ElementType.F32);
+    String queryCos = cos;
+    String querySin = sin;
+    if (profile.proportionalAttention()) {
+      String tokens = g.cast(g.dimension(ids, 0), ElementType.I64, ElementType.F64);
+      String ratio =
+          g.node(
+              "Div",
+              List.of(
+                  g.node("Log", List.of(tokens)),
+                  g.doubles(Math.log((double) profile.nativeTokens()))));
+      String factor = g.cast(g.node("Sqrt", List.of(ratio)), ElementType.F64, ElementType.F32);
+      queryCos = g.multiply(cos, factor);
+      querySin = g.multiply(sin, factor);
+    }
+    return new Tables(
+        g.node("Expand", List.of(queryCos, perBatch)),
+        g.node("Expand", List.of(querySin, perBatch)),
+        g.node("Expand", List.of(cos, perBatch)),
+        g.node("Expand", List.of(sin, perBatch)));
   }
 
   /** RotaryEmbedding wants a table for each element of the batch. */

@@ -1,6 +1,7 @@
 package io.github.urae.pipeline;
 
 import io.github.urae.CancellationToken;
+import io.github.urae.InvalidRequestException;
 import io.github.urae.flux.LatentGrid;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.PromptEmbeddings;
@@ -35,6 +36,10 @@ final class Denoiser {
     this.grid = grid;
     this.schedule = schedule;
     this.guidance = guidance;
+    if (transformer.session().takes("img_ids")) {
+      addPositions(textTokens, profile);
+      return;
+    }
     // Proportional attention sits in the query's tables alone.
     double factor = profile.queryFactor(textTokens + grid.tokens());
     addTables("query", textTokens, profile.ntkFactor(), factor);
@@ -47,6 +52,26 @@ final class Denoiser {
     long tokens = textTokens + grid.tokens();
     tables.put(side + "_cos", Tensor.ofFloats(computed.cos(), tokens, config.headDim() / 2));
     tables.put(side + "_sin", Tensor.ofFloats(computed.sin(), tokens, config.headDim() / 2));
+  }
+
+  /** Positions, for exports that make rotary tables of them by themselves. */
+  private void addPositions(int textTokens, Profile profile) {
+    if (profile.ntkFactor() != 1 || profile.proportionalAttention()) {
+      throw new InvalidRequestException(
+          "profile '"
+              + profile.name()
+              + "': this transformer is an ONNX export that runs as it was exported, with its own"
+              + " rotary positions; expected NTK factor 1 and no proportional attention");
+    }
+    int tokens = Math.toIntExact(grid.tokens());
+    float[] image = new float[tokens * 3];
+    for (int token = 0; token < tokens; token++) {
+      int row = token / grid.columns();
+      image[token * 3 + 1] = row;
+      image[token * 3 + 2] = token % grid.columns();
+    }
+    tables.put("txt_ids", Tensor.ofFloats(new float[textTokens * 3], textTokens, 3));
+    tables.put("img_ids", Tensor.ofFloats(image, tokens, 3));
   }
 
   /** Hears of every step: its index, and the latents after it. */

@@ -14,16 +14,23 @@ record DiffusersSource(FluxCheckpoint checkpoint) implements ModelSource {
 
   @Override
   public Weights open(Part part, ElementType type) throws IOException {
-    return switch (part) {
-      case CLIP -> open(ClipTextGraph.build(checkpoint.clip(), type), "text_encoder");
-      case T5 -> open(T5EncoderGraph.build(checkpoint.t5(), type), "text_encoder_2");
-      case TRANSFORMER ->
-          open(TransformerGraph.build(checkpoint.transformer(), type), "transformer");
-      case VAE_DECODER -> open(VaeDecoderGraph.build(checkpoint.vae()), "vae");
-    };
+    String subfolder =
+        switch (part) {
+          case CLIP -> "text_encoder";
+          case T5 -> "text_encoder_2";
+          case TRANSFORMER -> "transformer";
+          case VAE_DECODER -> "vae";
+        };
+    return Weights.open(graph(checkpoint, part, type), checkpoint.folder().resolve(subfolder));
   }
 
-  private Weights open(NetworkGraph graph, String subfolder) throws IOException {
-    return Weights.open(graph, checkpoint.folder().resolve(subfolder));
+  /** Builds the graph of a network from its configuration. */
+  static NetworkGraph graph(FluxCheckpoint checkpoint, Part part, ElementType type) {
+    return switch (part) {
+      case CLIP -> ClipTextGraph.build(checkpoint.clip(), type);
+      case T5 -> T5EncoderGraph.build(checkpoint.t5(), type);
+      case TRANSFORMER -> TransformerGraph.build(checkpoint.transformer(), type);
+      case VAE_DECODER -> VaeDecoderGraph.build(checkpoint.vae());
+    };
   }
 }

@@ -15,17 +15,17 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A FLUX.1 checkpoint in diffusers layout: a folder with {@code model_index.json}, {@code
- * transformer/}, {@code text_encoder/}, {@code text_encoder_2/}, {@code tokenizer/}, {@code
- * tokenizer_2/}, {@code vae/} and {@code scheduler/}. Holds the configurations; weights stay
- * closed.
+ * A FLUX.1 checkpoint in diffusers layout, or a directory of ONNX exports: a folder with {@code
+ * model_index.json}, {@code transformer/}, {@code text_encoder/}, {@code text_encoder_2/}, {@code
+ * tokenizer/}, {@code tokenizer_2/}, {@code vae/} (of exports {@code vae_decoder/}) and {@code
+ * scheduler/}. Holds the configurations; weights stay closed.
  *
  * @param folder the folder that holds {@code model_index.json}
  * @param scheduler of {@code scheduler/}
  * @param transformer of {@code transformer/}
  * @param clip of {@code text_encoder/}
  * @param t5 of {@code text_encoder_2/}
- * @param vae of {@code vae/}
+ * @param vae of {@code vae/} or {@code vae_decoder/}
  */
 public record FluxCheckpoint(
     Path folder,
@@ -77,7 +77,7 @@ public record FluxCheckpoint(
             TransformerConfig.from(read(folder, "transformer/config.json")),
             ClipTextConfig.from(read(folder, "text_encoder/config.json")),
             T5Config.from(read(folder, "text_encoder_2/config.json")),
-            VaeConfig.from(read(folder, "vae/config.json")));
+            VaeConfig.from(read(folder, vaeConfig(folder))));
     checkpoint.checkWidths();
     return checkpoint;
   }
@@ -86,6 +86,7 @@ public record FluxCheckpoint(
     if (!Files.exists(folder)) {
       throw new NoSuchFileException(folder.toString(), null, "no such checkpoint");
     }
+    refuseOptimised(folder);
     Path index = folder.resolve("model_index.json");
     if (!Files.isDirectory(folder) || !Files.exists(index)) {
       throw new ModelException(
@@ -108,6 +109,28 @@ public record FluxCheckpoint(
               + (known == null ? "" : ": " + known)
               + " is not supported, only FLUX.1-dev,"
               + " FLUX.1-schnell and their fine-tunings are");
+    }
+  }
+
+  /** Exports keep decoder and encoder apart, each with the configuration of both. */
+  private static String vaeConfig(Path folder) {
+    String exported = "vae_decoder/config.json";
+    boolean isExport =
+        !Files.exists(folder.resolve("vae/config.json")) && Files.exists(folder.resolve(exported));
+    return isExport ? exported : "vae/config.json";
+  }
+
+  /** Black Forest Labs' own ONNX repository, by the names of its folders. */
+  private static void refuseOptimised(Path folder) {
+    for (String name : List.of("transformer.opt", "t5.opt", "clip.opt", "vae.opt")) {
+      if (Files.isDirectory(folder.resolve(name))) {
+        throw new ModelException(
+            folder
+                + ": this is Black Forest Labs' own ONNX layout ("
+                + name
+                + "/, ...), which is not supported; use the checkpoint in diffusers layout, or an"
+                + " export by Optimum");
+      }
     }
   }
 

@@ -19,6 +19,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
@@ -269,6 +270,7 @@ public final class FluxPipeline implements Closeable {
   public static final class Builder {
 
     private Path model;
+    private Optional<Path> transformer = Optional.empty();
     private Device device = Device.auto();
     private Path cacheFolder = WeightCache.defaultFolder();
     private long cacheBytes = WeightCache.DEFAULT_MAX_BYTES;
@@ -286,11 +288,24 @@ public final class FluxPipeline implements Closeable {
     /**
      * Sets the checkpoint. Required.
      *
-     * @param folder a FLUX.1 checkpoint in diffusers layout, also in a Hugging Face cache
+     * @param folder a FLUX.1 checkpoint in diffusers layout, also in a Hugging Face cache, or a
+     *     directory of ONNX exports in Optimum's layout
      * @return this
      */
     public Builder model(Path folder) {
       model = Objects.requireNonNull(folder, "model");
+      return this;
+    }
+
+    /**
+     * Takes the transformer from elsewhere; all else stays the model's.
+     *
+     * @param file a safetensors file, its index, or a folder with either; in diffusers' names or,
+     *     as one file, in Black Forest Labs' own
+     * @return this
+     */
+    public Builder transformer(Path file) {
+      transformer = Optional.of(file);
       return this;
     }
 
@@ -461,8 +476,11 @@ public final class FluxPipeline implements Closeable {
               residency,
               new WeightCache(cacheFolder, cacheBytes),
               new AdapterOptions(ignoreUnmatched, allowBareMinorComponents));
-      return new FluxPipeline(
-          Networks.open(ModelSource.at(model), settings, adapters, listener, cancellation));
+      ModelSource source =
+          transformer.isPresent()
+              ? ModelSource.at(model, transformer.get())
+              : ModelSource.at(model);
+      return new FluxPipeline(Networks.open(source, settings, adapters, listener, cancellation));
     }
   }
 }

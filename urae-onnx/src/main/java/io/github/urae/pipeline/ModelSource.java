@@ -33,6 +33,33 @@ interface ModelSource {
    * @throws io.github.urae.UraeException if it is no model of FLUX.1
    */
   static ModelSource at(Path path) throws IOException {
-    return new DiffusersSource(FluxCheckpoint.open(path));
+    FluxCheckpoint checkpoint = FluxCheckpoint.open(path);
+    return ExportSource.recognises(checkpoint.folder())
+        ? new ExportSource(checkpoint)
+        : new DiffusersSource(checkpoint);
+  }
+
+  /**
+   * Recognises a stored model whose transformer is kept elsewhere.
+   *
+   * @param transformer a file of the transformer, in diffusers' or Black Forest Labs' names
+   * @throws IOException if a file is missing or cannot be read
+   * @throws io.github.urae.UraeException if it is no model of FLUX.1
+   */
+  static ModelSource at(Path path, Path transformer) throws IOException {
+    ModelSource rest = at(path);
+    return new ModelSource() {
+      @Override
+      public FluxCheckpoint checkpoint() {
+        return rest.checkpoint();
+      }
+
+      @Override
+      public Weights open(Part part, ElementType type) throws IOException {
+        return part == Part.TRANSFORMER
+            ? Weights.open(DiffusersSource.graph(checkpoint(), part, type), transformer)
+            : rest.open(part, type);
+      }
+    };
   }
 }

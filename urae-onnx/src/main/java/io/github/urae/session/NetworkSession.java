@@ -2,11 +2,10 @@ package io.github.urae.session;
 
 import ai.onnx.proto.OnnxMl.AttributeProto;
 import ai.onnx.proto.OnnxMl.GraphProto;
-import ai.onnx.proto.OnnxMl.ModelProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
-import ai.onnx.proto.OnnxMl.OperatorSetIdProto;
 import ai.onnx.proto.OnnxMl.StringStringEntryProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
+import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import ai.onnxruntime.OnnxJavaType;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
@@ -31,6 +30,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -44,6 +44,7 @@ public final class NetworkSession implements Closeable {
   private static final Logger LOG = LoggerFactory.getLogger(NetworkSession.class);
 
   private final NetworkGraph graph;
+  private final Set<String> inputs;
   private final Device device;
   private final OrtEnvironment environment;
   private final OwnedResources resources = new OwnedResources();
@@ -55,6 +56,10 @@ public final class NetworkSession implements Closeable {
     this.device = device;
     this.clock = clock;
     this.environment = OnnxEngine.environment();
+    this.inputs =
+        graph.graph().getInputList().stream()
+            .map(ValueInfoProto::getName)
+            .collect(Collectors.toUnmodifiableSet());
   }
 
   /**
@@ -180,18 +185,7 @@ public final class NetworkSession implements Closeable {
       withWeights.addInitializer(tensor);
     }
     takeAsStored(withWeights, transposed);
-    return ModelProto.newBuilder()
-        .setIrVersion(NetworkGraph.IR_VERSION)
-        .setProducerName("urae")
-        .addOpsetImport(OperatorSetIdProto.newBuilder().setVersion(graph.opset()))
-        .addOpsetImport(
-            OperatorSetIdProto.newBuilder()
-                .setDomain(NetworkGraph.MICROSOFT_DOMAIN)
-                .setVersion(NetworkGraph.MICROSOFT_OPSET))
-        .setGraph(withWeights)
-        .addAllFunctions(graph.functions())
-        .build()
-        .toByteArray();
+    return graph.model(withWeights.build()).toByteArray();
   }
 
   /** Lets matrix products take weights that are stored transposed as they are. */
@@ -214,7 +208,8 @@ public final class NetworkSession implements Closeable {
   /**
    * Runs the network.
    *
-   * @param inputs all inputs by name; float32 or int64
+   * @param inputs all inputs by name, float32 or int64; those that the network does not take are
+   *     left out
    * @param cancellation ends the run between two operators
    * @return the one output, float32, row-major
    * @throws io.github.urae.GenerationCancelledException if the run was cancelled
@@ -227,7 +222,9 @@ public final class NetworkSession implements Closeable {
     Map<String, OnnxTensor> bound = new LinkedHashMap<>();
     try (OrtSession.RunOptions options = OnnxEngine.runOptions(device)) {
       for (Map.Entry<String, Tensor> input : inputs.entrySet()) {
-        bound.put(input.getKey(), toOnnx(input.getValue()));
+        if (takes(input.getKey())) {
+          bound.put(input.getKey(), toOnnx(input.getValue()));
+        }
       }
       CancellationToken.Registration registration = cancellation.onCancel(() -> terminate(options));
       long start = System.nanoTime();
@@ -244,6 +241,16 @@ public final class NetworkSession implements Closeable {
     } finally {
       bound.values().forEach(OnnxTensor::close);
     }
+  }
+
+  /**
+   * Tells whether the network has an input.
+   *
+   * @param input its name
+   * @return whether {@link #run} must be given it
+   */
+  public boolean takes(String input) {
+    return inputs.contains(input);
   }
 
   private synchronized OrtSession running() {

@@ -21,6 +21,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -30,8 +31,12 @@ import java.util.Set;
  *
  * @param graph the graph
  * @param found its weights: parameters, and large initializers that are none, by their own names
+ * @param rewriting what of a transformer was rewritten; empty for other networks
  */
-record ExportedGraph(NetworkGraph graph, Map<String, ParameterNames.Found> found) {
+record ExportedGraph(
+    NetworkGraph graph,
+    Map<String, ParameterNames.Found> found,
+    Optional<GraphRewriter.Result> rewriting) {
 
   /** Up to this size, initializers that are no parameters become part of the graph. */
   private static final long MAX_INLINE_BYTES = 1 << 16;
@@ -41,24 +46,38 @@ record ExportedGraph(NetworkGraph graph, Map<String, ParameterNames.Found> found
   static ExportedGraph of(
       OnnxFile file,
       Map<String, ParameterNames.Found> parameters,
-      String name,
+      NetworkGraph own,
       ExportedNetwork.Interface contract)
       throws IOException {
     Builder builder = new Builder(file, parameters);
     builder.feedParameters();
     builder.addConstants();
     builder.convertInterface(contract);
+    Optional<GraphRewriter.Result> rewriting = Optional.empty();
+    if (contract.inputs().containsKey("img_ids")) {
+      rewriting = Optional.of(GraphRewriter.rewriteInPlace(builder.graph, headsOf(own)));
+    }
     Map<String, Shape> weights = new LinkedHashMap<>();
     builder.found.forEach((key, value) -> weights.put(key, ExportedNetwork.storedShape(value)));
     NetworkGraph graph =
         new NetworkGraph(
-            name + " of " + file.path(),
+            own.name() + " of " + file.path(),
             builder.type,
             builder.graph.build(),
             weights,
             file.opsets().get(""),
             file.functions());
-    return new ExportedGraph(graph, builder.found);
+    return new ExportedGraph(graph, builder.found, rewriting);
+  }
+
+  private static int headsOf(NetworkGraph own) {
+    return own.graph().getNodeList().stream()
+        .filter(node -> node.getOpType().equals("MultiHeadAttention"))
+        .flatMap(node -> node.getAttributeList().stream())
+        .filter(attribute -> attribute.getName().equals("num_heads"))
+        .mapToInt(attribute -> (int) attribute.getI())
+        .findFirst()
+        .orElseThrow();
   }
 
   private static final class Builder {

@@ -74,7 +74,7 @@ public record ExportedNetwork(NetworkGraph graph, TensorSource weights, ExportRe
     Map<Ingredients.Kind, Integer> actual = Ingredients.of(file.graph());
     List<String> remarks = remarks(file, found, missing, expected, actual);
     boolean rewritten = remarks.isEmpty();
-    ExportedGraph asItIs = rewritten ? null : ExportedGraph.of(file, found, own.name(), contract);
+    ExportedGraph asItIs = rewritten ? null : ExportedGraph.of(file, found, own, contract);
     ExportedWeights weights =
         rewritten
             ? ExportedWeights.open(model, found, own.weights())
@@ -86,6 +86,9 @@ public record ExportedNetwork(NetworkGraph graph, TensorSource weights, ExportRe
             patterns.put(kind.text(), actual.get(kind) + " of " + count);
           }
         });
+    if (!rewritten) {
+      asItIs.rewriting().ifPresent(result -> remarks.add("rewritten in part: " + result));
+    }
     ExportReport report =
         new ExportReport(
             own.name(),
@@ -101,7 +104,7 @@ public record ExportedNetwork(NetworkGraph graph, TensorSource weights, ExportRe
       LOG.debug("{}", report);
     } else {
       LOG.warn(
-          "{}: not understood, and run as it was exported, at the sizes that it allows: {}",
+          "{}: not understood as a whole; runs as it was exported, at the sizes that it allows: {}",
           model,
           String.join("; ", remarks));
     }

@@ -1,5 +1,6 @@
 package io.github.urae.source;
 
+import io.github.urae.safetensors.Safetensors;
 import io.github.urae.safetensors.SafetensorsWriter;
 import io.github.urae.safetensors.TensorSource;
 import io.github.urae.tensor.Shape;
@@ -16,7 +17,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /** Writes a transformer in Black Forest Labs' names, as their own file has it. */
-final class OriginalNames {
+public final class OriginalNames {
 
   private final TensorSource diffusers;
   private final Map<String, Tensor> original = new LinkedHashMap<>();
@@ -32,8 +33,11 @@ final class OriginalNames {
     return names.original;
   }
 
-  static void write(TensorSource diffusers, Path file) throws IOException {
-    SafetensorsWriter.write(file, Map.of(), of(diffusers));
+  /** Writes a single file of the transformer in a checkpoint's folder. */
+  public static void write(Path transformer, Path file) throws IOException {
+    try (TensorSource diffusers = Safetensors.open(transformer)) {
+      SafetensorsWriter.write(file, Map.of(), of(diffusers));
+    }
   }
 
   private void convert() {

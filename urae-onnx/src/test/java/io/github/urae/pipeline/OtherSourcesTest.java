@@ -1,0 +1,214 @@
+package io.github.urae.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.urae.CancellationToken;
+import io.github.urae.ProgressListener;
+import io.github.urae.TestData;
+import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.cache.WeightCache;
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.LatentGrid;
+import io.github.urae.flux.Profile;
+import io.github.urae.flux.PromptEmbeddings;
+import io.github.urae.flux.Schedule;
+import io.github.urae.flux.TorchGenerator;
+import io.github.urae.safetensors.SafetensorsFile;
+import io.github.urae.session.Device;
+import io.github.urae.session.SessionSettings;
+import io.github.urae.source.OptimumExport;
+import io.github.urae.source.OriginalNames;
+import io.github.urae.tensor.Tensor;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * The same model from an ONNX export and from a single file, with all adapters, to the tolerances
+ * of the checkpoint.
+ */
+class OtherSourcesTest {
+
+  private static final double ONE_STAGE = 1e-4;
+  private static final double SEVERAL_STEPS = 1e-3;
+
+  enum Source {
+    EXPORT,
+    SINGLE_FILE
+  }
+
+  @TempDir static Path folder;
+
+  private static final Map<Source, Networks> NETWORKS = new EnumMap<>(Source.class);
+
+  @BeforeAll
+  static void open() throws IOException {
+    Path export = OptimumExport.unpackInto(folder);
+    Path single = folder.resolve("flux.safetensors");
+    OriginalNames.write(TestData.demo().checkpoint().resolve("transformer"), single);
+    NETWORKS.put(Source.EXPORT, open(ModelSource.at(export)));
+    NETWORKS.put(Source.SINGLE_FILE, open(ModelSource.at(TestData.demo().checkpoint(), single)));
+  }
+
+  private static Networks open(ModelSource source) throws IOException {
+    PipelineSettings settings =
+        new PipelineSettings(
+            new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
+            Residency.ALL,
+            new WeightCache(folder.resolve("cache"), WeightCache.DEFAULT_MAX_BYTES),
+            AdapterOptions.STRICT);
+    return Networks.open(
+        source, settings, List.of(), ProgressListener.NONE, new CancellationToken());
+  }
+
+  @AfterAll
+  static void close() throws IOException {
+    for (Networks networks : NETWORKS.values()) {
+      networks.close();
+    }
+  }
+
+  private static void assertClose(String what, float[] expected, float[] actual, double tolerance) {
+    double difference = TestData.relativeDifference(expected, actual);
+    System.out.printf("%-58s %.2e (allowed %.0e)%n", what, difference, tolerance);
+    assertThat(difference).as(what).isLessThan(tolerance);
+  }
+
+  @ParameterizedTest
+  @EnumSource(Source.class)
+  void textEncodersAndAutoencoder(Source source) throws IOException {
+    Networks networks = NETWORKS.get(source);
+    List<String> prompt = GoldenCase.named("standard-128").request().build().prompts();
+    try (SafetensorsFile golden =
+            SafetensorsFile.open(TestData.path("golden/cases/standard-128.safetensors"));
+        SafetensorsFile vae = SafetensorsFile.open(TestData.path("golden/vae.safetensors"));
+        NetworkUse decoder = networks.use(Part.VAE_DECODER)) {
+      PromptEmbeddings encoded =
+          networks.encoders().encode(prompt, prompt, 64, new CancellationToken());
+      assertClose(
+          source + " pooled",
+          golden.tensor("pooled").toFloats(),
+          encoded.pooled().toFloats(),
+          ONE_STAGE);
+      assertClose(
+          source + " sequence",
+          golden.tensor("sequence").toFloats(),
+          encoded.sequence().toFloats(),
+          ONE_STAGE);
+      float[] decoded =
+          decoder.run(Map.of("latent_sample", vae.tensor("latents")), new CancellationToken());
+      assertClose(source + " VAE", vae.tensor("decoded").toFloats(), decoded, ONE_STAGE);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "EXPORT, standard-128",
+    "EXPORT, standard-wide",
+    "EXPORT, standard-guidance-1",
+    "EXPORT, standard-batch",
+    "EXPORT, standard-prompt-2",
+    "EXPORT, ultra-256",
+    "EXPORT, ultra-256-base-4608",
+    "EXPORT, ultra-512",
+    "EXPORT, ultra-512-conversion",
+    "EXPORT, ultra-512-no-adapter",
+    "SINGLE_FILE, standard-128",
+    "SINGLE_FILE, standard-wide",
+    "SINGLE_FILE, standard-guidance-1",
+    "SINGLE_FILE, standard-batch",
+    "SINGLE_FILE, standard-prompt-2",
+    "SINGLE_FILE, ultra-256",
+    "SINGLE_FILE, ultra-256-base-4608",
+    "SINGLE_FILE, ultra-512",
+    "SINGLE_FILE, ultra-512-conversion",
+    "SINGLE_FILE, ultra-512-no-adapter"
+  })
+  void casesFromNoiseToPicture(Source source, String name) throws IOException {
+    GoldenCase golden = GoldenCase.named(name);
+    GenerationRequest request = golden.request().build();
+    LatentGrid grid = new LatentGrid(request.width().getAsInt(), request.height().getAsInt());
+    try (SafetensorsFile recorded =
+            SafetensorsFile.open(TestData.path("golden/cases/" + name + ".safetensors"));
+        Networks networks =
+            NETWORKS
+                .get(source)
+                .with(golden.adapters(), ProgressListener.NONE, new CancellationToken());
+        NetworkUse transformer = networks.use(Part.TRANSFORMER);
+        NetworkUse vae = networks.use(Part.VAE_DECODER)) {
+      Profile profile =
+          request.profile(networks.checkpoint().scheduler(), networks.nativeTokens(), false);
+      PromptEmbeddings embeddings =
+          new PromptEmbeddings(copy(recorded.tensor("pooled")), copy(recorded.tensor("sequence")));
+      Denoiser denoiser =
+          new Denoiser(
+              transformer,
+              networks.checkpoint().transformer(),
+              grid,
+              golden.json().get("sequence").intValue(),
+              profile,
+              Schedule.of(golden.steps(), profile.shift(), grid.tokens()),
+              request.guidance().getAsDouble());
+      int images = embeddings.prompts();
+      float[] noise =
+          grid.pack(
+              new TorchGenerator(request.seeds().get(0)).randn(images * grid.latentElements()));
+      assertClose(
+          source + " " + name + " first velocity",
+          recorded.tensor("first_velocity").toFloats(),
+          denoiser.velocity(0, noise, embeddings, new CancellationToken()),
+          ONE_STAGE);
+      float[] latents =
+          denoiser.denoise(
+              noise,
+              embeddings,
+              new CancellationToken(),
+              (step, current) -> compareLatents(source, golden, recorded, step, current));
+      ImageDecoder decoder = new ImageDecoder(vae, networks.checkpoint().vae());
+      List<BufferedImage> pictures = golden.pictures();
+      for (int i = 0; i < images; i++) {
+        int elements = grid.latentElements();
+        float[] own = Arrays.copyOfRange(latents, i * elements, (i + 1) * elements);
+        int[] pixels = decoder.decode(grid, own, new CancellationToken());
+        BufferedImage drawn =
+            new BufferedImage(grid.width(), grid.height(), BufferedImage.TYPE_INT_RGB);
+        drawn.setRGB(0, 0, grid.width(), grid.height(), pixels, 0, grid.width());
+        assertThat(GoldenCase.largestDifference(pictures.get(i), drawn))
+            .as("%s, %s, picture %d", source, name, i)
+            .isLessThanOrEqualTo(golden.ultra() ? 2 : 1);
+      }
+    }
+  }
+
+  private static void compareLatents(
+      Source source, GoldenCase golden, SafetensorsFile recorded, int step, float[] latents) {
+    if (!golden.recordedSteps().contains(step)) {
+      return;
+    }
+    try {
+      assertClose(
+          source + " " + golden.name() + " latents after step " + step,
+          recorded.tensor("latents_" + step).toFloats(),
+          latents,
+          step == 0 ? ONE_STAGE : SEVERAL_STEPS);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static Tensor copy(Tensor tensor) {
+    return Tensor.ofFloats(tensor.toFloats(), tensor.shape().toArray());
+  }
+}
