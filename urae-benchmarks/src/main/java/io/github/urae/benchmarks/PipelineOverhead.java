@@ -38,8 +38,18 @@ public final class PipelineOverhead {
       return;
     }
     Path cache = Files.createTempDirectory("urae-benchmark");
+    Path archive = cache.resolve("classes.jsa");
+    // As ./urae does after a build.
+    firstStep(cache, "-XX:ArchiveClassesAtExit=" + archive);
     System.out.printf("time outside ONNX Runtime: %s %%%n", outsideRuntime(cache));
-    System.out.printf("java to the end of the first step: %s s%n", firstStep(cache));
+    List<Double> archived = new ArrayList<>();
+    List<Double> plain = new ArrayList<>();
+    for (int round = 0; round < ROUNDS; round++) {
+      archived.add(firstStep(cache, "-XX:SharedArchiveFile=" + archive));
+      plain.add(firstStep(cache, "-Xshare:auto"));
+    }
+    System.out.printf("java to the end of the first step: %s s%n", summary(archived));
+    System.out.printf("  without an archive of classes: %s s%n", summary(plain));
   }
 
   private static String outsideRuntime(Path cache) throws IOException {
@@ -59,28 +69,28 @@ public final class PipelineOverhead {
     return summary(shares);
   }
 
-  private static String firstStep(Path cache) throws Exception {
-    List<Double> seconds = new ArrayList<>();
-    for (int round = 0; round < ROUNDS; round++) {
-      List<String> command =
-          List.of(
-              Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-              "-cp",
-              System.getProperty("java.class.path"),
-              PipelineOverhead.class.getName(),
-              cache.toString());
-      long start = System.nanoTime();
-      Process child =
-          new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
-      // One byte, right after the first step.
-      int signal = child.getInputStream().read();
-      double elapsed = (System.nanoTime() - start) / 1e9;
-      if (child.waitFor() != 0 || signal < 0) {
-        throw new IllegalStateException("the child process failed");
-      }
-      seconds.add(elapsed);
+  private static double firstStep(Path cache, String option) throws Exception {
+    List<String> command =
+        List.of(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Xlog:disable",
+            option,
+            "-cp",
+            System.getProperty("java.class.path"),
+            PipelineOverhead.class.getName(),
+            cache.toString());
+    long start = System.nanoTime();
+    Process child =
+        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+    // One byte, right after the first step.
+    int signal = child.getInputStream().read();
+    double elapsed = (System.nanoTime() - start) / 1e9;
+    if (child.waitFor() != 0 || signal < 0) {
+      throw new IllegalStateException("the child process failed");
     }
-    return summary(seconds);
+    return elapsed;
   }
 
   private static String summary(List<Double> values) {

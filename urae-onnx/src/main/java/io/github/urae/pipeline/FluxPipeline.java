@@ -10,6 +10,7 @@ import io.github.urae.cache.WeightCache;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.session.Device;
+import io.github.urae.session.OnnxLibrary;
 import io.github.urae.session.SessionSettings;
 import java.io.Closeable;
 import java.io.IOException;
@@ -470,6 +471,7 @@ public final class FluxPipeline implements Closeable {
       if (model == null) {
         throw new IllegalStateException("expected a model; call model(Path)");
       }
+      OnnxLibrary.load(cacheFolder);
       PipelineSettings settings =
           new PipelineSettings(
               new SessionSettings(device.resolve(), threads, prepacking),

@@ -1,11 +1,10 @@
 package io.github.urae.tokenizer;
 
 import io.github.urae.InferenceException;
-import io.github.urae.internal.FileReplacement;
+import io.github.urae.internal.UnpackedResource;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -52,14 +51,22 @@ final class TokenizerLibrary {
   private static void loadFrom(Path folder) throws IOException {
     for (String library : libraries()) {
       Path file = folder.resolve(library);
-      unpack(RESOURCES + platform() + "/cpu/" + library, file);
+      String resource = RESOURCES + platform() + "/cpu/" + library;
+      if (TokenizerLibrary.class.getResource(resource) == null) {
+        throw missing(resource);
+      }
+      UnpackedResource.unpack(TokenizerLibrary.class, resource, file);
       System.load(file.toAbsolutePath().toString());
     }
   }
 
   private static String version() throws IOException {
     Properties properties = new Properties();
-    try (InputStream in = open(RESOURCES + "tokenizers.properties")) {
+    String resource = RESOURCES + "tokenizers.properties";
+    try (InputStream in = TokenizerLibrary.class.getResourceAsStream(resource)) {
+      if (in == null) {
+        throw missing(resource);
+      }
       properties.load(in);
     }
     return properties.getProperty("version", "unknown");
@@ -83,29 +90,10 @@ final class TokenizerLibrary {
         : List.of(library);
   }
 
-  private static InputStream open(String resource) throws IOException {
-    InputStream in = TokenizerLibrary.class.getResourceAsStream(resource);
-    if (in == null) {
-      throw new FileNotFoundException(
-          "the jar ai.djl.huggingface:tokenizers holds no "
-              + resource
-              + "; it supports Linux (x86_64, aarch64), macOS (aarch64) and Windows (x86_64)");
-    }
-    return in;
-  }
-
-  /** Several processes may do so at once; the file is whole or absent at all times. */
-  private static void unpack(String resource, Path target) throws IOException {
-    if (Files.exists(target)) {
-      return;
-    }
-    Files.createDirectories(target.getParent());
-    FileReplacement.replace(
-        target,
-        temporary -> {
-          try (InputStream in = open(resource)) {
-            Files.copy(in, temporary);
-          }
-        });
+  private static FileNotFoundException missing(String resource) {
+    return new FileNotFoundException(
+        "the jar ai.djl.huggingface:tokenizers holds no "
+            + resource
+            + "; it supports Linux (x86_64, aarch64), macOS (aarch64) and Windows (x86_64)");
   }
 }

@@ -1,0 +1,81 @@
+package io.github.urae.session;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** In processes of their own, since a process loads the library once. */
+class OnnxLibraryTest {
+
+  @TempDir Path cache;
+  @TempDir Path temporary;
+
+  @Test
+  void isUnpackedOnceIntoTheCache() throws Exception {
+    assertThat(runChild(List.of())).isEqualTo("property null, temporary files 0");
+    Path library = library();
+    Object key = Files.readAttributes(library, "unix:ino").get("ino");
+    assertThat(runChild(List.of())).isEqualTo("property null, temporary files 0");
+    assertThat(Files.readAttributes(library, "unix:ino").get("ino")).isEqualTo(key);
+  }
+
+  @Test
+  void aFolderOfTheUsersComesFirst() throws Exception {
+    runChild(List.of());
+    Path own = library().getParent();
+    Path moved = Files.move(own, cache.resolve("own"));
+    assertThat(runChild(List.of("-Donnxruntime.native.path=" + moved)))
+        .isEqualTo("property " + moved + ", temporary files 0");
+    assertThat(own).doesNotExist();
+  }
+
+  private Path library() throws Exception {
+    try (Stream<Path> files = Files.walk(cache)) {
+      return files
+          .filter(f -> f.getFileName().toString().equals(System.mapLibraryName("onnxruntime")))
+          .findFirst()
+          .orElseThrow();
+    }
+  }
+
+  private String runChild(List<String> options) throws Exception {
+    Stream<String> command =
+        Stream.of(
+                Stream.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()),
+                Stream.of("-Djava.io.tmpdir=" + temporary),
+                options.stream(),
+                Stream.of("-cp", System.getProperty("java.class.path"), Child.class.getName()),
+                Stream.of(cache.toString()))
+            .flatMap(s -> s);
+    Process process = new ProcessBuilder(command.toList()).redirectErrorStream(true).start();
+    String output =
+        new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+    assertThat(process.waitFor()).as(output).isZero();
+    return output;
+  }
+
+  /** Loads the library, and prints what ONNX Runtime has unpacked itself. */
+  static final class Child {
+
+    public static void main(String[] arguments) throws Exception {
+      OnnxLibrary.load(Path.of(arguments[0]));
+      if (OnnxEngine.environment() == null) {
+        throw new AssertionError("no environment");
+      }
+      try (Stream<Path> files = Files.walk(Path.of(System.getProperty("java.io.tmpdir")))) {
+        System.out.printf(
+            Locale.ROOT,
+            "property %s, temporary files %d%n",
+            System.getProperty("onnxruntime.native.path"),
+            files.filter(f -> Files.isRegularFile(f)).count());
+      }
+    }
+  }
+}
