@@ -16,6 +16,7 @@ public final class Benchmarks {
   private static final Map<String, Program> PROGRAMS =
       new TreeMap<>(
           Map.of(
+              "decoder-memory", DecoderMemory::main,
               "jmh", org.openjdk.jmh.Main::main,
               "overhead", PipelineOverhead::main,
               "slice", TrueWidthStep::main));

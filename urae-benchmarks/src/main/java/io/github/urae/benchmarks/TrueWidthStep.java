@@ -84,7 +84,7 @@ public final class TrueWidthStep {
     }
   }
 
-  private static void write(NetworkGraph graph, Path file) throws IOException {
+  static void write(NetworkGraph graph, Path file) throws IOException {
     List<SafetensorsWriter.Declaration> tensors =
         graph.weights().entrySet().stream()
             .map(w -> new SafetensorsWriter.Declaration(w.getKey(), graph.type(), w.getValue()))

@@ -3,9 +3,15 @@ package io.github.urae.flux;
 import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ProgressListener;
+import io.github.urae.image.RgbImage;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -40,6 +46,10 @@ public final class GenerationRequest {
   private final Boolean proportionalAttention;
   private final OptionalLong nativeTokens;
   private final Tensor latents;
+  private final StartImage startImage;
+  private final CoarseToFine coarseToFine;
+  private final TrueGuidance trueGuidance;
+  private final VaeTiling vaeTiling;
   private final ProgressListener listener;
   private final CancellationToken cancellation;
 
@@ -61,6 +71,10 @@ public final class GenerationRequest {
     proportionalAttention = builder.proportionalAttention;
     nativeTokens = builder.nativeTokens;
     latents = builder.latents;
+    startImage = builder.startImage;
+    coarseToFine = builder.coarseToFine;
+    trueGuidance = builder.trueGuidance;
+    vaeTiling = builder.vaeTiling;
     listener = builder.listener;
     cancellation = builder.cancellation;
     check();
@@ -87,6 +101,8 @@ public final class GenerationRequest {
       throw new InvalidRequestException(
           "guidance: expected a finite number, found " + guidance.getAsDouble());
     }
+    checkStart();
+    checkNegativePrompts();
     int images = Math.multiplyExact(promptCount(), imagesPerPrompt);
     if (seeds.size() > 1 && seeds.size() != images) {
       throw new InvalidRequestException(
@@ -102,6 +118,30 @@ public final class GenerationRequest {
               + ", tokens, 64], found "
               + latents.type()
               + latents.shape());
+    }
+  }
+
+  private void checkStart() {
+    Map<String, Object> starts = new LinkedHashMap<>();
+    starts.put("latents", latents);
+    starts.put("start image", startImage);
+    starts.put("coarse to fine", coarseToFine);
+    starts.values().removeIf(Objects::isNull);
+    if (starts.size() > 1) {
+      throw new InvalidRequestException(
+          "start: expected one of latents, start image and coarse to fine, found "
+              + String.join(" and ", starts.keySet()));
+    }
+  }
+
+  private void checkNegativePrompts() {
+    int negatives = trueGuidance == null ? 1 : trueGuidance.negativePrompts().size();
+    if (negatives != 1 && negatives != promptCount()) {
+      throw new InvalidRequestException(
+          "negative prompts: expected one, or one for each of "
+              + promptCount()
+              + " prompts, found "
+              + negatives);
     }
   }
 
@@ -263,6 +303,42 @@ public final class GenerationRequest {
   }
 
   /**
+   * Returns the picture to start from.
+   *
+   * @return empty to start from noise
+   */
+  public Optional<StartImage> startImage() {
+    return Optional.ofNullable(startImage);
+  }
+
+  /**
+   * Returns how the picture is drawn in two passes.
+   *
+   * @return empty to draw it in one
+   */
+  public Optional<CoarseToFine> coarseToFine() {
+    return Optional.ofNullable(coarseToFine);
+  }
+
+  /**
+   * Returns what the picture is guided away from.
+   *
+   * @return empty unless that was set and changes anything
+   */
+  public Optional<TrueGuidance> trueGuidance() {
+    return Optional.ofNullable(trueGuidance).filter(TrueGuidance::active);
+  }
+
+  /**
+   * Returns whether the autoencoder works tile by tile.
+   *
+   * @return never null
+   */
+  public VaeTiling vaeTiling() {
+    return vaeTiling;
+  }
+
+  /**
    * Returns who hears of the steps.
    *
    * @return never null
@@ -322,6 +398,10 @@ public final class GenerationRequest {
     private Boolean proportionalAttention;
     private OptionalLong nativeTokens = OptionalLong.empty();
     private Tensor latents;
+    private StartImage startImage;
+    private CoarseToFine coarseToFine;
+    private TrueGuidance trueGuidance;
+    private VaeTiling vaeTiling = VaeTiling.AUTO;
     private ProgressListener listener = ProgressListener.NONE;
     private CancellationToken cancellation = new CancellationToken();
 
@@ -506,6 +586,91 @@ public final class GenerationRequest {
      */
     public Builder latents(Tensor value) {
       latents = Objects.requireNonNull(value, "latents");
+      return this;
+    }
+
+    /**
+     * Starts from a picture instead of noise.
+     *
+     * @param image any kind and size without transparent pixels; copied
+     * @param strength how much of the schedule runs, in (0, 1]
+     * @return this
+     * @throws InvalidRequestException if a pixel is transparent or the strength out of range
+     */
+    public Builder startImage(BufferedImage image, double strength) {
+      return startImage(RgbImage.of(image), strength);
+    }
+
+    /**
+     * Starts from a picture in a file instead of noise.
+     *
+     * @param file a picture that Java can read; read at once
+     * @param strength how much of the schedule runs, in (0, 1]
+     * @return this
+     * @throws IOException if the file cannot be read
+     * @throws io.github.urae.FileFormatException if it holds no picture that can be read
+     * @throws InvalidRequestException if a pixel is transparent or the strength out of range
+     */
+    public Builder startImage(Path file, double strength) throws IOException {
+      return startImage(RgbImage.read(file), strength);
+    }
+
+    /**
+     * Starts from a picture instead of noise.
+     *
+     * @param image of any size
+     * @param strength how much of the schedule runs, in (0, 1]
+     * @return this
+     * @throws InvalidRequestException if the strength is out of range
+     */
+    public Builder startImage(RgbImage image, double strength) {
+      startImage = new StartImage(image, strength);
+      return this;
+    }
+
+    /**
+     * Draws the picture in two passes: a draft of native size, then the last part of the schedule
+     * at full size.
+     *
+     * @param value the settings, such as {@link CoarseToFine#defaults()}
+     * @return this
+     */
+    public Builder coarseToFine(CoarseToFine value) {
+      coarseToFine = Objects.requireNonNull(value, "coarseToFine");
+      return this;
+    }
+
+    /**
+     * Guides the picture away from a negative prompt; every step takes twice as long.
+     *
+     * @param value the negative prompts and the scale
+     * @return this
+     */
+    public Builder trueGuidance(TrueGuidance value) {
+      trueGuidance = Objects.requireNonNull(value, "trueGuidance");
+      return this;
+    }
+
+    /**
+     * Guides all pictures away from one negative prompt; every step takes twice as long.
+     *
+     * @param negativePrompt what not to draw
+     * @param scale finite; without effect unless above 1, as in diffusers
+     * @return this
+     * @throws InvalidRequestException if the scale is not finite
+     */
+    public Builder trueGuidance(String negativePrompt, double scale) {
+      return trueGuidance(new TrueGuidance(List.of(negativePrompt), scale));
+    }
+
+    /**
+     * Sets whether the autoencoder works on a picture as a whole or tile by tile.
+     *
+     * @param value by default tiles where the whole picture would take too much memory
+     * @return this
+     */
+    public Builder vaeTiling(VaeTiling value) {
+      vaeTiling = Objects.requireNonNull(value, "vaeTiling");
       return this;
     }
 

@@ -42,6 +42,46 @@ public final class Schedule {
   }
 
   /**
+   * Returns the last part of this schedule, to be run on a picture that is not all noise: {@code
+   * floor(steps - steps * strength)} steps are left out, as in diffusers' image to image.
+   *
+   * @param strength in (0, 1]; 1 leaves out nothing
+   * @return the remaining levels
+   * @throws InvalidRequestException if no step remains
+   */
+  public Schedule lastPart(double strength) {
+    int skipped = (int) Math.max(steps() - Math.min(steps() * strength, steps()), 0);
+    if (skipped == steps()) {
+      throw new InvalidRequestException(
+          "strength: "
+              + strength
+              + " leaves none of "
+              + steps()
+              + " steps to run; expected at least "
+              + 1.0 / steps()
+              + ", or more steps");
+    }
+    return new Schedule(Arrays.copyOfRange(sigmas, skipped, sigmas.length));
+  }
+
+  /**
+   * Mixes noise into a picture up to this schedule's first level: {@code sigma * noise + (1 -
+   * sigma) * z}, in float32.
+   *
+   * @param clean z, the picture's latents; unchanged
+   * @param noise standard normal, of the same length; unchanged
+   * @return a new array
+   */
+  public float[] noised(float[] clean, float[] noise) {
+    float sigma = sigmas[0];
+    float[] mixed = new float[noise.length];
+    for (int i = 0; i < mixed.length; i++) {
+      mixed[i] = sigma * noise[i] + (1 - sigma) * clean[i];
+    }
+    return mixed;
+  }
+
+  /**
    * Returns the number of steps.
    *
    * @return one less than the number of levels

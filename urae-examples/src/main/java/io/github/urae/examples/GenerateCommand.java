@@ -2,9 +2,12 @@ package io.github.urae.examples;
 
 import io.github.urae.FileFormatException;
 import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.flux.CoarseToFine;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.TimestepShift;
+import io.github.urae.flux.TrueGuidance;
+import io.github.urae.flux.VaeTiling;
 import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.pipeline.GeneratedImage;
 import io.github.urae.pipeline.GenerationSettings;
@@ -19,6 +22,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
@@ -36,6 +40,9 @@ import picocli.CommandLine.TypeConversionException;
     mixinStandardHelpOptions = true,
     sortOptions = false)
 final class GenerateCommand implements Callable<Integer> {
+
+  /** Strength of a start image unless told otherwise, as in diffusers. */
+  private static final double DEFAULT_STRENGTH = 0.6;
 
   /** Name of the tensor in files of latents. */
   private static final String LATENTS = "latents";
@@ -144,6 +151,57 @@ final class GenerateCommand implements Callable<Integer> {
   Double shift;
 
   @Option(
+      names = "--image",
+      paramLabel = "FILE",
+      description = "Start from this picture, resized, instead of noise.")
+  Path image;
+
+  @Option(
+      names = "--coarse-to-fine",
+      description =
+          "Draw at the native size first, enlarge, and run the last part of the schedule at full"
+              + " size.")
+  boolean coarseToFine;
+
+  @Option(
+      names = "--strength",
+      paramLabel = "F",
+      description =
+          "How much of the schedule runs after --image (default: 0.6) or --coarse-to-fine (default:"
+              + " 0.4), above 0, at most 1.")
+  Double strength;
+
+  @ArgGroup(exclusive = false)
+  TrueGuidanceOptions trueGuidance;
+
+  /** What belongs together. */
+  static final class TrueGuidanceOptions {
+
+    @Option(
+        names = "--negative-prompt",
+        required = true,
+        paramLabel = "TEXT",
+        description = "What not to draw; with --true-cfg. Once, or once for each PROMPT.")
+    List<String> negativePrompts;
+
+    @Option(
+        names = "--true-cfg",
+        required = true,
+        paramLabel = "F",
+        description = "Scale of true classifier-free guidance; above 1, or it has no effect.")
+    double scale;
+  }
+
+  @Option(
+      names = "--vae-tiling",
+      paramLabel = "WHEN",
+      defaultValue = "auto",
+      description =
+          "Decode tile by tile: on, off, or auto: where the whole picture would take more than 4 GiB"
+              + " (default: ${DEFAULT-VALUE}).")
+  VaeTiling vaeTiling;
+
+  @Option(
       names = "--latents-in",
       paramLabel = "FILE",
       description = "Start from this noise: safetensors, tensor 'latents', [B, tokens, 64].")
@@ -169,6 +227,10 @@ final class GenerateCommand implements Callable<Integer> {
     if (!output.getFileName().toString().toLowerCase(Locale.ROOT).endsWith(".png")) {
       throw new ParameterException(
           spec.commandLine(), "--output: expected a name that ends in .png, found " + output);
+    }
+    if (strength != null && image == null && !coarseToFine) {
+      throw new ParameterException(
+          spec.commandLine(), "--strength: expected --image or --coarse-to-fine beside it");
     }
     OutputFile.checkWritable(output);
     if (latentsOut != null) {
@@ -206,6 +268,7 @@ final class GenerateCommand implements Callable<Integer> {
             .imagesPerPrompt(images)
             .batchSize(batchSize)
             .profile(profile)
+            .vaeTiling(vaeTiling)
             .listener(progress);
     if (width != null) {
       request.width(width);
@@ -233,6 +296,16 @@ final class GenerateCommand implements Callable<Integer> {
     }
     if (latentsIn != null) {
       request.latents(readLatents());
+    }
+    if (image != null) {
+      request.startImage(image, strength == null ? DEFAULT_STRENGTH : strength);
+    }
+    if (coarseToFine) {
+      request.coarseToFine(
+          strength == null ? CoarseToFine.defaults() : CoarseToFine.ofStrength(strength));
+    }
+    if (trueGuidance != null) {
+      request.trueGuidance(new TrueGuidance(trueGuidance.negativePrompts, trueGuidance.scale));
     }
     return request.build();
   }

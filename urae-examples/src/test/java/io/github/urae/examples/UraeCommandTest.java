@@ -133,6 +133,46 @@ class UraeCommandTest {
     assertThat(settings.get("proportional_attention").textValue()).isEqualTo("true");
   }
 
+  @Test
+  void picturesFromPictures() throws IOException {
+    String start = folder.resolve("start.png").toString();
+    String file = folder.resolve("a.png").toString();
+    assertThat(generate("a star", "--output", start)).isZero();
+    assertThat(generate("a", "--output", file, "--image", start, "--strength", "1", "--steps=2"))
+        .isZero();
+    assertThat(run("inspect", file, "--json")).isZero();
+    JsonNode settings = new ObjectMapper().readTree(lastJson()).get("settings");
+    assertThat(settings.get("start").textValue()).isEqualTo("image of 64x48");
+    assertThat(settings.get("strength").textValue()).isEqualTo("1.0");
+    assertThat(settings.get("steps_run").textValue()).isEqualTo("2");
+    assertThat(settings.get("vae").textValue()).isEqualTo("whole");
+    assertThat(
+            run(
+                "generate",
+                "a",
+                "--cache-dir",
+                CACHE,
+                "--device=cpu",
+                "--width=160",
+                "--height=144",
+                "--steps=3",
+                "--coarse-to-fine",
+                "--vae-tiling=on",
+                "--negative-prompt=a ring",
+                "--true-cfg=2",
+                "--output",
+                file))
+        .isZero();
+    out.getBuffer().setLength(0);
+    assertThat(run("inspect", file, "--json")).isZero();
+    settings = new ObjectMapper().readTree(lastJson()).get("settings");
+    assertThat(settings.get("start").textValue()).isEqualTo("draft of 128x128 in 3 steps");
+    assertThat(settings.get("steps_run").textValue()).isEqualTo("2");
+    assertThat(settings.get("vae").textValue()).isEqualTo("tiles");
+    assertThat(settings.get("negative_prompt").textValue()).isEqualTo("a ring");
+    assertThat(settings.get("true_cfg").textValue()).isEqualTo("2.0");
+  }
+
   private String lastJson() {
     return out.toString().substring(out.toString().indexOf('{'));
   }
@@ -146,6 +186,10 @@ class UraeCommandTest {
         "generate a --steps x",
         "generate a --device gpu",
         "generate a --profile mega",
+        "generate a --strength 0.5",
+        "generate a --negative-prompt b",
+        "generate a --true-cfg 2",
+        "generate a --vae-tiling maybe",
         "generate a --output a.jpg",
         "generate a --unknown",
         "inspect"
@@ -163,6 +207,9 @@ class UraeCommandTest {
     "--images=0, images per prompt",
     "--max-sequence-length=65, 1 to 64 tokens",
     "--model=/nonexistent/model, /nonexistent/model",
+    "--image=/nonexistent/file, /nonexistent/file: no such file",
+    "--image=/proc/version, expected a picture",
+    "--coarse-to-fine, above the native area",
     "--latents-in=/nonexistent/file, /nonexistent/file: no such file",
     "--latents-out=/nonexistent/file, no such folder",
     "--output=/nonexistent/a.png, no such folder",

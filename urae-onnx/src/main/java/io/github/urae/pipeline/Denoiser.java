@@ -74,35 +74,49 @@ final class Denoiser {
     tables.put("img_ids", Tensor.ofFloats(image, tokens, 3));
   }
 
-  /** Hears of every step: its index, and the latents after it. */
+  /** Hears of every step: its index, the latents after it, and the velocity that led there. */
   @FunctionalInterface
   interface StepObserver {
-    void onStep(int step, float[] latents);
+    void onStep(int step, float[] latents, float[] velocity);
   }
 
   /**
    * Denoises a batch.
    *
    * @param noise packed [B, tokens, 64]; unchanged
-   * @param embeddings one for each of the batch
+   * @param conditioning for each of the batch
    * @return packed [B, tokens, 64]
    */
   float[] denoise(
       float[] noise,
-      PromptEmbeddings embeddings,
+      Conditioning conditioning,
       CancellationToken cancellation,
       StepObserver observer) {
     float[] latents = noise;
     for (int step = 0; step < schedule.steps(); step++) {
-      float[] velocity = velocity(step, latents, embeddings, cancellation);
+      float[] velocity = velocity(step, latents, conditioning, cancellation);
       latents = schedule.step(step, latents, velocity);
-      observer.onStep(step, latents);
+      observer.onStep(step, latents, velocity);
     }
     return latents;
   }
 
   /** Predicts the velocity at a step's noise level: packed [B, tokens, 64]. */
   float[] velocity(
+      int step, float[] latents, Conditioning conditioning, CancellationToken cancellation) {
+    float[] velocity = velocity(step, latents, conditioning.prompt(), cancellation);
+    if (conditioning.negative().isPresent()) {
+      // One after the other, as diffusers does, so that memory does not grow.
+      float[] negative = velocity(step, latents, conditioning.negative().get(), cancellation);
+      float scale = (float) conditioning.scale();
+      for (int i = 0; i < velocity.length; i++) {
+        velocity[i] = negative[i] + scale * (velocity[i] - negative[i]);
+      }
+    }
+    return velocity;
+  }
+
+  private float[] velocity(
       int step, float[] latents, PromptEmbeddings embeddings, CancellationToken cancellation) {
     int batch = embeddings.prompts();
     Map<String, Tensor> inputs = new HashMap<>(tables);

@@ -5,6 +5,7 @@ import io.github.urae.graph.NetworkGraph;
 import io.github.urae.graph.T5EncoderGraph;
 import io.github.urae.graph.TransformerGraph;
 import io.github.urae.graph.VaeDecoderGraph;
+import io.github.urae.graph.VaeEncoderGraph;
 import io.github.urae.session.Weights;
 import io.github.urae.tensor.ElementType;
 import java.io.IOException;
@@ -19,7 +20,7 @@ record DiffusersSource(FluxCheckpoint checkpoint) implements ModelSource {
           case CLIP -> "text_encoder";
           case T5 -> "text_encoder_2";
           case TRANSFORMER -> "transformer";
-          case VAE_DECODER -> "vae";
+          case VAE_ENCODER, VAE_DECODER -> "vae";
         };
     return Weights.open(graph(checkpoint, part, type), checkpoint.folder().resolve(subfolder));
   }
@@ -30,6 +31,7 @@ record DiffusersSource(FluxCheckpoint checkpoint) implements ModelSource {
       case CLIP -> ClipTextGraph.build(checkpoint.clip(), type);
       case T5 -> T5EncoderGraph.build(checkpoint.t5(), type);
       case TRANSFORMER -> TransformerGraph.build(checkpoint.transformer(), type);
+      case VAE_ENCODER -> VaeEncoderGraph.build(checkpoint.vae());
       case VAE_DECODER -> VaeDecoderGraph.build(checkpoint.vae());
     };
   }

@@ -37,6 +37,7 @@ record ExportSource(FluxCheckpoint checkpoint) implements ModelSource {
       case CLIP -> "text_encoder";
       case T5 -> "text_encoder_2";
       case TRANSFORMER -> "transformer";
+      case VAE_ENCODER -> "vae_encoder";
       case VAE_DECODER -> "vae_decoder";
     };
   }
@@ -47,8 +48,12 @@ record ExportSource(FluxCheckpoint checkpoint) implements ModelSource {
     return Weights.of(network.graph(), network.weights());
   }
 
+  private Path file(Part part) {
+    return checkpoint.folder().resolve(folderOf(part)).resolve(ExportWriter.MODEL);
+  }
+
   private ExportedNetwork network(Part part, ElementType type) throws IOException {
-    Path file = checkpoint.folder().resolve(folderOf(part)).resolve(ExportWriter.MODEL);
+    Path file = file(part);
     if (!Files.exists(file)) {
       throw new NoSuchFileException(
           file.toString(), null, "the export lacks this network; export all parts together");
@@ -63,6 +68,9 @@ record ExportSource(FluxCheckpoint checkpoint) implements ModelSource {
   List<ExportReport> reports() throws IOException {
     List<ExportReport> reports = new ArrayList<>();
     for (Part part : Part.values()) {
+      if (part.onDemand() && !Files.exists(file(part))) {
+        continue; // Exports may well do without.
+      }
       ExportedNetwork network = network(part, ElementType.F32);
       network.weights().close();
       reports.add(network.report());

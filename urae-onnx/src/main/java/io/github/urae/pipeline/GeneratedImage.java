@@ -1,9 +1,16 @@
 package io.github.urae.pipeline;
 
 import io.github.urae.flux.LatentGrid;
+import io.github.urae.image.RgbImage;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.tensor.Tensor;
 import java.awt.image.BufferedImage;
+import java.awt.image.ColorModel;
+import java.awt.image.DataBuffer;
+import java.awt.image.DataBufferInt;
+import java.awt.image.DirectColorModel;
+import java.awt.image.Raster;
+import java.awt.image.SampleModel;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -60,8 +67,25 @@ public final class GeneratedImage {
    */
   public BufferedImage toBufferedImage() {
     BufferedImage image = new BufferedImage(width(), height(), BufferedImage.TYPE_INT_RGB);
-    image.setRGB(0, 0, width(), height(), pixels, 0, width());
+    image.getRaster().setDataElements(0, 0, width(), height(), pixels);
     return image;
+  }
+
+  /** Returns the picture's pixels themselves as an image, no copy. */
+  private BufferedImage view() {
+    ColorModel colours = new DirectColorModel(24, 0xFF0000, 0xFF00, 0xFF);
+    SampleModel layout = colours.createCompatibleSampleModel(width(), height());
+    DataBuffer data = new DataBufferInt(pixels, pixels.length);
+    return new BufferedImage(colours, Raster.createWritableRaster(layout, data, null), false, null);
+  }
+
+  /**
+   * Returns the picture, to start another generation from.
+   *
+   * @return the same pixels
+   */
+  public RgbImage toRgbImage() {
+    return RgbImage.of(width(), height(), pixels);
   }
 
   /**
@@ -80,7 +104,7 @@ public final class GeneratedImage {
    * @throws IOException if writing fails
    */
   public void writePng(OutputStream out) throws IOException {
-    PngEncoder.write(toBufferedImage(), settings.asText(), out);
+    PngEncoder.write(view(), settings.asText(), out);
   }
 
   /**

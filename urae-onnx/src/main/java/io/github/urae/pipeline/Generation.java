@@ -2,17 +2,19 @@ package io.github.urae.pipeline;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
-import io.github.urae.StepProgress;
+import io.github.urae.flux.CoarseToFine;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.LatentGrid;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.Schedule;
+import io.github.urae.flux.StartImage;
 import io.github.urae.flux.TorchGenerator;
+import io.github.urae.flux.TrueGuidance;
+import io.github.urae.image.RgbImage;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -31,16 +33,31 @@ final class Generation {
   private final Networks networks;
   private final FluxCheckpoint checkpoint;
   private final GenerationRequest request;
+  private final Denoiser.StepObserver observer;
   private final CancellationToken cancellation;
   private final LatentGrid grid;
   private final int textTokens;
   private final int images;
-  private final Profile profile;
-  private final Schedule schedule;
+  private final Optional<Pass> draft;
+  private final Pass full;
   private final OptionalDouble guidance;
+
+  /**
+   * One way through a schedule at one size.
+   *
+   * @param whole the schedule from noise on
+   * @param schedule the part that runs
+   */
+  private record Pass(LatentGrid grid, Profile profile, Schedule whole, Schedule schedule) {}
 
   /** Settles everything that the request leaves to the checkpoint, and checks that it fits. */
   Generation(Networks networks, GenerationRequest request) {
+    this(networks, request, (step, latents, velocity) -> {});
+  }
+
+  /** The same with somebody who sees the latents after every step. */
+  Generation(Networks networks, GenerationRequest request, Denoiser.StepObserver observer) {
+    this.observer = observer;
     this.networks = networks;
     this.checkpoint = networks.checkpoint();
     this.request = request;
@@ -53,15 +70,39 @@ final class Generation {
             : textTokens(networks, request.maxSequenceLength());
     images = Math.multiplyExact(request.promptCount(), request.imagesPerPrompt());
     boolean aboveNative = (long) grid.width() * grid.height() > (long) nativeSize * nativeSize;
-    profile = request.profile(checkpoint.scheduler(), networks.nativeTokens(), aboveNative);
+    Profile profile = request.profile(checkpoint.scheduler(), networks.nativeTokens(), aboveNative);
     int steps = request.steps().orElse(checkpoint.defaultSteps());
-    schedule = Schedule.of(steps, profile.shift(), grid.tokens());
+    full = pass(grid, profile, steps, strength());
+    draft =
+        request
+            .coarseToFine()
+            .map(
+                settings ->
+                    pass(
+                        settings.draft(grid, nativeSize),
+                        Profile.standard(checkpoint.scheduler(), networks.nativeTokens()),
+                        settings.draftSteps().orElse(steps),
+                        1));
     guidance =
         checkpoint.transformer().guidance()
             ? OptionalDouble.of(request.guidance().orElse(DEFAULT_GUIDANCE))
             : OptionalDouble.empty();
     checkSize();
     request.latents().ifPresent(this::checkLatents);
+  }
+
+  private static Pass pass(LatentGrid grid, Profile profile, int steps, double strength) {
+    Schedule whole = Schedule.of(steps, profile.shift(), grid.tokens());
+    return new Pass(grid, profile, whole, whole.lastPart(strength));
+  }
+
+  /** Share of the schedule that runs at full size. */
+  private double strength() {
+    return request
+        .startImage()
+        .map(StartImage::strength)
+        .or(() -> request.coarseToFine().map(CoarseToFine::strength))
+        .orElse(1.0);
   }
 
   /** Settles the number of text tokens. */
@@ -132,33 +173,53 @@ final class Generation {
 
   List<GeneratedImage> run() throws IOException {
     // 1. Encode the prompts.
-    PromptEmbeddings embeddings =
-        request.embeddings().isPresent() ? request.embeddings().get() : encode();
+    Conditioning conditioning = conditioning();
 
-    // 2. Draw the noise, of all images in one go.
+    // 2. Find the pictures to start from: one for all, a draft of each, or none.
     List<Long> seeds = seeds();
-    float[] noise = request.latents().map(Tensor::toFloats).orElseGet(() -> noise(seeds));
+    StepReporter reporter = reporter();
+    List<RgbImage> starts = request.startImage().map(StartImage::image).stream().toList();
+    if (draft.isPresent()) {
+      starts = draft(draft.get(), seeds, conditioning, reporter);
+    }
 
-    // 3. Denoise, a batch at a time.
-    float[] latents = denoise(noise, embeddings);
+    // 3. Draw the noise, of all images in one go, and mix it into those pictures.
+    float[] noise = startLatents(full, seeds, starts);
 
-    // 4. Decode, an image at a time.
+    // 4. Denoise, a batch at a time.
+    float[] latents = denoise(full, noise, conditioning, reporter);
+
+    // 5. Decode, an image at a time.
     List<GeneratedImage> result = new ArrayList<>();
     try (NetworkUse vae = networks.use(Part.VAE_DECODER)) {
       ImageDecoder decoder = new ImageDecoder(vae, checkpoint.vae());
       for (int i = 0; i < images; i++) {
-        float[] own = part(latents, i, 1);
-        int[] pixels = decoder.decode(grid, own, cancellation);
+        float[] own = part(grid, latents, i, 1);
+        int[] pixels = decoder.decode(grid, own, request.vaeTiling(), cancellation);
         result.add(new GeneratedImage(grid, pixels, own, settings(i, seeds)));
       }
     }
     return result;
   }
 
-  private PromptEmbeddings encode() throws IOException {
-    List<String> second =
-        request.secondPrompts().isEmpty() ? request.prompts() : request.secondPrompts();
-    return networks.encoders().encode(request.prompts(), second, textTokens, cancellation);
+  private Conditioning conditioning() throws IOException {
+    PromptEmbeddings prompts =
+        request.embeddings().isPresent()
+            ? request.embeddings().get()
+            : encode(
+                request.prompts(),
+                request.secondPrompts().isEmpty() ? request.prompts() : request.secondPrompts());
+    if (request.trueGuidance().isEmpty()) {
+      return Conditioning.of(prompts);
+    }
+    TrueGuidance away = request.trueGuidance().get();
+    PromptEmbeddings negative = encode(away.negativePrompts(), away.negativePrompts());
+    return new Conditioning(prompts, Optional.of(negative), away.scale());
+  }
+
+  private PromptEmbeddings encode(List<String> clipPrompts, List<String> t5Prompts)
+      throws IOException {
+    return networks.encoders().encode(clipPrompts, t5Prompts, textTokens, cancellation);
   }
 
   /** None if latents are given, else one for all images or one for each. */
@@ -172,65 +233,145 @@ final class Generation {
         : request.seeds();
   }
 
-  private float[] noise(List<Long> seeds) {
-    int elements = grid.latentElements();
-    if (seeds.size() == 1) {
-      return grid.pack(
-          new TorchGenerator(seeds.get(0)).randn(Math.multiplyExact(images, elements)));
-    }
-    float[] all = new float[Math.multiplyExact(images, elements)];
-    for (int i = 0; i < images; i++) {
-      float[] own = new TorchGenerator(seeds.get(i)).randn(elements);
-      System.arraycopy(own, 0, all, i * elements, elements);
-    }
-    return grid.pack(all);
-  }
-
-  private float[] denoise(float[] noise, PromptEmbeddings embeddings) throws IOException {
-    try (NetworkUse transformer = networks.use(Part.TRANSFORMER)) {
-      return denoise(transformer, noise, embeddings);
-    }
-  }
-
-  private float[] denoise(NetworkUse transformer, float[] noise, PromptEmbeddings embeddings) {
-    Denoiser denoiser =
-        new Denoiser(
-            transformer,
-            checkpoint.transformer(),
-            grid,
-            textTokens,
-            profile,
-            schedule,
-            guidance.orElse(0));
-    float[] latents = new float[noise.length];
+  private StepReporter reporter() {
     int batches = (images + request.batchSize() - 1) / request.batchSize();
-    long start = System.nanoTime();
-    for (int batch = 0; batch < batches; batch++) {
-      int first = batch * request.batchSize();
-      int count = Math.min(request.batchSize(), images - first);
-      int stepsBefore = batch * schedule.steps();
-      float[] denoised =
-          denoiser.denoise(
-              part(noise, first, count),
-              embeddingsOf(embeddings, first, count),
-              cancellation,
-              (step, current) ->
-                  request
-                      .listener()
-                      .onStep(
-                          new StepProgress(
-                              stepsBefore + step + 1,
-                              batches * schedule.steps(),
-                              schedule.sigma(step),
-                              schedule.sigma(step + 1),
-                              Duration.ofNanos(System.nanoTime() - start),
-                              cancellation)));
-      System.arraycopy(denoised, 0, latents, first * grid.latentElements(), denoised.length);
-    }
-    return latents;
+    StepReporter reporter =
+        new StepReporter(request.listener(), cancellation, checkpoint.transformer().width());
+    draft.ifPresent(
+        pass ->
+            reporter.expect(batches * pass.schedule().steps(), textTokens + pass.grid().tokens()));
+    reporter.expect(batches * full.schedule().steps(), textTokens + grid.tokens());
+    return reporter;
   }
 
-  private float[] part(float[] all, int first, int count) {
+  /** Draws all images at a smaller size. */
+  private List<RgbImage> draft(
+      Pass pass, List<Long> seeds, Conditioning conditioning, StepReporter reporter)
+      throws IOException {
+    float[] latents = denoise(pass, startLatents(pass, seeds, List.of()), conditioning, reporter);
+    List<RgbImage> drafts = new ArrayList<>();
+    try (NetworkUse vae = networks.use(Part.VAE_DECODER)) {
+      ImageDecoder decoder = new ImageDecoder(vae, checkpoint.vae());
+      for (int i = 0; i < images; i++) {
+        float[] own = part(pass.grid(), latents, i, 1);
+        int[] pixels = decoder.decode(pass.grid(), own, request.vaeTiling(), cancellation);
+        drafts.add(RgbImage.of(pass.grid().width(), pass.grid().height(), pixels));
+      }
+    }
+    return drafts;
+  }
+
+  /**
+   * Returns what the first step of a pass starts from, [images, tokens, 64]. Each generator first
+   * draws the encoder's sample and then the noise, as in diffusers.
+   */
+  private float[] startLatents(Pass pass, List<Long> seeds, List<RgbImage> starts)
+      throws IOException {
+    if (request.latents().isPresent()) {
+      return request.latents().get().toFloats();
+    }
+    List<TorchGenerator> generators = seeds.stream().map(TorchGenerator::new).toList();
+    if (starts.isEmpty()) {
+      return pass.grid().pack(noise(pass.grid(), generators, images));
+    }
+    float[] clean = encoded(pass.grid(), generators, starts);
+    float[] noise = noise(pass.grid(), generators, images);
+    return pass.grid().pack(pass.schedule().noised(clean, noise));
+  }
+
+  /** Draws noise for several pictures: all from one generator, or each from its own. */
+  private static float[] noise(LatentGrid grid, List<TorchGenerator> generators, int count) {
+    int elements = grid.latentElements();
+    if (generators.size() == 1) {
+      return generators.get(0).randn(Math.multiplyExact(count, elements));
+    }
+    float[] all = new float[Math.multiplyExact(generators.size(), elements)];
+    for (int i = 0; i < generators.size(); i++) {
+      System.arraycopy(generators.get(i).randn(elements), 0, all, i * elements, elements);
+    }
+    return all;
+  }
+
+  /** Encodes the start pictures, resized: latents of all images, [images, 16, H/8, W/8]. */
+  private float[] encoded(LatentGrid grid, List<TorchGenerator> generators, List<RgbImage> starts)
+      throws IOException {
+    int elements = grid.latentElements();
+    float[] noise = noise(grid, generators, starts.size());
+    boolean oneForAll = noise.length == elements;
+    float[] all = new float[Math.multiplyExact(images, elements)];
+    try (NetworkUse vae = networks.use(Part.VAE_ENCODER)) {
+      ImageEncoder encoder = new ImageEncoder(vae, checkpoint.vae());
+      Plane encoded = null;
+      for (int i = 0; i < images; i++) {
+        if (i < starts.size()) {
+          RgbImage resized = starts.get(i).resized(grid.width(), grid.height());
+          encoded = encoder.encode(resized, request.vaeTiling(), cancellation);
+        }
+        float[] latents = encoder.sample(encoded, noise, oneForAll ? 0 : i * elements);
+        System.arraycopy(latents, 0, all, i * elements, elements);
+      }
+    }
+    return all;
+  }
+
+  private float[] denoise(
+      Pass pass, float[] noise, Conditioning conditioning, StepReporter reporter)
+      throws IOException {
+    try (NetworkUse transformer = networks.use(Part.TRANSFORMER)) {
+      Denoiser denoiser =
+          new Denoiser(
+              transformer,
+              checkpoint.transformer(),
+              pass.grid(),
+              textTokens,
+              pass.profile(),
+              pass.schedule(),
+              guidance.orElse(0));
+      float[] latents = new float[noise.length];
+      for (int first = 0; first < images; first += request.batchSize()) {
+        int begin = first;
+        int count = Math.min(request.batchSize(), images - first);
+        float[] denoised =
+            denoiser.denoise(
+                part(pass.grid(), noise, begin, count),
+                conditioning.map(prompts -> embeddingsOf(prompts, begin, count)),
+                cancellation,
+                (step, current, velocity) -> {
+                  observer.onStep(step, current, velocity);
+                  reporter.done(
+                      pass.schedule(),
+                      step,
+                      textTokens + pass.grid().tokens(),
+                      () -> previews(pass, step, current, velocity));
+                });
+        System.arraycopy(
+            denoised, 0, latents, first * pass.grid().latentElements(), denoised.length);
+      }
+      return latents;
+    }
+  }
+
+  /**
+   * Takes the remaining noise out of latents, as the velocity tells it, and maps them to colours.
+   */
+  private List<RgbImage> previews(Pass pass, int step, float[] latents, float[] velocity) {
+    Optional<LatentPreview> map = LatentPreview.of(checkpoint.vae());
+    if (map.isEmpty()) {
+      return List.of();
+    }
+    float sigma = pass.schedule().sigma(step + 1);
+    float[] clean = new float[latents.length];
+    for (int i = 0; i < clean.length; i++) {
+      clean[i] = latents[i] - sigma * velocity[i];
+    }
+    List<RgbImage> previews = new ArrayList<>();
+    for (int i = 0; i < clean.length / pass.grid().latentElements(); i++) {
+      previews.add(map.get().preview(pass.grid(), part(pass.grid(), clean, i, 1)));
+    }
+    return previews;
+  }
+
+  private static float[] part(LatentGrid grid, float[] all, int first, int count) {
     int elements = grid.latentElements();
     return Arrays.copyOfRange(all, first * elements, (first + count) * elements);
   }
@@ -241,12 +382,13 @@ final class Generation {
         rowsOf(prompts.pooled(), first, count), rowsOf(prompts.sequence(), first, count));
   }
 
+  /** One row is for all images. */
   private Tensor rowsOf(Tensor prompts, int first, int count) {
     long[] dimensions = prompts.shape().toArray();
     int row = Math.toIntExact(prompts.shape().elementCount() / dimensions[0]);
     float[] rows = new float[Math.multiplyExact(count, row)];
     for (int i = 0; i < count; i++) {
-      int prompt = (first + i) / request.imagesPerPrompt();
+      int prompt = dimensions[0] == 1 ? 0 : (first + i) / request.imagesPerPrompt();
       prompts.toFloats((long) prompt * row, rows, i * row, row);
     }
     dimensions[0] = count;
@@ -262,16 +404,42 @@ final class Generation {
         at(request.secondPrompts(), prompt),
         grid.width(),
         grid.height(),
-        schedule.steps(),
+        full.whole().steps(),
         guidance,
         seeds.isEmpty() ? OptionalLong.empty() : OptionalLong.of(seeds.get(together ? 0 : image)),
         together ? image : 0,
         together ? images : 1,
         textTokens,
-        profile,
+        full.profile(),
+        start(),
+        request
+            .trueGuidance()
+            .map(g -> new GenerationSettings.Negative(g.negativePrompt(prompt), g.scale())),
+        VaeMemory.decodesInTiles(
+            checkpoint.vae(), grid.latentHeight(), grid.latentWidth(), request.vaeTiling()),
         networks.adapters().stream().map(GenerationSettings.AdapterUse::of).toList(),
         networks.device().toString(),
         networks.elementType().toString());
+  }
+
+  private Optional<GenerationSettings.Start> start() {
+    Optional<String> image =
+        request
+            .startImage()
+            .map(start -> "image of " + start.image().width() + "x" + start.image().height());
+    return image
+        .or(() -> draft.map(Generation::describe))
+        .map(from -> new GenerationSettings.Start(from, strength(), full.schedule().steps()));
+  }
+
+  private static String describe(Pass draft) {
+    return "draft of "
+        + draft.grid().width()
+        + "x"
+        + draft.grid().height()
+        + " in "
+        + draft.schedule().steps()
+        + " steps";
   }
 
   private static Optional<String> at(List<String> texts, int index) {

@@ -26,6 +26,9 @@ import java.util.stream.Collectors;
  * @param seedImages how many images were drawn from this seed together
  * @param textTokens number of text tokens
  * @param profile the profile with its numbers
+ * @param start what it started from, if not from noise alone
+ * @param negative what it was guided away from, if anything
+ * @param vaeInTiles whether it was decoded tile by tile
  * @param adapters the adapters, in order; immutable
  * @param device where it was drawn
  * @param elementType element type of the transformer
@@ -43,9 +46,29 @@ public record GenerationSettings(
     int seedImages,
     int textTokens,
     Profile profile,
+    Optional<Start> start,
+    Optional<Negative> negative,
+    boolean vaeInTiles,
     List<AdapterUse> adapters,
     String device,
     String elementType) {
+
+  /**
+   * What a picture started from.
+   *
+   * @param from the start image or draft, in words
+   * @param strength share of the schedule that ran, in (0, 1]
+   * @param stepsRun how many of the steps that was
+   */
+  public record Start(String from, double strength, int stepsRun) {}
+
+  /**
+   * What a picture was guided away from.
+   *
+   * @param prompt the negative prompt
+   * @param scale scale of true guidance, above 1
+   */
+  public record Negative(String prompt, double scale) {}
 
   /**
    * An adapter that a picture was made with.
@@ -92,6 +115,18 @@ public record GenerationSettings(
     text.put("ntk_factor", Double.toString(profile.ntkFactor()));
     text.put("proportional_attention", Boolean.toString(profile.proportionalAttention()));
     text.put("native_tokens", Long.toString(profile.nativeTokens()));
+    start.ifPresent(
+        value -> {
+          text.put("start", value.from());
+          text.put("strength", Double.toString(value.strength()));
+          text.put("steps_run", Integer.toString(value.stepsRun()));
+        });
+    negative.ifPresent(
+        value -> {
+          text.put("negative_prompt", value.prompt());
+          text.put("true_cfg", Double.toString(value.scale()));
+        });
+    text.put("vae", vaeInTiles ? "tiles" : "whole");
     if (!adapters.isEmpty()) {
       // One a line, in order: file names may hold commas.
       text.put(

@@ -28,30 +28,35 @@ import java.util.Optional;
  */
 final class Model implements Closeable {
 
+  private final ModelSource source;
   private final FluxCheckpoint checkpoint;
   private final PipelineSettings settings;
   private final ElementType elementType;
   private final RuntimeClock clock = new RuntimeClock();
   private final OwnedResources opened = new OwnedResources();
   private final Map<Part, Weights> weights = new EnumMap<>(Part.class);
+  private final Map<Part, NetworkSlot> onDemand = new EnumMap<>(Part.class);
   private Tokenizer clipTokenizer;
   private Tokenizer t5Tokenizer;
 
-  private Model(FluxCheckpoint checkpoint, PipelineSettings settings) {
-    this.checkpoint = checkpoint;
+  private Model(ModelSource source, PipelineSettings settings) {
+    this.source = source;
+    this.checkpoint = source.checkpoint();
     this.settings = settings;
     // The CPU provider has no bfloat16 arithmetic.
     this.elementType =
         settings.sessions().device() instanceof Device.Cuda ? ElementType.BF16 : ElementType.F32;
   }
 
-  /** Opens and checks everything; loads nothing. The caller closes the model. */
+  /** Opens and checks what every generation needs; loads nothing. The caller closes the model. */
   static Model open(ModelSource source, PipelineSettings settings) throws IOException {
-    Model model = new Model(source.checkpoint(), settings);
+    Model model = new Model(source, settings);
     try {
       model.openTokenizers();
       for (Part part : Part.values()) {
-        model.weights.put(part, model.opened.add(source.open(part, model.elementType)));
+        if (!part.onDemand()) {
+          model.weights.put(part, model.opened.add(source.open(part, model.elementType)));
+        }
       }
       return model;
     } catch (Throwable e) {
@@ -131,6 +136,35 @@ final class Model implements Closeable {
                   cancellation));
     }
     return new NetworkSlot(own.graph(), base, merged, settings, clock);
+  }
+
+  /**
+   * Loads a network that is opened on demand, unless it is loaded; the caller closes the use. No
+   * adapter changes it.
+   */
+  synchronized NetworkUse use(Part part) throws IOException {
+    NetworkSlot slot = onDemand.get(part);
+    if (slot == null) {
+      slot = openOnDemand(part);
+      onDemand.put(part, slot);
+    }
+    return slot.use();
+  }
+
+  private NetworkSlot openOnDemand(Part part) throws IOException {
+    OwnedResources both = new OwnedResources();
+    try {
+      Weights own = both.add(source.open(part, elementType));
+      TensorSource base =
+          own.inSessionType(settings.cache(), ProgressListener.NONE, new CancellationToken());
+      NetworkSlot slot =
+          both.add(new NetworkSlot(own.graph(), base, Optional.empty(), settings, clock));
+      opened.add(both);
+      return slot;
+    } catch (Throwable e) {
+      both.closeAfter(e);
+      throw e;
+    }
   }
 
   @Override

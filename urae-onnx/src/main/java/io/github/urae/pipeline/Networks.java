@@ -93,6 +93,9 @@ final class Networks implements Closeable {
         digests.put(adapter.path(), Sha256.nameOfContent(adapter.path()));
       }
       for (Part part : Part.values()) {
+        if (part.onDemand()) {
+          continue;
+        }
         List<String> recipe = new ArrayList<>();
         for (AdapterSpec adapter : part.network().map(chain::adaptersOf).orElse(List.of())) {
           recipe.add(digests.get(adapter.path()) + "=" + adapter.scale());
@@ -152,7 +155,7 @@ final class Networks implements Closeable {
 
   /** Loads a network unless it is loaded; the caller closes the use. */
   NetworkUse use(Part part) throws IOException {
-    return slots.get(part).slot().get().use();
+    return part.onDemand() ? model().use(part) : slots.get(part).slot().get().use();
   }
 
   /** Loads text encoders as they are needed. */

@@ -11,6 +11,8 @@ enum Part {
   T5(Network.TEXT_ENCODER_2),
   /** The transformer. */
   TRANSFORMER(Network.TRANSFORMER),
+  /** The autoencoder's encoder, for pictures that start from another. */
+  VAE_ENCODER(null),
   /** The autoencoder's decoder. */
   VAE_DECODER(null);
 
@@ -23,5 +25,10 @@ enum Part {
   /** Returns the name that adapters know it by; empty for what no adapter changes. */
   Optional<Network> network() {
     return Optional.ofNullable(network);
+  }
+
+  /** Tells whether many generations never run it, so that it is opened by the first that does. */
+  boolean onDemand() {
+    return this == VAE_ENCODER;
   }
 }

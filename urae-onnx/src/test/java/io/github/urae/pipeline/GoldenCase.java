@@ -6,6 +6,7 @@ import io.github.urae.TestData;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.Profile;
+import io.github.urae.flux.TrueGuidance;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -63,7 +64,11 @@ record GoldenCase(JsonNode json) {
     if (ultra()) {
       builder.nativeTokens(json.get("native_tokens").longValue());
     }
-    if (json.get("prompt_2").isArray()) {
+    if (json.has("negative_prompt")) {
+      builder.trueGuidance(
+          new TrueGuidance(texts("negative_prompt"), json.get("true_cfg").doubleValue()));
+    }
+    if (json.path("prompt_2").isArray()) {
       builder.secondPrompts(texts("prompt_2").toArray(new String[0]));
     }
     return builder;

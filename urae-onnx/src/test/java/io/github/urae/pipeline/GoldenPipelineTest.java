@@ -15,6 +15,7 @@ import io.github.urae.flux.Profile;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.Schedule;
 import io.github.urae.flux.TorchGenerator;
+import io.github.urae.graph.VaeConfig;
 import io.github.urae.safetensors.SafetensorsFile;
 import io.github.urae.session.Device;
 import io.github.urae.session.SessionSettings;
@@ -22,6 +23,8 @@ import io.github.urae.tensor.Tensor;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -105,19 +108,104 @@ class GoldenPipelineTest {
 
   @Test
   void autoencoder() throws IOException {
-    try (SafetensorsFile golden = SafetensorsFile.open(TestData.path("golden/vae.safetensors"))) {
-      compareDecoded(golden, "latents", "decoded");
-      compareDecoded(golden, "large_latents", "large_decoded");
+    try (SafetensorsFile golden = SafetensorsFile.open(TestData.path("golden/vae.safetensors"));
+        NetworkUse vaeDecoder = networks.use(Part.VAE_DECODER)) {
+      VaeConfig config = networks.checkpoint().vae();
+      for (String input : List.of("latents", "large_latents")) {
+        float[] decoded =
+            vaeDecoder.run(Map.of("latent_sample", golden.tensor(input)), new CancellationToken());
+        String output = input.replace("latents", "decoded");
+        assertClose("VAE " + output, golden.tensor(output).toFloats(), decoded, ONE_STAGE);
+      }
+      Plane tiled = new Plane(new float[3 * 208 * 288], 3, 208, 288);
+      Plane latents = new Plane(golden.tensor("large_latents").toFloats(), 16, 26, 36);
+      new ImageDecoder(vaeDecoder, config)
+          .decodeTiles(latents, new CancellationToken(), tiled::put);
+      assertClose(
+          "VAE large_decoded_tiled",
+          golden.tensor("large_decoded_tiled").toFloats(),
+          tiled.values(),
+          ONE_STAGE);
     }
   }
 
-  private static void compareDecoded(SafetensorsFile golden, String input, String output)
-      throws IOException {
-    try (NetworkUse decoder = networks.use(Part.VAE_DECODER)) {
-      float[] decoded =
-          decoder.run(Map.of("latent_sample", golden.tensor(input)), new CancellationToken());
-      assertClose("VAE " + output, golden.tensor(output).toFloats(), decoded, ONE_STAGE);
+  @Test
+  void autoencodersEncoder() throws IOException {
+    try (SafetensorsFile golden = SafetensorsFile.open(TestData.path("golden/vae.safetensors"));
+        NetworkUse vaeEncoder = networks.use(Part.VAE_ENCODER)) {
+      Plane pixels = new Plane(golden.tensor("pixels").toFloats(), 3, 96, 160);
+      Plane encoded =
+          new ImageEncoder(vaeEncoder, networks.checkpoint().vae())
+              .encode(pixels, new CancellationToken());
+      float[] mean = Arrays.copyOf(encoded.values(), 16 * 12 * 20);
+      float[] logvar = Arrays.copyOfRange(encoded.values(), mean.length, 2 * mean.length);
+      assertClose("VAE mean", golden.tensor("mean").toFloats(), mean, ONE_STAGE);
+      assertClose("VAE logvar", golden.tensor("logvar").toFloats(), logvar, ONE_STAGE);
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"image-to-image-06", "image-to-image-upscaled"})
+  void imageToImage(String name) throws IOException {
+    GoldenCase golden = GoldenCase.named(name);
+    GenerationRequest request =
+        golden
+            .request()
+            .startImage(
+                TestData.path("golden/cases/" + golden.json().get("start").textValue()),
+                golden.json().get("strength").doubleValue())
+            .build();
+    List<float[]> steps = new ArrayList<>();
+    GeneratedImage image =
+        new Generation(networks, request, (step, latents, velocity) -> steps.add(latents))
+            .run()
+            .get(0);
+    assertThat(steps).hasSize(golden.json().get("steps_run").intValue());
+    assertThat(image.settings().start().orElseThrow().stepsRun()).isEqualTo(steps.size());
+    try (SafetensorsFile recorded =
+        SafetensorsFile.open(TestData.path("golden/cases/" + name + ".safetensors"))) {
+      assertClose(
+          name + " first latents",
+          recorded.tensor("latents_first").toFloats(),
+          steps.get(0),
+          ONE_STAGE);
+      assertClose(
+          name + " last latents",
+          recorded.tensor("latents_last").toFloats(),
+          image.latents().toFloats(),
+          SEVERAL_STEPS);
+    }
+    assertSamePicture(golden, image);
+  }
+
+  @Test
+  void trueGuidance() throws IOException {
+    GoldenCase golden = GoldenCase.named("true-cfg");
+    List<float[]> steps = new ArrayList<>();
+    GeneratedImage image =
+        new Generation(
+                networks, golden.request().build(), (step, latents, velocity) -> steps.add(latents))
+            .run()
+            .get(0);
+    try (SafetensorsFile recorded =
+        SafetensorsFile.open(TestData.path("golden/cases/true-cfg.safetensors"))) {
+      for (int step : golden.recordedSteps()) {
+        assertClose(
+            "true-cfg latents after step " + step,
+            recorded.tensor("latents_" + step).toFloats(),
+            steps.get(step),
+            step == 0 ? ONE_STAGE : SEVERAL_STEPS);
+      }
+    }
+    assertSamePicture(golden, image);
+  }
+
+  private static void assertSamePicture(GoldenCase golden, GeneratedImage image)
+      throws IOException {
+    int difference =
+        GoldenCase.largestDifference(golden.pictures().get(0), image.toBufferedImage());
+    System.out.printf("%s picture: %d of 255%n", golden.name(), difference);
+    assertThat(difference).as(golden.name()).isLessThanOrEqualTo(1);
   }
 
   @ParameterizedTest
@@ -167,7 +255,8 @@ class GoldenPipelineTest {
               profile,
               schedule,
               request.guidance().getAsDouble());
-      float[] velocity = denoiser.velocity(0, noise, embeddings, new CancellationToken());
+      float[] velocity =
+          denoiser.velocity(0, noise, Conditioning.of(embeddings), new CancellationToken());
       assertClose(
           name + " first velocity",
           recorded.tensor("first_velocity").toFloats(),
@@ -175,9 +264,9 @@ class GoldenPipelineTest {
           ONE_STAGE);
       denoiser.denoise(
           noise,
-          embeddings,
+          Conditioning.of(embeddings),
           new CancellationToken(),
-          (step, latents) -> compareLatents(golden, recorded, step, latents));
+          (step, latents, change) -> compareLatents(golden, recorded, step, latents));
     }
   }
 

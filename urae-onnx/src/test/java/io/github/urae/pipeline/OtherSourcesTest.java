@@ -13,6 +13,7 @@ import io.github.urae.flux.Profile;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.Schedule;
 import io.github.urae.flux.TorchGenerator;
+import io.github.urae.flux.VaeTiling;
 import io.github.urae.safetensors.SafetensorsFile;
 import io.github.urae.session.Device;
 import io.github.urae.session.SessionSettings;
@@ -94,6 +95,7 @@ class OtherSourcesTest {
     try (SafetensorsFile golden =
             SafetensorsFile.open(TestData.path("golden/cases/standard-128.safetensors"));
         SafetensorsFile vae = SafetensorsFile.open(TestData.path("golden/vae.safetensors"));
+        NetworkUse encoder = networks.use(Part.VAE_ENCODER);
         NetworkUse decoder = networks.use(Part.VAE_DECODER)) {
       PromptEmbeddings encoded =
           networks.encoders().encode(prompt, prompt, 64, new CancellationToken());
@@ -110,6 +112,11 @@ class OtherSourcesTest {
       float[] decoded =
           decoder.run(Map.of("latent_sample", vae.tensor("latents")), new CancellationToken());
       assertClose(source + " VAE", vae.tensor("decoded").toFloats(), decoded, ONE_STAGE);
+      float[] mean =
+          Arrays.copyOf(
+              encoder.run(Map.of("sample", vae.tensor("pixels")), new CancellationToken()),
+              16 * 12 * 20);
+      assertClose(source + " VAE encoder", vae.tensor("mean").toFloats(), mean, ONE_STAGE);
     }
   }
 
@@ -168,20 +175,20 @@ class OtherSourcesTest {
       assertClose(
           source + " " + name + " first velocity",
           recorded.tensor("first_velocity").toFloats(),
-          denoiser.velocity(0, noise, embeddings, new CancellationToken()),
+          denoiser.velocity(0, noise, Conditioning.of(embeddings), new CancellationToken()),
           ONE_STAGE);
       float[] latents =
           denoiser.denoise(
               noise,
-              embeddings,
+              Conditioning.of(embeddings),
               new CancellationToken(),
-              (step, current) -> compareLatents(source, golden, recorded, step, current));
+              (step, current, velocity) -> compareLatents(source, golden, recorded, step, current));
       ImageDecoder decoder = new ImageDecoder(vae, networks.checkpoint().vae());
       List<BufferedImage> pictures = golden.pictures();
       for (int i = 0; i < images; i++) {
         int elements = grid.latentElements();
         float[] own = Arrays.copyOfRange(latents, i * elements, (i + 1) * elements);
-        int[] pixels = decoder.decode(grid, own, new CancellationToken());
+        int[] pixels = decoder.decode(grid, own, VaeTiling.AUTO, new CancellationToken());
         BufferedImage drawn =
             new BufferedImage(grid.width(), grid.height(), BufferedImage.TYPE_INT_RGB);
         drawn.setRGB(0, 0, grid.width(), grid.height(), pixels, 0, grid.width());

@@ -1,0 +1,50 @@
+package io.github.urae.flux;
+
+import io.github.urae.InvalidRequestException;
+import java.util.List;
+
+/**
+ * True classifier-free guidance: the transformer runs twice a step, for the prompt and for a
+ * negative prompt, and the difference is amplified: {@code negative + scale * (prompt - negative)}.
+ * The embedded guidance scale is told to it both times.
+ *
+ * @param negativePrompts what not to draw: one for all prompts, or one for each
+ * @param scale finite; without effect unless above 1, as in diffusers
+ */
+public record TrueGuidance(List<String> negativePrompts, double scale) {
+
+  /**
+   * Checks that there is a negative prompt and that the scale is finite.
+   *
+   * @param negativePrompts as above; copied
+   * @param scale as above
+   */
+  public TrueGuidance {
+    negativePrompts = List.copyOf(negativePrompts);
+    if (negativePrompts.isEmpty()) {
+      throw new InvalidRequestException("negative prompt: expected one or more, found none");
+    }
+    if (!Double.isFinite(scale)) {
+      throw new InvalidRequestException("true guidance: expected a finite number, found " + scale);
+    }
+  }
+
+  /**
+   * Tells whether this changes anything.
+   *
+   * @return whether the scale is above 1
+   */
+  public boolean active() {
+    return scale > 1;
+  }
+
+  /**
+   * Returns the negative prompt that belongs to a prompt.
+   *
+   * @param prompt index of the prompt
+   * @return its own, or the one for all
+   */
+  public String negativePrompt(int prompt) {
+    return negativePrompts.get(negativePrompts.size() == 1 ? 0 : prompt);
+  }
+}

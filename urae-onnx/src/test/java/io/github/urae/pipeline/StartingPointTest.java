@@ -1,0 +1,193 @@
+package io.github.urae.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.urae.InvalidRequestException;
+import io.github.urae.ProgressListener;
+import io.github.urae.StepProgress;
+import io.github.urae.TestData;
+import io.github.urae.flux.CoarseToFine;
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.LatentGrid;
+import io.github.urae.flux.Profile;
+import io.github.urae.flux.TrueGuidance;
+import io.github.urae.image.RgbImage;
+import io.github.urae.session.Device;
+import io.github.urae.tensor.Tensor;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+
+/** Pictures that start from pictures, and what they are guided away from. */
+class StartingPointTest {
+
+  private static final String PROMPT = "a red circle on a blue background";
+
+  private static FluxPipeline pipeline;
+
+  @BeforeAll
+  static void open() throws IOException {
+    pipeline =
+        FluxPipeline.builder()
+            .model(TestData.demo().checkpoint())
+            .device(Device.cpu())
+            .cacheFolder(TestData.CACHE)
+            .build();
+  }
+
+  @AfterAll
+  static void close() throws IOException {
+    pipeline.close();
+  }
+
+  private static GenerationRequest.Builder small() {
+    return GenerationRequest.builder(PROMPT).size(64, 48).steps(4).seed(5);
+  }
+
+  private static GeneratedImage draw(GenerationRequest.Builder request) {
+    return pipeline.generate(request.build()).get(0);
+  }
+
+  @Test
+  void coarseToFineIsADraftEnlargedAndDrawnOver() {
+    GeneratedImage draft = draw(small().size(160, 96).steps(3).profile(Profile.Choice.STANDARD));
+    GeneratedImage byHand =
+        draw(small().size(320, 192).startImage(draft.toBufferedImage(), 0.5).steps(4));
+    GeneratedImage together =
+        draw(
+            small().size(320, 192).coarseToFine(new CoarseToFine(0.5, OptionalInt.of(3))).steps(4));
+    assertThat(byHand.toRgbImage()).isEqualTo(together.toRgbImage());
+    assertThat(together.settings().profile().name()).isEqualTo("ultra");
+    assertThat(together.settings().start())
+        .hasValue(new GenerationSettings.Start("draft of 160x96 in 3 steps", 0.5, 2));
+  }
+
+  @Test
+  void draftsKeepTheProportions() {
+    CoarseToFine settings = CoarseToFine.defaults();
+    assertThat(settings.draft(new LatentGrid(4096, 4096), 1024))
+        .isEqualTo(new LatentGrid(1024, 1024));
+    assertThat(settings.draft(new LatentGrid(4096, 2304), 1024))
+        .isEqualTo(new LatentGrid(1360, 768));
+    assertThat(settings.draft(new LatentGrid(8192, 16), 128)).isEqualTo(new LatentGrid(2896, 16));
+  }
+
+  @Test
+  void severalPicturesOfOneSeedAndOfSeveral() {
+    RgbImage start = draw(small().seed(1)).toRgbImage();
+    GenerationRequest.Builder two = small().imagesPerPrompt(2).startImage(start, 0.5);
+    List<GeneratedImage> oneSeed = pipeline.generate(two.build());
+    assertThat(oneSeed.get(0).toRgbImage())
+        .isEqualTo(draw(small().startImage(start, 0.5)).toRgbImage())
+        .isNotEqualTo(oneSeed.get(1).toRgbImage());
+    List<GeneratedImage> twoSeeds = pipeline.generate(two.seed(5, 8).build());
+    assertThat(twoSeeds.get(1).toRgbImage())
+        .isEqualTo(draw(small().seed(8).startImage(start, 0.5)).toRgbImage());
+    GenerationRequest.Builder drafts =
+        small().size(256, 64).steps(2).imagesPerPrompt(2).coarseToFine(CoarseToFine.ofStrength(1));
+    assertThatThrownBy(() -> pipeline.generate(drafts.build()))
+        .hasMessageContaining("above the native area");
+    List<GeneratedImage> fine = pipeline.generate(drafts.size(256, 128).seed(5, 8).build());
+    assertThat(fine.get(1).toRgbImage())
+        .isEqualTo(draw(drafts.imagesPerPrompt(1).seed(8)).toRgbImage());
+  }
+
+  @Test
+  void strengthTellsHowMuchIsLeft() {
+    RgbImage start = draw(small().seed(1)).toRgbImage();
+    assertThat(draw(small().startImage(start, 1)).settings().start().orElseThrow().stepsRun())
+        .isEqualTo(4);
+    assertThat(draw(small().startImage(start, 0.01)).settings().start().orElseThrow().stepsRun())
+        .isEqualTo(1);
+    for (double strength : new double[] {0, -1, 1.01, Double.NaN}) {
+      assertRefused("strength: expected", r -> r.startImage(start, strength));
+      assertRefused("strength: expected", r -> r.coarseToFine(CoarseToFine.ofStrength(strength)));
+    }
+    assertRefused("leaves none of 4 steps", r -> r.startImage(start, 1e-17));
+  }
+
+  @Test
+  void oneStartingPointAtMost() {
+    RgbImage start = draw(small()).toRgbImage();
+    Tensor latents = Tensor.ofFloats(new float[12 * 64], 1, 12, 64);
+    assertRefused("found latents and start image", r -> r.latents(latents).startImage(start, 0.5));
+    assertRefused(
+        "found start image and coarse to fine",
+        r -> r.coarseToFine(CoarseToFine.defaults()).startImage(start, 0.5));
+    assertRefused(
+        "steps of the draft", r -> r.coarseToFine(new CoarseToFine(0.5, OptionalInt.of(0))));
+  }
+
+  private static void assertRefused(String message, Consumer<GenerationRequest.Builder> change) {
+    assertThatThrownBy(
+            () -> {
+              GenerationRequest.Builder request = small();
+              change.accept(request);
+              pipeline.generate(request.build());
+            })
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining(message);
+  }
+
+  @Test
+  void trueGuidanceActsAboveOneAlone() {
+    RgbImage plain = draw(small()).toRgbImage();
+    assertThat(draw(small().trueGuidance("a star", 1)).toRgbImage()).isEqualTo(plain);
+    GeneratedImage guided = draw(small().trueGuidance("a star", 3));
+    assertThat(guided.toRgbImage()).isNotEqualTo(plain);
+    assertThat(guided.settings().asText())
+        .containsEntry("negative_prompt", "a star")
+        .containsEntry("true_cfg", "3.0");
+    GenerationRequest.Builder both =
+        GenerationRequest.builder(List.of(PROMPT, PROMPT)).size(64, 48).steps(4).seed(5, 5);
+    List<GeneratedImage> pictures =
+        pipeline.generate(
+            both.trueGuidance(new TrueGuidance(List.of("a star", "a ring"), 3))
+                .batchSize(2)
+                .build());
+    assertThat(
+            GoldenCase.largestDifference(
+                guided.toBufferedImage(), pictures.get(0).toBufferedImage()))
+        .isLessThanOrEqualTo(1);
+    assertThat(pictures.get(1).toRgbImage()).isNotEqualTo(pictures.get(0).toRgbImage());
+    assertThat(pictures.get(1).settings().negative().orElseThrow().prompt()).isEqualTo("a ring");
+    assertRefused(
+        "negative prompts: expected one",
+        r -> r.trueGuidance(new TrueGuidance(List.of("a", "b"), 2)));
+    assertRefused("true guidance", r -> r.trueGuidance("a", Double.NaN));
+    assertRefused("negative prompt", r -> r.trueGuidance(new TrueGuidance(List.of(), 2)));
+  }
+
+  @Test
+  void progressCoversBothPasses() {
+    List<StepProgress> steps = new ArrayList<>();
+    ProgressListener listener =
+        new ProgressListener() {
+          @Override
+          public void onStep(StepProgress step) {
+            steps.add(step);
+            assertThat(step.previews()).hasSize(1);
+            assertThat(step.previews().get(0).width()).isEqualTo(step.step() <= 2 ? 16 : 32);
+          }
+        };
+    draw(
+        small()
+            .size(256, 256)
+            .coarseToFine(new CoarseToFine(0.5, OptionalInt.of(2)))
+            .listener(listener));
+    assertThat(steps).extracting(StepProgress::step).containsExactly(1, 2, 3, 4);
+    assertThat(steps).extracting(StepProgress::steps).containsOnly(4);
+    assertThat(steps.get(1).done()).isLessThan(0.3);
+    assertThat(steps.get(1).remaining()).isGreaterThan(steps.get(1).elapsed());
+    assertThat(steps.get(3).done()).isEqualTo(1);
+    assertThat(steps.get(3).remaining()).isZero();
+    assertThat(steps.get(2).sigma()).isLessThan(1);
+    assertThat(steps.get(3).nextSigma()).isZero();
+  }
+}
