@@ -19,7 +19,9 @@ public final class Benchmarks {
               "decoder-memory", DecoderMemory::main,
               "jmh", org.openjdk.jmh.Main::main,
               "overhead", PipelineOverhead::main,
-              "slice", TrueWidthStep::main));
+              "preview-factors", PreviewFactors::main,
+              "slice", TrueWidthStep::main,
+              "ultra", UltraResolution::main));
 
   private Benchmarks() {}
 

@@ -1,0 +1,153 @@
+package io.github.urae.benchmarks;
+
+import io.github.urae.demo.DemoModel;
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.LatentGrid;
+import io.github.urae.image.RgbImage;
+import io.github.urae.pipeline.FluxPipeline;
+import io.github.urae.pipeline.GeneratedImage;
+import io.github.urae.session.Device;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * Fits the linear map from latents to colours that previews of the bundled checkpoint use: least
+ * squares over pictures that it draws itself, the latents of each against the mean colour of the
+ * 8x8 pixels that they stand for. Prints a row of red, green and blue for each of 16 channels and
+ * one for the constant, and the root of the mean square error.
+ *
+ * <p>Arguments: a folder for the cache.
+ */
+public final class PreviewFactors {
+
+  private static final List<String> COLOURS =
+      List.of("red", "green", "blue", "yellow", "purple", "orange", "white", "black");
+  private static final List<String> SHAPES = List.of("circle", "star", "ring", "heart", "triangle");
+  private static final int PICTURES = 64;
+  private static final int STEPS = 8;
+  private static final int UNKNOWNS = LatentGrid.CHANNELS + 1;
+
+  private final double[][] products = new double[UNKNOWNS][UNKNOWNS];
+  private final double[][] targets = new double[UNKNOWNS][3];
+  private double squares;
+  private long samples;
+
+  private PreviewFactors() {}
+
+  /**
+   * Runs the program.
+   *
+   * @param arguments a folder for the cache
+   * @throws IOException if the checkpoint cannot be unpacked
+   */
+  public static void main(String[] arguments) throws IOException {
+    Path cache = Path.of(arguments.length > 0 ? arguments[0] : "target/benchmark-cache");
+    Path model = DemoModel.unpackInto(cache).checkpoint();
+    PreviewFactors fit = new PreviewFactors();
+    try (FluxPipeline pipeline =
+        FluxPipeline.builder().model(model).device(Device.cpu()).cacheFolder(cache).build()) {
+      for (int i = 0; i < PICTURES; i++) {
+        String prompt =
+            String.format(
+                "a %s %s on a %s background",
+                COLOURS.get(i % COLOURS.size()),
+                SHAPES.get(i % SHAPES.size()),
+                COLOURS.get((i + 1 + i / COLOURS.size()) % COLOURS.size()));
+        GenerationRequest request = GenerationRequest.builder(prompt).steps(STEPS).seed(i).build();
+        fit.add(pipeline.generate(request).get(0));
+      }
+    }
+    fit.print();
+  }
+
+  private void add(GeneratedImage picture) {
+    LatentGrid grid = new LatentGrid(picture.width(), picture.height());
+    float[] latents = grid.unpack(picture.latents().toFloats());
+    RgbImage pixels = picture.toRgbImage();
+    int count = grid.latentHeight() * grid.latentWidth();
+    double[] row = new double[UNKNOWNS];
+    row[LatentGrid.CHANNELS] = 1;
+    for (int i = 0; i < count; i++) {
+      for (int channel = 0; channel < LatentGrid.CHANNELS; channel++) {
+        row[channel] = latents[channel * count + i];
+      }
+      double[] colour = meanColour(pixels, i % grid.latentWidth(), i / grid.latentWidth());
+      for (int a = 0; a < UNKNOWNS; a++) {
+        for (int b = 0; b < UNKNOWNS; b++) {
+          products[a][b] += row[a] * row[b];
+        }
+        for (int c = 0; c < 3; c++) {
+          targets[a][c] += row[a] * colour[c];
+        }
+      }
+      for (double level : colour) {
+        squares += level * level;
+      }
+    }
+    samples += count;
+  }
+
+  /** Red, green and blue in -1 to 1. */
+  private static double[] meanColour(RgbImage pixels, int column, int row) {
+    int side = LatentGrid.PIXELS_PER_LATENT;
+    double[] colour = new double[3];
+    for (int i = 0; i < side * side; i++) {
+      int pixel = pixels.pixel(column * side + i % side, row * side + i / side);
+      for (int c = 0; c < 3; c++) {
+        colour[c] += ((pixel >> (16 - 8 * c) & 0xFF) / 127.5 - 1) / (side * side);
+      }
+    }
+    return colour;
+  }
+
+  private void print() {
+    double[][] factors = solve();
+    double explained = 0;
+    for (int a = 0; a < UNKNOWNS; a++) {
+      System.out.printf(
+          Locale.ROOT, "{%.4ff, %.4ff, %.4ff},%n", factors[a][0], factors[a][1], factors[a][2]);
+      for (int c = 0; c < 3; c++) {
+        explained += factors[a][c] * targets[a][c];
+      }
+    }
+    System.out.printf(
+        Locale.ROOT,
+        "%d latent elements, root of the mean square error %.3f of a range of 2%n",
+        samples,
+        Math.sqrt((squares - explained) / (3 * samples)));
+  }
+
+  /** Gaussian elimination of the normal equations. */
+  private double[][] solve() {
+    double[][] left = new double[UNKNOWNS][];
+    double[][] right = new double[UNKNOWNS][];
+    for (int i = 0; i < UNKNOWNS; i++) {
+      left[i] = products[i].clone();
+      right[i] = targets[i].clone();
+    }
+    for (int pivot = 0; pivot < UNKNOWNS; pivot++) {
+      for (int i = 0; i < UNKNOWNS; i++) {
+        if (i != pivot) {
+          // Sums of squares and little else: the diagonal never vanishes.
+          double factor = left[i][pivot] / left[pivot][pivot];
+          subtract(left[i], left[pivot], factor);
+          subtract(right[i], right[pivot], factor);
+        }
+      }
+    }
+    for (int i = 0; i < UNKNOWNS; i++) {
+      for (int c = 0; c < 3; c++) {
+        right[i][c] /= left[i][i];
+      }
+    }
+    return right;
+  }
+
+  private static void subtract(double[] from, double[] row, double factor) {
+    for (int i = 0; i < from.length; i++) {
+      from[i] -= factor * row[i];
+    }
+  }
+}

@@ -1,0 +1,95 @@
+package io.github.urae.benchmarks;
+
+import io.github.urae.ProgressListener;
+import io.github.urae.StepProgress;
+import io.github.urae.demo.DemoModel;
+import io.github.urae.flux.CoarseToFine;
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.pipeline.FluxPipeline;
+import io.github.urae.pipeline.GeneratedImage;
+import io.github.urae.session.Device;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Text to a saved picture at ultra resolution with the small checkpoint on the CPU: the time of
+ * each step and of the rest, and the peak of anonymous memory, the JVM's included.
+ *
+ * <p>Arguments: pixels a side (4096), steps (4), and {@code coarse-to-fine} to draw in two passes.
+ * One size a process, for memory is not given back.
+ */
+public final class UltraResolution {
+
+  private static final String PROMPT =
+      "a drawing of a purple heart to the left of an orange triangle on a grey background";
+
+  private UltraResolution() {}
+
+  /**
+   * Runs the benchmark.
+   *
+   * @param arguments as above
+   * @throws IOException if a file cannot be written
+   */
+  public static void main(String[] arguments) throws IOException {
+    int size = arguments.length > 0 ? Integer.parseInt(arguments[0]) : 4096;
+    int steps = arguments.length > 1 ? Integer.parseInt(arguments[1]) : 4;
+    Path folder = Files.createTempDirectory("urae-ultra");
+    Path cache = Path.of("target/benchmark-cache");
+    Path model = DemoModel.unpackInto(cache).checkpoint();
+    GenerationRequest.Builder request =
+        GenerationRequest.builder(PROMPT)
+            .size(size, size)
+            .steps(steps)
+            .seed(0)
+            .listener(new Printer());
+    if (Arrays.asList(arguments).contains("coarse-to-fine")) {
+      request.coarseToFine(CoarseToFine.defaults());
+    }
+    try (PeakMemory memory = PeakMemory.watching();
+        FluxPipeline pipeline =
+            FluxPipeline.builder().model(model).device(Device.cpu()).cacheFolder(cache).build()) {
+      long start = System.nanoTime();
+      List<GeneratedImage> pictures = pipeline.generate(request.build());
+      long generated = System.nanoTime();
+      Path file = folder.resolve("picture.png");
+      pictures.get(0).save(file);
+      long saved = System.nanoTime();
+      System.out.printf(
+          "%dx%d, %d steps: text to pixels %.1f s, PNG of %.1f MB in %.1f s,"
+              + " peak anonymous memory %.0f MB%n",
+          size,
+          size,
+          steps,
+          (generated - start) / 1e9,
+          Files.size(file) / 1e6,
+          (saved - generated) / 1e9,
+          memory.megabytes());
+      Files.delete(file);
+    } finally {
+      Files.delete(folder);
+    }
+  }
+
+  /** Prints every step. */
+  private static final class Printer implements ProgressListener {
+    private double before;
+
+    @Override
+    public void onStep(StepProgress step) {
+      double seconds = step.elapsed().toNanos() / 1e9;
+      System.out.printf(
+          "step %d of %d: sigma %.3f, %.1f s, about %d s left, %.0f MB anonymous%n",
+          step.step(),
+          step.steps(),
+          step.sigma(),
+          seconds - before,
+          step.remaining().toSeconds(),
+          AnonymousMemory.megabytes());
+      before = seconds;
+    }
+  }
+}
