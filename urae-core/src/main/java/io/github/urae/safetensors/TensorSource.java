@@ -94,6 +94,15 @@ public interface TensorSource extends Closeable {
     return TensorLayout.ROW_MAJOR;
   }
 
+  /**
+   * Says what else should be known where a tensor is missed.
+   *
+   * @return for messages: which tensors the files lack, and why; empty in most cases
+   */
+  default Optional<String> remark() {
+    return Optional.empty();
+  }
+
   /** Releases all mappings. Tensors of this source must not be used any more. */
   @Override
   void close() throws IOException;

@@ -1,11 +1,14 @@
 package io.github.urae.pipeline;
 
+import io.github.urae.AdapterException;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.adapter.AdapterChain;
 import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.adapter.Network;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.Sha256;
+import io.github.urae.safetensors.TensorSource;
 import io.github.urae.session.Device;
 import io.github.urae.tensor.ElementType;
 import java.io.Closeable;
@@ -16,6 +19,7 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -79,11 +83,23 @@ final class Networks implements Closeable {
     return new Networks(model.again(), others).filled(slots, listener, cancellation);
   }
 
+  private AdapterChain openChain() throws IOException {
+    Map<Network, TensorSource> weights = model().adaptable();
+    try {
+      return AdapterChain.open(adapters, weights, model().settings().adapterOptions());
+    } catch (AdapterException e) {
+      String remarks =
+          weights.values().stream()
+              .flatMap(source -> source.remark().stream())
+              .collect(Collectors.joining("; "));
+      throw remarks.isEmpty() ? e : new AdapterException(e.getMessage() + "; " + remarks, e);
+    }
+  }
+
   private Networks filled(
       Map<Part, Filled> before, ProgressListener listener, CancellationToken cancellation)
       throws IOException {
-    try (AdapterChain chain =
-        AdapterChain.open(adapters, model().adaptable(), model().settings().adapterOptions())) {
+    try (AdapterChain chain = openChain()) {
       unmatched = chain.unmatched();
       unmatched.forEach(
           key ->

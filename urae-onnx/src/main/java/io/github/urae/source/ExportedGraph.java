@@ -242,7 +242,7 @@ record ExportedGraph(
         graph.addNode(cast(output.getName(), outside, OnnxTypes.code(ElementType.F32)));
         graph.addOutput(withType(output, ElementType.F32).toBuilder().setName(outside));
       }
-      List<NodeProto> nodes = graph.getNodeList();
+      List<NodeProto> nodes = List.copyOf(graph.getNodeList());
       graph.clearNode().addAllNode(casts.getNodeList()).addAllNode(nodes);
     }
 

@@ -17,6 +17,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -77,8 +78,12 @@ public record ExportedNetwork(NetworkGraph graph, TensorSource weights, ExportRe
     ExportedGraph asItIs = rewritten ? null : ExportedGraph.of(file, found, own, contract);
     ExportedWeights weights =
         rewritten
-            ? ExportedWeights.open(model, found, own.weights())
-            : ExportedWeights.open(model, asItIs.found(), asItIs.graph().weights());
+            ? ExportedWeights.open(model, found, own.weights(), Optional.empty())
+            : ExportedWeights.open(
+                model,
+                asItIs.found(),
+                asItIs.graph().weights(),
+                Optional.of(model + ": " + String.join("; ", remarks)));
     Map<String, String> patterns = new LinkedHashMap<>();
     expected.forEach(
         (kind, count) -> {

@@ -16,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -30,6 +31,7 @@ final class ExportedWeights implements TensorSource {
   private final Set<String> transposed;
   private final Set<String> misaligned;
   private final List<Path> files;
+  private final Optional<String> remark;
 
   /** The last tensor that was transposed to be read in pieces. */
   private Tensor turned;
@@ -39,7 +41,9 @@ final class ExportedWeights implements TensorSource {
       Map<String, TensorInfo> tensors,
       Set<String> transposed,
       Set<String> misaligned,
-      List<Path> files) {
+      List<Path> files,
+      Optional<String> remark) {
+    this.remark = remark;
     this.places = places;
     this.tensors = tensors;
     this.transposed = transposed;
@@ -53,9 +57,13 @@ final class ExportedWeights implements TensorSource {
    * @param model the model's own file; among {@link #files()} even if all weights are elsewhere
    * @param parameters initializers by parameter
    * @param shapes shapes of the parameters
+   * @param remark what to add to messages about tensors that are missed
    */
   static ExportedWeights open(
-      Path model, Map<String, ParameterNames.Found> parameters, Map<String, Shape> shapes)
+      Path model,
+      Map<String, ParameterNames.Found> parameters,
+      Map<String, Shape> shapes,
+      Optional<String> remark)
       throws IOException {
     Map<String, TensorInfo> tensors = new LinkedHashMap<>();
     Set<String> transposed = new LinkedHashSet<>();
@@ -86,7 +94,13 @@ final class ExportedWeights implements TensorSource {
         Collections.unmodifiableMap(tensors),
         transposed,
         misaligned,
-        List.copyOf(files));
+        List.copyOf(files),
+        remark);
+  }
+
+  @Override
+  public Optional<String> remark() {
+    return remark;
   }
 
   @Override

@@ -32,7 +32,9 @@ public final class OptimumExport {
       }
     }
     for (String tokenizer : new String[] {"tokenizer", "tokenizer_2"}) {
-      copy(TestData.demo().checkpoint().resolve(tokenizer), root.resolve(tokenizer));
+      if (!Files.exists(root.resolve(tokenizer))) {
+        copy(TestData.demo().checkpoint().resolve(tokenizer), root.resolve(tokenizer));
+      }
     }
     return root;
   }
