@@ -17,6 +17,7 @@ public final class Benchmarks {
       new TreeMap<>(
           Map.of(
               "decoder-memory", DecoderMemory::main,
+              "exported", ExportedStep::main,
               "jmh", org.openjdk.jmh.Main::main,
               "overhead", PipelineOverhead::main,
               "preview-factors", PreviewFactors::main,

@@ -63,6 +63,7 @@ final class GenerateCommand implements Callable<Integer> {
   List<String> adapters = List.of();
 
   @Mixin MatchingOptions matching;
+  @Mixin TransformerOption transformer;
 
   @Option(
       names = "--residency",
@@ -253,6 +254,9 @@ final class GenerateCommand implements Callable<Integer> {
             .residency(residency)
             .ignoreUnmatched(matching.ignoreUnmatched)
             .allowBareMinorComponents(matching.allowBareMinorComponents);
+    if (transformer.file != null) {
+      builder.transformer(transformer.file);
+    }
     for (String text : adapters) {
       AdapterSpec adapter = model.adapter(text);
       builder.adapter(adapter.path(), adapter.scale());

@@ -4,9 +4,11 @@ import io.github.urae.FileFormatException;
 import io.github.urae.flux.SchedulerConfig;
 import io.github.urae.graph.TransformerConfig;
 import io.github.urae.pipeline.FluxCheckpoint;
+import io.github.urae.pipeline.OnnxExport;
 import io.github.urae.safetensors.Safetensors;
 import io.github.urae.safetensors.TensorInfo;
 import io.github.urae.safetensors.TensorSource;
+import io.github.urae.source.ExportReport;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -31,7 +33,8 @@ final class Inspection {
     TransformerConfig transformer = checkpoint.transformer();
     SchedulerConfig scheduler = checkpoint.scheduler();
     Map<String, Object> findings = new LinkedHashMap<>();
-    findings.put("kind", "FLUX.1 checkpoint");
+    List<ExportReport> exports = OnnxExport.inspect(path);
+    findings.put("kind", exports.isEmpty() ? "FLUX.1 checkpoint" : "FLUX.1 as ONNX exports");
     findings.put("folder", checkpoint.folder().toString());
     findings.put("guidance", transformer.guidance() ? "embedded (-dev)" : "none (-schnell)");
     findings.put("native size", checkpoint.nativeSize() + "x" + checkpoint.nativeSize());
@@ -46,12 +49,22 @@ final class Inspection {
         scheduler.useDynamicShifting()
             ? "dynamic; static " + scheduler.shift().shift() + " in ultra resolution"
             : "static " + scheduler.shift().shift());
+    for (ExportReport report : exports) {
+      findings.put(folderOf(report), report.asText());
+    }
+    if (!exports.isEmpty()) {
+      return findings;
+    }
     for (String network : List.of("text_encoder", "text_encoder_2", "transformer", "vae")) {
       try (TensorSource weights = Safetensors.open(checkpoint.folder().resolve(network))) {
         findings.put(network, summary(weights));
       }
     }
     return findings;
+  }
+
+  private static String folderOf(ExportReport report) {
+    return report.file().toAbsolutePath().getParent().getFileName().toString();
   }
 
   /** Describes a safetensors file or the shards of an index, tensor by tensor. */

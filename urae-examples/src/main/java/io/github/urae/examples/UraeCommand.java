@@ -22,6 +22,7 @@ import picocli.CommandLine.Command;
     versionProvider = UraeCommand.Version.class,
     subcommands = {
       GenerateCommand.class,
+      ExportCommand.class,
       InspectCommand.class,
       MergeCommand.class,
       ConvertAdapterCommand.class,

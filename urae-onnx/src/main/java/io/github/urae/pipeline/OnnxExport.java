@@ -15,7 +15,6 @@ import io.github.urae.graph.ClipTextGraph;
 import io.github.urae.graph.NetworkGraph;
 import io.github.urae.graph.T5EncoderGraph;
 import io.github.urae.graph.TransformerGraph;
-import io.github.urae.graph.VaeDecoderGraph;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.safetensors.TensorSource;
@@ -78,7 +77,7 @@ public final class OnnxExport {
     return ModelSource.at(folder) instanceof ExportSource export ? export.reports() : List.of();
   }
 
-  private void write() throws IOException {
+  private List<AdapterChain.UnmatchedKey> write() throws IOException {
     if (Files.exists(settings.output)) {
       throw new FileAlreadyExistsException(
           settings.output.toString(), null, "is there already; name a folder that is not");
@@ -110,6 +109,7 @@ public final class OnnxExport {
             }
             copyRest(folder);
           });
+      return chain.unmatched();
     }
   }
 
@@ -123,7 +123,7 @@ public final class OnnxExport {
               checkpoint.t5(), type == ElementType.F16 ? ElementType.F32 : type);
       case TRANSFORMER ->
           TransformerGraph.buildStandalone(checkpoint.transformer(), type, profile());
-      case VAE_DECODER -> VaeDecoderGraph.build(checkpoint.vae());
+      default -> DiffusersSource.graph(checkpoint, part, type);
     };
   }
 
@@ -322,12 +322,13 @@ public final class OnnxExport {
     /**
      * Writes the export.
      *
+     * @return keys of adapters that change nothing; empty unless that is let pass
      * @throws IOException if a file is missing or cannot be read or written, or the output is there
      *     already
      * @throws io.github.urae.UraeException if model or adapters are damaged or do not fit
      * @throws IllegalStateException if model or output is not set
      */
-    public void write() throws IOException {
+    public List<AdapterChain.UnmatchedKey> write() throws IOException {
       if (model == null || output == null) {
         throw new IllegalStateException("expected a model and an output");
       }
@@ -335,7 +336,7 @@ public final class OnnxExport {
           transformer.isPresent()
               ? ModelSource.at(model, transformer.get())
               : ModelSource.at(model);
-      new OnnxExport(this, source).write();
+      return new OnnxExport(this, source).write();
     }
   }
 }
