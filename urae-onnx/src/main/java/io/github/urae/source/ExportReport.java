@@ -2,6 +2,7 @@ package io.github.urae.source;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -46,8 +47,8 @@ public record ExportReport(
    * @param remarks as above
    */
   public ExportReport {
-    recovered = new LinkedHashMap<>(recovered);
-    patterns = new LinkedHashMap<>(patterns);
+    recovered = Collections.unmodifiableMap(new LinkedHashMap<>(recovered));
+    patterns = Collections.unmodifiableMap(new LinkedHashMap<>(patterns));
     missing = List.copyOf(missing);
     remarks = List.copyOf(remarks);
   }

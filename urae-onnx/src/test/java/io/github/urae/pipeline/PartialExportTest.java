@@ -27,6 +27,7 @@ import io.github.urae.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -230,6 +231,42 @@ class PartialExportTest {
               "single_transformer_blocks.2.attn.to_q",
               transformer.toString(),
               "fused into node '/single_transformer_blocks.2/attn/fused_to_");
+    }
+  }
+
+  @Test
+  void otherNetworksRunAsTheyWereExported() throws IOException {
+    for (String network : List.of("text_encoder", "vae_decoder")) {
+      OnnxEdit.edit(root.resolve(network).resolve("model.onnx"), OnnxEdit::addRelu);
+    }
+    Path t5 = root.resolve("text_encoder_2/model.onnx");
+    String norm = "encoder.final_layer_norm.weight";
+    OnnxEdit.edit(t5, OnnxEdit.initializerName(norm, "anonymous"));
+    OnnxEdit.edit(t5, OnnxEdit.nodeNames(name -> name.replace("/final_layer_norm/", "/last/")));
+    assertThat(OnnxExport.inspect(root).stream().filter(ExportReport::rewritten))
+        .extracting(ExportReport::network)
+        .contains("transformer")
+        .doesNotContain("text_encoder", "text_encoder_2", "vae_decoder");
+    List<String> prompt = GoldenCase.named("standard-128").request().build().prompts();
+    try (Networks networks = open(root);
+        SafetensorsFile golden =
+            SafetensorsFile.open(TestData.path("golden/cases/standard-128.safetensors"));
+        SafetensorsFile vae = SafetensorsFile.open(TestData.path("golden/vae.safetensors"));
+        NetworkUse decoder = networks.use(Part.VAE_DECODER)) {
+      PromptEmbeddings encoded =
+          networks.encoders().encode(prompt, prompt, 64, new CancellationToken());
+      assertThat(
+              TestData.relativeDifference(
+                  golden.tensor("pooled").toFloats(), encoded.pooled().toFloats()))
+          .isLessThan(ONE_STAGE);
+      assertThat(
+              TestData.relativeDifference(
+                  golden.tensor("sequence").toFloats(), encoded.sequence().toFloats()))
+          .isLessThan(ONE_STAGE);
+      float[] decoded =
+          decoder.run(Map.of("latent_sample", vae.tensor("latents")), new CancellationToken());
+      assertThat(TestData.relativeDifference(vae.tensor("decoded").toFloats(), decoded))
+          .isLessThan(ONE_STAGE);
     }
   }
 
