@@ -67,9 +67,7 @@ public record ExportReport(
       text.put("sharing their bytes with another", shared);
     }
     text.put("patterns", new LinkedHashMap<String, Object>(patterns));
-    text.put(
-        "runs",
-        rewritten ? "rewritten: any size, rotary positions as inputs" : "as it was exported");
+    text.put("runs", rewritten ? "rewritten, as from a checkpoint" : "as it was exported");
     if (!remarks.isEmpty()) {
       text.put("because", new ArrayList<>(remarks));
     }

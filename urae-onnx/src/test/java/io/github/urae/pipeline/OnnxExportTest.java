@@ -76,19 +76,20 @@ class OnnxExportTest {
     int rows = golden.json().get("height").intValue() / 16;
     int columns = golden.json().get("width").intValue() / 16;
     int text = golden.json().get("sequence").intValue();
-    long[] positions = new long[rows * columns * 3];
-    for (int token = 0; token < rows * columns; token++) {
+    int tokens = rows * columns;
+    long[] positions = new long[tokens * 3];
+    for (int token = 0; token < tokens; token++) {
       positions[3 * token + 1] = token / columns;
       positions[3 * token + 2] = token % columns;
     }
     Map<String, OnnxTensor> inputs = new LinkedHashMap<>();
     float[] pooled = recorded.tensor("pooled").toFloats();
     float[] sequence = recorded.tensor("sequence").toFloats();
-    inputs.put("hidden_states", floats(recorded.tensor("noise").toFloats(), 1, rows * columns, 64));
+    inputs.put("hidden_states", floats(recorded.tensor("noise").toFloats(), 1, tokens, 64));
     inputs.put("encoder_hidden_states", floats(sequence, 1, text, sequence.length / text));
     inputs.put("pooled_projections", floats(pooled, 1, pooled.length));
     inputs.put("timestep", floats(new float[] {1}, 1));
-    inputs.put("img_ids", longs(positions, rows * columns, 3));
+    inputs.put("img_ids", longs(positions, tokens, 3));
     inputs.put("txt_ids", longs(new long[text * 3], text, 3));
     inputs.put(
         "guidance", floats(new float[] {(float) golden.json().get("guidance").doubleValue()}, 1));
