@@ -24,6 +24,7 @@ import java.nio.LongBuffer;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -151,6 +152,15 @@ class OnnxExportTest {
                   floats(
                       vae.tensor("latents").toFloats(), vae.tensor("latents").shape().toArray()))),
           ONE_STAGE);
+      float[] parameters =
+          run(
+              root.resolve("vae_encoder/model.onnx"),
+              "latent_parameters",
+              Map.of(
+                  "sample",
+                  floats(vae.tensor("pixels").toFloats(), vae.tensor("pixels").shape().toArray())));
+      float[] mean = vae.tensor("mean").toFloats();
+      assertClose("plain VAE encoder", mean, Arrays.copyOf(parameters, mean.length), ONE_STAGE);
     }
   }
 

@@ -115,7 +115,7 @@ class PartialExportTest {
           grid.pack(
               new TorchGenerator(request.seeds().get(0))
                   .randn(embeddings.prompts() * grid.latentElements()));
-      return denoiser.velocity(0, noise, embeddings, new CancellationToken());
+      return denoiser.velocity(0, noise, Conditioning.of(embeddings), new CancellationToken());
     }
   }
 

@@ -13,6 +13,7 @@ import io.github.urae.graph.TransformerConfig;
 import io.github.urae.graph.TransformerGraph;
 import io.github.urae.graph.VaeConfig;
 import io.github.urae.graph.VaeDecoderGraph;
+import io.github.urae.graph.VaeEncoderGraph;
 import io.github.urae.safetensors.Safetensors;
 import io.github.urae.safetensors.TensorLayout;
 import io.github.urae.safetensors.TensorSource;
@@ -45,6 +46,7 @@ class ExportedNetworkTest {
       case "transformer" -> TransformerGraph.build(TransformerConfig.from(config), ElementType.F32);
       case "text_encoder" -> ClipTextGraph.build(ClipTextConfig.from(config), ElementType.F32);
       case "text_encoder_2" -> T5EncoderGraph.build(T5Config.from(config), ElementType.F32);
+      case "vae_encoder" -> VaeEncoderGraph.build(VaeConfig.from(config));
       default -> VaeDecoderGraph.build(VaeConfig.from(config));
     };
   }
@@ -84,11 +86,13 @@ class ExportedNetworkTest {
 
   @Test
   void autoencoder() throws IOException {
-    ExportedNetwork export = open("vae_decoder");
-    try (TensorSource weights = export.weights()) {
-      System.out.println(export.report());
-      compare(weights, "vae");
-      assertThat(export.report().rewritten()).as(export.report().toString()).isTrue();
+    for (String network : List.of("vae_encoder", "vae_decoder")) {
+      ExportedNetwork export = open(network);
+      try (TensorSource weights = export.weights()) {
+        System.out.println(export.report());
+        compare(weights, "vae");
+        assertThat(export.report().rewritten()).as(export.report().toString()).isTrue();
+      }
     }
   }
 
@@ -97,7 +101,11 @@ class ExportedNetworkTest {
         Safetensors.open(TestData.demo().checkpoint().resolve(checkpointFolder))) {
       List<String> missing = new ArrayList<>(checkpoint.tensors().keySet());
       missing.removeAll(weights.tensors().keySet());
-      missing.removeIf(name -> name.startsWith("encoder.") && checkpointFolder.equals("vae"));
+      // Encoder and decoder are exported apart.
+      boolean encoder = weights.tensors().containsKey("encoder.conv_in.weight");
+      missing.removeIf(
+          name ->
+              checkpointFolder.equals("vae") && name.startsWith(encoder ? "decoder." : "encoder."));
       missing.remove("encoder.embed_tokens.weight");
       assertThat(missing).isEmpty();
       for (String name : weights.tensors().keySet()) {
