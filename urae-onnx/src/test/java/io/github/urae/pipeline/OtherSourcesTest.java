@@ -68,7 +68,7 @@ class OtherSourcesTest {
         new PipelineSettings(
             new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
             Residency.ALL,
-            new WeightCache(folder.resolve("cache"), WeightCache.DEFAULT_MAX_BYTES),
+            new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
             AdapterOptions.STRICT);
     return Networks.open(
         source, settings, List.of(), ProgressListener.NONE, new CancellationToken());

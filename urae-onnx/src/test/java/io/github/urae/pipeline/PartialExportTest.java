@@ -72,7 +72,7 @@ class PartialExportTest {
         new PipelineSettings(
             new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
             Residency.ONE_AT_A_TIME,
-            new WeightCache(folder.resolve("cache"), WeightCache.DEFAULT_MAX_BYTES),
+            new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
             AdapterOptions.STRICT);
     return Networks.open(
         ModelSource.at(model), settings, List.of(), ProgressListener.NONE, new CancellationToken());
