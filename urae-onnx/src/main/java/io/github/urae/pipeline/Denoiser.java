@@ -36,7 +36,7 @@ final class Denoiser {
     this.grid = grid;
     this.schedule = schedule;
     this.guidance = guidance;
-    if (transformer.session().takes("img_ids")) {
+    if (transformer.takes("img_ids")) {
       addPositions(textTokens, profile);
       return;
     }

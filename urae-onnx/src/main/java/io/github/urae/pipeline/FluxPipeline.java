@@ -81,6 +81,9 @@ public final class FluxPipeline implements Closeable {
   /**
    * Draws pictures.
    *
+   * <p>Cancelling returns at once. The native work ends at its next operator and frees its memory
+   * then; until it has, the next call waits.
+   *
    * @param request what to draw, and how
    * @return one picture for each prompt and image, prompts varying slowest
    * @throws InvalidRequestException if the request does not fit the checkpoint
@@ -92,7 +95,9 @@ public final class FluxPipeline implements Closeable {
    */
   public List<GeneratedImage> generate(GenerationRequest request) {
     try (Shared.Lease<Networks> lease = lease()) {
-      return new Generation(lease.get(), request).run();
+      Generation generation = new Generation(lease.get(), request);
+      lease.get().awaitCancelledRuns(request.cancellation());
+      return generation.run();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -114,7 +119,9 @@ public final class FluxPipeline implements Closeable {
     try (Shared.Lease<Networks> lease = lease()) {
       Networks open = lease.get();
       int tokens = Generation.textTokens(open, textTokens);
-      return open.encoders().encode(prompts, prompts, tokens, new CancellationToken());
+      CancellationToken cancellation = new CancellationToken();
+      open.awaitCancelledRuns(cancellation);
+      return open.encoders().encode(prompts, prompts, tokens, cancellation);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -33,6 +33,7 @@ final class Model implements Closeable {
   private final PipelineSettings settings;
   private final ElementType elementType;
   private final RuntimeClock clock = new RuntimeClock();
+  private final CancelledRuns cancelled = new CancelledRuns();
   private final OwnedResources opened = new OwnedResources();
   private final Map<Part, Weights> weights = new EnumMap<>(Part.class);
   private final Map<Part, NetworkSlot> onDemand = new EnumMap<>(Part.class);
@@ -104,6 +105,11 @@ final class Model implements Closeable {
     return clock;
   }
 
+  /** Returns the runs of all networks that were cancelled and go on. */
+  CancelledRuns cancelledRuns() {
+    return cancelled;
+  }
+
   /** Returns the weights that adapters may change, as they are stored. */
   Map<Network, TensorSource> adaptable() {
     Map<Network, TensorSource> stored = new EnumMap<>(Network.class);
@@ -116,11 +122,16 @@ final class Model implements Closeable {
    * Fills a slot with a network after a chain of adapters. Weights are converted or merged where
    * the cache does not hold them yet.
    */
-  NetworkSlot slot(
-      Part part, AdapterChain chain, ProgressListener listener, CancellationToken cancellation)
+  static NetworkSlot slot(
+      Shared.Lease<Model> lease,
+      Part part,
+      AdapterChain chain,
+      ProgressListener listener,
+      CancellationToken cancellation)
       throws IOException {
-    WeightCache cache = settings.cache();
-    Weights own = weights.get(part);
+    Model model = lease.get();
+    WeightCache cache = model.settings.cache();
+    Weights own = model.weights.get(part);
     TensorSource base = own.inSessionType(cache, listener, cancellation);
     Optional<TensorSource> merged = Optional.empty();
     if (part.network().isPresent() && !chain.changedWeights(part.network().get()).isEmpty()) {
@@ -135,7 +146,8 @@ final class Model implements Closeable {
                   listener,
                   cancellation));
     }
-    return new NetworkSlot(own.graph(), base, merged, settings, clock);
+    return new NetworkSlot(
+        lease.again(), own.graph(), base, merged, model.settings, model.clock, model.cancelled);
   }
 
   /**

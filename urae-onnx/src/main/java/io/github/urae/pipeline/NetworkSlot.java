@@ -3,6 +3,7 @@ package io.github.urae.pipeline;
 import io.github.urae.graph.NetworkGraph;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.safetensors.TensorSource;
+import io.github.urae.session.LoadedNetwork;
 import io.github.urae.session.NetworkSession;
 import io.github.urae.session.RuntimeClock;
 import io.github.urae.tensor.Tensor;
@@ -11,51 +12,63 @@ import java.io.IOException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One network with one state of its weights, and the session made of them, which is opened when it
- * is first used. Thread-safe. Owns the merged weights and the session, not the base weights; closed
- * when nobody uses it.
+ * is first used. Thread-safe. Owns the session, the merged weights, and its hold on the model with
+ * the base weights.
  */
 final class NetworkSlot implements Closeable {
 
+  private static final Logger LOG = LoggerFactory.getLogger(NetworkSlot.class);
+
+  private final Shared.Lease<Model> model;
   private final NetworkGraph graph;
   private final TensorSource base;
   private final Optional<TensorSource> merged;
   private final PipelineSettings settings;
   private final RuntimeClock clock;
-  private NetworkSession session;
+  private final CancelledRuns cancelled;
+  private LoadedNetwork network;
   private int users;
+  private boolean closed;
 
   /**
    * Fills a slot.
    *
-   * @param base weights in the session's element type; must stay open
+   * @param model holds the base weights; owned by the slot
+   * @param base weights in the session's element type
    * @param merged those that adapters changed, in the same type; owned by the slot
    */
   NetworkSlot(
+      Shared.Lease<Model> model,
       NetworkGraph graph,
       TensorSource base,
       Optional<TensorSource> merged,
       PipelineSettings settings,
-      RuntimeClock clock) {
+      RuntimeClock clock,
+      CancelledRuns cancelled) {
+    this.model = model;
     this.graph = graph;
     this.base = base;
     this.merged = merged;
     this.settings = settings;
     this.clock = clock;
+    this.cancelled = cancelled;
   }
 
   /** Loads the network unless it is loaded, and keeps it so until the use is closed. */
   synchronized NetworkUse use() throws IOException {
-    if (session == null) {
-      session = open();
+    if (network == null) {
+      network = open();
     }
     users++;
-    return new NetworkUse(session, this::release);
+    return new NetworkUse(network, cancelled, this::release);
   }
 
-  private NetworkSession open() throws IOException {
+  private LoadedNetwork open() throws IOException {
     Map<String, Tensor> overrides = new HashMap<>();
     if (merged.isPresent()) {
       for (String name : merged.get().tensors().keySet()) {
@@ -67,23 +80,42 @@ final class NetworkSlot implements Closeable {
 
   private synchronized void release() {
     users--;
-    if (users == 0 && settings.residency() != Residency.ALL) {
-      closeSession();
+    if (users > 0) {
+      return;
+    }
+    if (closed) {
+      try {
+        releaseAll();
+      } catch (IOException e) {
+        // On the thread of a cancelled run, where nobody is left to hear of it.
+        LOG.warn("Merged weights could not be closed", e);
+      }
+    } else if (settings.residency() != Residency.ALL) {
+      closeNetwork();
     }
   }
 
-  private void closeSession() {
-    if (session != null) {
-      session.close();
-      session = null;
+  private void closeNetwork() {
+    if (network != null) {
+      network.close();
+      network = null;
     }
   }
 
+  private void releaseAll() throws IOException {
+    OwnedResources owned = new OwnedResources();
+    owned.add(model);
+    merged.ifPresent(owned::add);
+    owned.add((AutoCloseable) this::closeNetwork);
+    owned.close();
+  }
+
+  /** Closes everything; where a cancelled run goes on, when that ends. */
   @Override
   public synchronized void close() throws IOException {
-    OwnedResources owned = new OwnedResources();
-    merged.ifPresent(owned::add);
-    owned.add((AutoCloseable) this::closeSession);
-    owned.close();
+    closed = true;
+    if (users == 0) {
+      releaseAll();
+    }
   }
 }

@@ -1,38 +1,63 @@
 package io.github.urae.pipeline;
 
 import io.github.urae.CancellationToken;
-import io.github.urae.session.NetworkSession;
+import io.github.urae.session.LoadedNetwork;
+import io.github.urae.session.NetworkRun;
 import io.github.urae.tensor.Tensor;
 import java.io.Closeable;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 
-/** A loaded network, for as long as this is not closed. Runs are thread-safe, closing is not. */
+/**
+ * A loaded network, for as long as this is not closed, and then until the last cancelled run has
+ * ended. Runs are thread-safe, closing is not.
+ */
 final class NetworkUse implements Closeable {
 
-  private final NetworkSession session;
+  private final LoadedNetwork network;
+  private final CancelledRuns cancelled;
+  private final List<CompletableFuture<Void>> pending = new CopyOnWriteArrayList<>();
   private Runnable release;
 
-  NetworkUse(NetworkSession session, Runnable release) {
-    this.session = session;
+  NetworkUse(LoadedNetwork network, CancelledRuns cancelled, Runnable release) {
+    this.network = network;
+    this.cancelled = cancelled;
     this.release = release;
   }
 
-  /** Runs the network, as {@link NetworkSession#run}. */
+  /** Runs the network, as {@link LoadedNetwork#run}. */
   float[] run(Map<String, Tensor> inputs, CancellationToken cancellation) {
-    return session.run(inputs, cancellation);
+    cancellation.throwIfCancelled();
+    NetworkRun run = network.start(inputs);
+    try {
+      return run.await(cancellation);
+    } finally {
+      if (!run.hasEnded()) {
+        pending.add(run.ended().toCompletableFuture());
+        cancelled.add(run);
+      }
+    }
   }
 
-  /** Returns the session that runs. */
-  NetworkSession session() {
-    return session;
+  /** Tells whether the network has an input. */
+  boolean takes(String input) {
+    return network.takes(input);
   }
 
+  /** Returns the network that runs. */
+  LoadedNetwork network() {
+    return network;
+  }
+
+  /** Lets go of the network without waiting for cancelled runs, which keep it until they end. */
   @Override
   public void close() {
     if (release != null) {
-      Runnable once = release;
+      CompletableFuture<Void> unused =
+          CompletableFuture.allOf(pending.toArray(new CompletableFuture<?>[0])).thenRun(release);
       release = null;
-      once.run();
     }
   }
 }

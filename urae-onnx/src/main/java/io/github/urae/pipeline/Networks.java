@@ -121,7 +121,7 @@ final class Networks implements Closeable {
             held.add(
                 old != null && old.recipe().equals(recipe)
                     ? old.slot().again()
-                    : Shared.leaseOf(model().slot(part, chain, listener, cancellation)));
+                    : Shared.leaseOf(Model.slot(model, part, chain, listener, cancellation)));
         slots.put(part, new Filled(recipe, slot));
         if (model().settings().residency() == Residency.ALL) {
           use(part).close(); // Loads it, to stay.
@@ -183,6 +183,11 @@ final class Networks implements Closeable {
         model().t5Tokenizer(),
         () -> use(Part.T5),
         checkpoint().t5());
+  }
+
+  /** Waits until the memory of cancelled runs is free again. */
+  void awaitCancelledRuns(CancellationToken cancellation) {
+    model().cancelledRuns().await(cancellation);
   }
 
   long nanosInRuntime() {

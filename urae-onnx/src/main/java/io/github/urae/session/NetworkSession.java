@@ -6,7 +6,6 @@ import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.StringStringEntryProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
-import ai.onnxruntime.OnnxJavaType;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
@@ -19,15 +18,11 @@ import io.github.urae.internal.OwnedResources;
 import io.github.urae.safetensors.TensorInfo;
 import io.github.urae.safetensors.TensorLayout;
 import io.github.urae.safetensors.TensorSource;
-import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
-import java.io.Closeable;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -36,10 +31,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A network that runs. Its weights stay in their files, memory-mapped by ONNX Runtime; overrides
- * are used where they lie. Thread-safe; {@link #close()} may be called twice, but not while a run
- * goes on.
+ * are used where they lie. Thread-safe.
  */
-public final class NetworkSession implements Closeable {
+public final class NetworkSession implements LoadedNetwork {
 
   private static final Logger LOG = LoggerFactory.getLogger(NetworkSession.class);
 
@@ -50,6 +44,7 @@ public final class NetworkSession implements Closeable {
   private final OwnedResources resources = new OwnedResources();
   private final RuntimeClock clock;
   private OrtSession session;
+  private int running;
 
   private NetworkSession(NetworkGraph graph, Device device, RuntimeClock clock) {
     this.graph = graph;
@@ -135,7 +130,7 @@ public final class NetworkSession implements Closeable {
         }
       }
       for (Map.Entry<String, Tensor> override : given.entrySet()) {
-        OnnxTensor tensor = resources.add(toOnnx(override.getValue()));
+        OnnxTensor tensor = resources.add(Bindings.toOnnx(environment, override.getValue()));
         options.addInitializer(override.getKey(), tensor);
       }
       session = resources.add(environment.createSession(model, options));
@@ -205,59 +200,76 @@ public final class NetworkSession implements Closeable {
     return StringStringEntryProto.newBuilder().setKey(key).setValue(value).build();
   }
 
-  /**
-   * Runs the network.
-   *
-   * @param inputs all inputs by name, float32 or int64; those that the network does not take are
-   *     left out
-   * @param cancellation ends the run between two operators
-   * @return the one output, float32, row-major
-   * @throws io.github.urae.GenerationCancelledException if the run was cancelled
-   * @throws InferenceException if ONNX Runtime fails
-   * @throws IllegalStateException if this session is closed
-   */
-  public float[] run(Map<String, Tensor> inputs, CancellationToken cancellation) {
-    cancellation.throwIfCancelled();
-    OrtSession running = running();
-    Map<String, OnnxTensor> bound = new LinkedHashMap<>();
-    try (OrtSession.RunOptions options = OnnxEngine.runOptions(device)) {
-      for (Map.Entry<String, Tensor> input : inputs.entrySet()) {
-        if (takes(input.getKey())) {
-          bound.put(input.getKey(), toOnnx(input.getValue()));
-        }
-      }
-      CancellationToken.Registration registration = cancellation.onCancel(() -> terminate(options));
-      long start = System.nanoTime();
-      try (OrtSession.Result result = running.run(bound, options)) {
-        clock.add(System.nanoTime() - start);
-        // A copy in a heap buffer of its own, so that its array is the output.
-        return ((OnnxTensor) result.get(0)).getFloatBuffer().array();
-      } finally {
-        registration.close();
-      }
-    } catch (OrtException e) {
-      cancellation.throwIfCancelled();
-      throw OnnxEngine.failed("the " + graph.name() + " failed", e);
-    } finally {
-      bound.values().forEach(OnnxTensor::close);
-    }
-  }
-
-  /**
-   * Tells whether the network has an input.
-   *
-   * @param input its name
-   * @return whether {@link #run} must be given it
-   */
+  @Override
   public boolean takes(String input) {
     return inputs.contains(input);
   }
 
-  private synchronized OrtSession running() {
+  @Override
+  public NetworkRun start(Map<String, Tensor> inputs) {
+    OrtSession open = begin();
+    Map<String, Tensor> kept = Map.copyOf(inputs);
+    try {
+      return NetworkRun.start(
+          graph.name(),
+          stop -> {
+            try {
+              return run(open, kept, stop);
+            } finally {
+              end();
+            }
+          });
+    } catch (Throwable e) { // No thread could be started.
+      end();
+      throw e;
+    }
+  }
+
+  private float[] run(OrtSession open, Map<String, Tensor> given, CancellationToken stop)
+      throws OrtException {
+    try (Bindings bindings = new Bindings(environment)) {
+      for (Map.Entry<String, Tensor> input : given.entrySet()) {
+        if (takes(input.getKey())) {
+          bindings.add(input.getKey(), input.getValue());
+        }
+      }
+      try (OrtSession.Result result = call(open, bindings.values(), stop)) {
+        // A copy in a heap buffer of its own, so that its array is the output.
+        return ((OnnxTensor) result.get(0)).getFloatBuffer().array();
+      }
+    }
+  }
+
+  /** Runs on the calling thread; the caller closes the result. */
+  private OrtSession.Result call(
+      OrtSession open, Map<String, OnnxTensor> bound, CancellationToken stop) throws OrtException {
+    stop.throwIfCancelled();
+    try (OrtSession.RunOptions options = OnnxEngine.runOptions(device)) {
+      CancellationToken.Registration registration = stop.onCancel(() -> terminate(options));
+      try {
+        long start = System.nanoTime();
+        OrtSession.Result result = open.run(bound, options);
+        clock.add(System.nanoTime() - start);
+        return result;
+      } finally {
+        registration.close();
+      }
+    }
+  }
+
+  private synchronized OrtSession begin() {
     if (session == null) {
       throw new IllegalStateException("the session of the " + graph.name() + " is closed");
     }
+    running++;
     return session;
+  }
+
+  private synchronized void end() {
+    running--;
+    if (running == 0 && session == null) {
+      release();
+    }
   }
 
   private static void terminate(OrtSession.RunOptions options) {
@@ -268,28 +280,16 @@ public final class NetworkSession implements Closeable {
     }
   }
 
-  private OnnxTensor toOnnx(Tensor tensor) throws OrtException {
-    ByteBuffer data = tensor.data();
-    if (!data.isDirect()) {
-      data = ByteBuffer.allocateDirect(data.remaining()).order(data.order()).put(data).flip();
-    }
-    return OnnxTensor.createTensor(
-        environment, data, tensor.shape().toArray(), javaType(tensor.type()));
-  }
-
-  private static OnnxJavaType javaType(ElementType type) {
-    return switch (type) {
-      case F32 -> OnnxJavaType.FLOAT;
-      case F16 -> OnnxJavaType.FLOAT16;
-      case BF16 -> OnnxJavaType.BFLOAT16;
-      case I64 -> OnnxJavaType.INT64;
-      default -> throw new IllegalArgumentException("networks do not take " + type);
-    };
-  }
-
+  /** Closes the session; where a run goes on, that run does it when it ends. */
   @Override
   public synchronized void close() {
     session = null;
+    if (running == 0) {
+      release();
+    }
+  }
+
+  private void release() {
     try {
       resources.close();
     } catch (IOException e) {

@@ -20,7 +20,7 @@ import io.github.urae.flux.GenerationRequest;
 import io.github.urae.safetensors.SafetensorsFile;
 import io.github.urae.safetensors.SafetensorsWriter;
 import io.github.urae.session.Device;
-import io.github.urae.session.NetworkSession;
+import io.github.urae.session.LoadedNetwork;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import java.awt.image.BufferedImage;
@@ -92,12 +92,12 @@ class AdapterPipelineTest {
     return GoldenCase.largestDifference(expected, actual);
   }
 
-  private static Map<Part, NetworkSession> sessions() throws IOException {
-    Map<Part, NetworkSession> sessions = new EnumMap<>(Part.class);
+  private static Map<Part, LoadedNetwork> sessions() throws IOException {
+    Map<Part, LoadedNetwork> sessions = new EnumMap<>(Part.class);
     try (Shared.Lease<Networks> lease = pipeline.lease()) {
       for (Part part : Part.values()) {
         try (NetworkUse use = lease.get().use(part)) {
-          sessions.put(part, use.session());
+          sessions.put(part, use.network());
         }
       }
     }
@@ -106,9 +106,9 @@ class AdapterPipelineTest {
 
   /** Exchanges the adapters and returns the networks whose sessions are new. */
   private static List<Part> reloadedBy(AdapterSpec... adapters) throws IOException {
-    Map<Part, NetworkSession> before = sessions();
+    Map<Part, LoadedNetwork> before = sessions();
     pipeline.setAdapters(List.of(adapters));
-    Map<Part, NetworkSession> after = sessions();
+    Map<Part, LoadedNetwork> after = sessions();
     List<Part> reloaded = new ArrayList<>();
     for (Part part : Part.values()) {
       if (before.get(part) != after.get(part)) {
@@ -203,7 +203,7 @@ class AdapterPipelineTest {
   @Test
   void refusedAdaptersLeaveEverythingAsItWas() throws IOException {
     pipeline.setAdapters(List.of(TRAINED_2K));
-    Map<Part, NetworkSession> before = sessions();
+    Map<Part, LoadedNetwork> before = sessions();
     BufferedImage picture = draw(pipeline);
 
     Path missing = folder.resolve("missing.safetensors");

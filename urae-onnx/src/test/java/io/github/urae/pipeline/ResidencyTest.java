@@ -56,12 +56,12 @@ class ResidencyTest {
           Shared.Lease<Networks> networks = pipeline.lease()) {
         NetworkUse first = networks.get().use(Part.TRANSFORMER);
         NetworkUse second = networks.get().use(Part.TRANSFORMER);
-        assertThat(second.session()).isSameAs(first.session());
+        assertThat(second.network()).isSameAs(first.network());
         first.close();
         first.close();
         second.close();
         try (NetworkUse later = networks.get().use(Part.TRANSFORMER)) {
-          assertThat(later.session() == first.session()).isEqualTo(residency == Residency.ALL);
+          assertThat(later.network() == first.network()).isEqualTo(residency == Residency.ALL);
         }
       }
     }
