@@ -70,7 +70,8 @@ final class GenerateCommand implements Callable<Integer> {
       paramLabel = "WHEN",
       defaultValue = "all",
       converter = ResidencyConverter.class,
-      description = "Networks in memory: all or one-at-a-time (default: ${DEFAULT-VALUE}).")
+      description =
+          "Networks in memory: all, one-at-a-time, or block by block (default: ${DEFAULT-VALUE}).")
   Residency residency;
 
   @Option(
@@ -380,9 +381,10 @@ final class GenerateCommand implements Callable<Integer> {
       return switch (value) {
         case "all" -> Residency.ALL;
         case "one-at-a-time" -> Residency.ONE_AT_A_TIME;
+        case "block" -> Residency.BLOCK;
         default ->
             throw new TypeConversionException(
-                "expected all or one-at-a-time, found '" + value + "'");
+                "expected all, one-at-a-time or block, found '" + value + "'");
       };
     }
   }

@@ -147,7 +147,14 @@ final class Model implements Closeable {
                   cancellation));
     }
     return new NetworkSlot(
-        lease.again(), own.graph(), base, merged, model.settings, model.clock, model.cancelled);
+        lease.again(),
+        part,
+        own.graph(),
+        base,
+        merged,
+        model.settings,
+        model.clock,
+        model.cancelled);
   }
 
   /**
@@ -164,17 +171,19 @@ final class Model implements Closeable {
   }
 
   private NetworkSlot openOnDemand(Part part) throws IOException {
-    OwnedResources both = new OwnedResources();
+    Weights own = source.open(part, elementType);
     try {
-      Weights own = both.add(source.open(part, elementType));
       TensorSource base =
           own.inSessionType(settings.cache(), ProgressListener.NONE, new CancellationToken());
-      NetworkSlot slot =
-          both.add(new NetworkSlot(own.graph(), base, Optional.empty(), settings, clock));
-      opened.add(both);
-      return slot;
+      return opened.add(
+          new NetworkSlot(
+              own, part, own.graph(), base, Optional.empty(), settings, clock, cancelled));
     } catch (Throwable e) {
-      both.closeAfter(e);
+      try {
+        own.close();
+      } catch (IOException suppressed) {
+        e.addSuppressed(suppressed);
+      }
       throw e;
     }
   }

@@ -3,6 +3,7 @@ package io.github.urae.pipeline;
 import io.github.urae.graph.NetworkGraph;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.safetensors.TensorSource;
+import io.github.urae.session.BlockwiseNetwork;
 import io.github.urae.session.LoadedNetwork;
 import io.github.urae.session.NetworkSession;
 import io.github.urae.session.RuntimeClock;
@@ -24,7 +25,8 @@ final class NetworkSlot implements Closeable {
 
   private static final Logger LOG = LoggerFactory.getLogger(NetworkSlot.class);
 
-  private final Shared.Lease<Model> model;
+  private final Closeable baseHold;
+  private final Part part;
   private final NetworkGraph graph;
   private final TensorSource base;
   private final Optional<TensorSource> merged;
@@ -38,19 +40,21 @@ final class NetworkSlot implements Closeable {
   /**
    * Fills a slot.
    *
-   * @param model holds the base weights; owned by the slot
+   * @param baseHold keeps the base weights open; owned by the slot
    * @param base weights in the session's element type
    * @param merged those that adapters changed, in the same type; owned by the slot
    */
   NetworkSlot(
-      Shared.Lease<Model> model,
+      Closeable baseHold,
+      Part part,
       NetworkGraph graph,
       TensorSource base,
       Optional<TensorSource> merged,
       PipelineSettings settings,
       RuntimeClock clock,
       CancelledRuns cancelled) {
-    this.model = model;
+    this.baseHold = baseHold;
+    this.part = part;
     this.graph = graph;
     this.base = base;
     this.merged = merged;
@@ -75,7 +79,9 @@ final class NetworkSlot implements Closeable {
         overrides.put(name, merged.get().tensor(name));
       }
     }
-    return NetworkSession.open(graph, base, overrides, settings.sessions(), clock);
+    return settings.residency() == Residency.BLOCK && part.hasBlocks()
+        ? new BlockwiseNetwork(graph, base, overrides, settings.sessions(), clock)
+        : NetworkSession.open(graph, base, overrides, settings.sessions(), clock);
   }
 
   private synchronized void release() {
@@ -104,7 +110,7 @@ final class NetworkSlot implements Closeable {
 
   private void releaseAll() throws IOException {
     OwnedResources owned = new OwnedResources();
-    owned.add(model);
+    owned.add(baseHold);
     merged.ifPresent(owned::add);
     owned.add((AutoCloseable) this::closeNetwork);
     owned.close();

@@ -31,4 +31,9 @@ enum Part {
   boolean onDemand() {
     return this == VAE_ENCODER;
   }
+
+  /** Tells whether the network is large enough to be run block by block. */
+  boolean hasBlocks() {
+    return this == T5 || this == TRANSFORMER;
+  }
 }

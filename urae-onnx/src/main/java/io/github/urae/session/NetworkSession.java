@@ -257,6 +257,17 @@ public final class NetworkSession implements LoadedNetwork {
     }
   }
 
+  /** Runs on the calling thread, from and to native memory; the caller closes the result. */
+  OrtSession.Result runNative(Map<String, OnnxTensor> bound, CancellationToken stop)
+      throws OrtException {
+    OrtSession open = begin();
+    try {
+      return call(open, bound, stop);
+    } finally {
+      end();
+    }
+  }
+
   private synchronized OrtSession begin() {
     if (session == null) {
       throw new IllegalStateException("the session of the " + graph.name() + " is closed");

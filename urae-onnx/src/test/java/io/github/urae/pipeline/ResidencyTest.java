@@ -1,10 +1,20 @@
 package io.github.urae.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.urae.CancellationToken;
+import io.github.urae.GenerationCancelledException;
+import io.github.urae.ProgressListener;
+import io.github.urae.StepProgress;
 import io.github.urae.TestData;
 import io.github.urae.flux.GenerationRequest;
+import io.github.urae.graph.GraphSegments;
+import io.github.urae.graph.NetworkGraph;
+import io.github.urae.graph.TransformerGraph;
+import io.github.urae.graph.VaeDecoderGraph;
 import io.github.urae.session.Device;
+import io.github.urae.tensor.ElementType;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -64,6 +74,49 @@ class ResidencyTest {
           assertThat(later.network() == first.network()).isEqualTo(residency == Residency.ALL);
         }
       }
+    }
+  }
+
+  @Test
+  void everyBlockIsASegment() throws IOException {
+    FluxCheckpoint checkpoint = FluxCheckpoint.open(TestData.demo().checkpoint());
+    NetworkGraph whole = TransformerGraph.build(checkpoint.transformer(), ElementType.F32);
+    List<NetworkGraph> segments = GraphSegments.cut(whole);
+    assertThat(segments).hasSize(2 + 4);
+    List<String> weights = new ArrayList<>();
+    segments.forEach(segment -> weights.addAll(segment.weights().keySet()));
+    assertThat(weights).containsExactlyInAnyOrderElementsOf(whole.weights().keySet());
+    assertThat(segments.get(0).weights()).containsKey("x_embedder.weight");
+    assertThat(segments.get(5).weights()).containsKey("proj_out.weight");
+    assertThat(GraphSegments.cut(VaeDecoderGraph.build(checkpoint.vae()))).hasSize(1);
+  }
+
+  @Test
+  void cancelledBlocksLeaveThePipelineAsItWas() throws IOException {
+    GenerationRequest.Builder request =
+        GenerationRequest.builder("a star").size(256, 256).steps(3).seed(3);
+    try (FluxPipeline pipeline = open(Residency.BLOCK)) {
+      float[] before = pipeline.generate(request.build()).get(0).latents().toFloats();
+      CancellationToken token = new CancellationToken();
+      ProgressListener cancelling =
+          new ProgressListener() {
+            @Override
+            public void onStep(StepProgress step) {
+              // In the middle of the next step.
+              Thread later = new Thread(token::cancel);
+              later.start();
+            }
+          };
+      GenerationRequest cancelled =
+          GenerationRequest.builder("a star")
+              .size(256, 256)
+              .steps(1000)
+              .listener(cancelling)
+              .cancellation(token)
+              .build();
+      assertThatThrownBy(() -> pipeline.generate(cancelled))
+          .isInstanceOf(GenerationCancelledException.class);
+      assertThat(pipeline.generate(request.build()).get(0).latents().toFloats()).isEqualTo(before);
     }
   }
 }
