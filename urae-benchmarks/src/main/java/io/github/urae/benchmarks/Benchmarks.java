@@ -19,6 +19,7 @@ public final class Benchmarks {
               "decoder-memory", DecoderMemory::main,
               "exported", ExportedStep::main,
               "jmh", org.openjdk.jmh.Main::main,
+              "merge-memory", MergeMemory::main,
               "overhead", PipelineOverhead::main,
               "preview-factors", PreviewFactors::main,
               "slice", TrueWidthStep::main,

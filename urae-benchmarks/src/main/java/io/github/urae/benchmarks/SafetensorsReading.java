@@ -1,8 +1,6 @@
 package io.github.urae.benchmarks;
 
 import io.github.urae.flux.TorchGenerator;
-import io.github.urae.graph.TransformerConfig;
-import io.github.urae.graph.TransformerGraph;
 import io.github.urae.safetensors.SafetensorsFile;
 import io.github.urae.safetensors.SafetensorsWriter;
 import io.github.urae.tensor.ElementType;
@@ -13,7 +11,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -44,9 +41,6 @@ public class SafetensorsReading {
   @State(Scope.Benchmark)
   public static class WholeTransformer {
 
-    private static final TransformerConfig DEV =
-        new TransformerConfig(19, 38, 24, 128, List.of(16, 56, 56), 4096, 768, true);
-
     private Path file;
 
     /**
@@ -56,7 +50,7 @@ public class SafetensorsReading {
      */
     @Setup(Level.Trial)
     public void write() throws IOException {
-      Map<String, Shape> weights = TransformerGraph.build(DEV, ElementType.BF16).weights();
+      Map<String, Shape> weights = FluxDev.weights();
       file = Files.createTempFile("urae-header", ".safetensors");
       SparseSafetensors.write(file, ElementType.BF16, weights);
       if (new SafetensorsReading().open(this) != weights.size()) {
