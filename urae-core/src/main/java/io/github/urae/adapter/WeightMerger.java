@@ -12,6 +12,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * Computes the weights of one network after an {@link AdapterChain}: {@code W' = W + sum of scale_i
@@ -32,6 +33,9 @@ public final class WeightMerger {
   private final Network network;
   private final TensorSource base;
   private final Path cacheFolder;
+
+  /** A piece's memory, kept for the next weight: the system takes longer to hand out new pages. */
+  private final AtomicReference<ByteBuffer> spare = new AtomicReference<>();
 
   /** Takes the result piece by piece. */
   @FunctionalInterface
@@ -179,7 +183,10 @@ public final class WeightMerger {
     long toBytes = type.byteSize(columns);
     int pieceRows = (int) Math.max(1, PIECE_BYTES / Math.max(fromBytes, toBytes));
     ByteBuffer source = base.tensor(name).data();
-    ByteBuffer target = direct(pieceRows * toBytes);
+    ByteBuffer target = spare.getAndSet(null);
+    if (target == null || target.capacity() < pieceRows * toBytes) {
+      target = direct(pieceRows * toBytes);
+    }
     for (long row = 0; row < rows; row += pieceRows) {
       int count = (int) Math.min(pieceRows, rows - row);
       ByteBuffer piece = source.slice((int) (row * fromBytes), (int) (count * fromBytes));
@@ -194,6 +201,7 @@ public final class WeightMerger {
       sink.accept(target);
       reporter.advance(count * toBytes);
     }
+    spare.set(target);
   }
 
   private static void write(float[] weight, ElementType type, Sink sink, TaskReporter reporter)
