@@ -36,8 +36,7 @@ final class WeightCheck {
               + name
               + "' "
               + expected
-              + ", which is missing"
-              + hint(source));
+              + ", which is missing");
     }
     if (!found.shape().equals(expected)) {
       throw new ModelException(
@@ -58,14 +57,6 @@ final class WeightCheck {
               + found.type()
               + "; quantised checkpoints are not supported");
     }
-  }
-
-  private static String hint(TensorSource source) {
-    if (source.tensors().keySet().stream().anyMatch(n -> n.contains("double_blocks.0.img_attn"))) {
-      return "; the file uses Black Forest Labs' own names: use the folder in diffusers layout"
-          + " (transformer/, vae/, ...) of the same model";
-    }
-    return "";
   }
 
   /**
