@@ -26,7 +26,7 @@ final class CheckpointWeights {
     for (Network network : Network.values()) {
       Path folder = model.resolve(network.folder());
       if (Files.isDirectory(folder)) {
-        weights.put(network, opened.add(Safetensors.open(folder)));
+        weights.put(network, opened.add(Safetensors.openByParameters(folder)));
       }
     }
     if (!weights.containsKey(Network.TRANSFORMER)) {

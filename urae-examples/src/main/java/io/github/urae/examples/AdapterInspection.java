@@ -9,13 +9,12 @@ import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.Network;
 import io.github.urae.internal.OwnedResources;
+import io.github.urae.pipeline.AdaptableWeights;
 import io.github.urae.pipeline.FluxCheckpoint;
-import io.github.urae.safetensors.Safetensors;
 import io.github.urae.safetensors.SafetensorsFile;
 import io.github.urae.safetensors.TensorSource;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -88,11 +87,7 @@ final class AdapterInspection {
     findings.put("model", checkpoint.name());
     OwnedResources opened = new OwnedResources();
     try {
-      Map<Network, TensorSource> weights = new EnumMap<>(Network.class);
-      for (Network network : Network.values()) {
-        Path folder = checkpoint.folder().resolve(network.folder());
-        weights.put(network, opened.add(Safetensors.open(folder)));
-      }
+      Map<Network, TensorSource> weights = opened.add(AdaptableWeights.open(model)).byNetwork();
       // Everything is let pass, so that all of it is listed.
       List<AdapterSpec> chain = List.of(new AdapterSpec(path, 1));
       AdapterChain matched =

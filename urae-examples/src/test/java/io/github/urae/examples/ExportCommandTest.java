@@ -80,6 +80,12 @@ class ExportCommandTest {
     assertThat(transformer.get("parameters").asText()).isEqualTo("140 of 140 recovered");
     assertThat(transformer.get("patterns").get("attention").asText()).isEqualTo("6 of 6");
     assertThat(transformer.get("runs").asText()).startsWith("rewritten");
+
+    out.getBuffer().setLength(0);
+    assertThat(run("inspect", "demo:4k", "--model", export, "--json")).isZero();
+    json = new ObjectMapper().readTree(out.toString());
+    assertThat(json.get("weights changed").get("transformer").asInt()).isEqualTo(20);
+    assertThat(json.get("would not apply")).isEmpty();
   }
 
   @Test

@@ -6,6 +6,7 @@ import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.TestData;
 import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.adapter.Network;
 import io.github.urae.cache.WeightCache;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.LatentGrid;
@@ -23,14 +24,17 @@ import io.github.urae.tensor.Tensor;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -85,6 +89,34 @@ class OtherSourcesTest {
     double difference = TestData.relativeDifference(expected, actual);
     System.out.printf("%-58s %.2e (allowed %.0e)%n", what, difference, tolerance);
     assertThat(difference).as(what).isLessThan(tolerance);
+  }
+
+  @Test
+  void aSingleFileMayLieInTheFolderOfTheTransformer(@TempDir Path parent) throws IOException {
+    CheckpointCopy copy = CheckpointCopy.in(parent);
+    try (Stream<Path> files = Files.list(copy.file("transformer"))) {
+      for (Path file : files.filter(f -> !f.endsWith("config.json")).toList()) {
+        Files.delete(file);
+      }
+    }
+    OriginalNames.write(
+        TestData.demo().checkpoint().resolve("transformer"),
+        copy.file("transformer/flux1-dev.safetensors"));
+    GoldenCase golden = GoldenCase.named("standard-guidance-1");
+    try (FluxPipeline pipeline =
+        FluxPipeline.builder()
+            .model(copy.folder())
+            .device(Device.cpu())
+            .cacheFolder(TestData.CACHE)
+            .build()) {
+      BufferedImage drawn = pipeline.generate(golden.request().build()).get(0).toBufferedImage();
+      assertThat(GoldenCase.largestDifference(golden.pictures().get(0), drawn))
+          .isLessThanOrEqualTo(1);
+    }
+    try (AdaptableWeights weights = AdaptableWeights.open(copy.folder())) {
+      assertThat(weights.byNetwork().get(Network.TRANSFORMER).tensors())
+          .containsKey("single_transformer_blocks.3.attn.to_v.weight");
+    }
   }
 
   @ParameterizedTest
