@@ -15,17 +15,26 @@ public final class Benchmarks {
 
   private static final Map<String, Program> PROGRAMS =
       new TreeMap<>(
-          Map.of(
-              "decoder-memory", DecoderMemory::main,
-              "exported", ExportedStep::main,
-              "jmh", org.openjdk.jmh.Main::main,
-              "merge-memory", MergeMemory::main,
-              "overhead", PipelineOverhead::main,
-              "preview-factors", PreviewFactors::main,
-              "slice", TrueWidthStep::main,
-              "ultra", UltraResolution::main));
+          Map.ofEntries(
+              named("checkpoint", SyntheticCheckpoint::main),
+              named("decoder-memory", DecoderMemory::main),
+              named("exported", ExportedStep::main),
+              named("golden", GoldenVelocity::main),
+              named("jmh", org.openjdk.jmh.Main::main),
+              named("merge-memory", MergeMemory::main),
+              named("overhead", PipelineOverhead::main),
+              named("peers", Peers::main),
+              named("preview-factors", PreviewFactors::main),
+              named("quick", Quick::main),
+              named("step", StepProfile::main),
+              named("ultra", UltraResolution::main),
+              named("whole", WholeStep::main)));
 
   private Benchmarks() {}
+
+  private static Map.Entry<String, Program> named(String name, Program program) {
+    return Map.entry(name, program);
+  }
 
   /**
    * Runs a benchmark.

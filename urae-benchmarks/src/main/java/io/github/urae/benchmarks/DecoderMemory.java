@@ -46,7 +46,7 @@ public final class DecoderMemory {
     NetworkGraph graph = VaeDecoderGraph.build(config);
     Path file = Files.createTempFile("urae-decoder", ".safetensors");
     try {
-      TrueWidthStep.write(graph, file);
+      new SyntheticWeights(1).write(file, graph);
       try (SafetensorsFile weights = SafetensorsFile.open(file);
           NetworkSession session =
               NetworkSession.open(

@@ -43,6 +43,10 @@ public final class NetworkSession implements LoadedNetwork {
   private final OrtEnvironment environment;
   private final OwnedResources resources = new OwnedResources();
   private final RuntimeClock clock;
+
+  /** Null on the processor. */
+  private PlacementCheck placement;
+
   private OrtSession session;
   private int running;
 
@@ -123,6 +127,9 @@ public final class NetworkSession implements LoadedNetwork {
     try (OrtSession.SessionOptions options = OnnxEngine.options(settings)) {
       options.addConfigEntry(
           "session.model_external_initializers_file_folder_path", folder.toString());
+      if (device instanceof Device.Cuda) {
+        placement = resources.add(PlacementCheck.start(graph.name(), options));
+      }
       Map<String, Tensor> given = new HashMap<>(overrides);
       for (String name : graph.weights().keySet()) {
         if (!given.containsKey(name) && weights.layout(name) == TensorLayout.SCATTERED) {
@@ -250,6 +257,9 @@ public final class NetworkSession implements LoadedNetwork {
         long start = System.nanoTime();
         OrtSession.Result result = open.run(bound, options);
         clock.add(System.nanoTime() - start);
+        if (placement != null) {
+          placement.afterRun(open);
+        }
         return result;
       } finally {
         registration.close();

@@ -3,10 +3,8 @@ package io.github.urae.session;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtLoggingLevel;
-import ai.onnxruntime.OrtProvider;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.OrtSession.SessionOptions;
-import ai.onnxruntime.providers.OrtCUDAProviderOptions;
 import io.github.urae.InferenceException;
 import java.util.OptionalInt;
 import org.slf4j.Logger;
@@ -37,14 +35,14 @@ final class OnnxEngine {
       return device;
     }
     environment();
-    if (!OrtEnvironment.getAvailableProviders().contains(OrtProvider.CUDA)) {
+    if (!CudaProvider.isBuiltIn()) {
       return Device.cpu();
     }
     Device cuda = Device.cuda(0);
     try (SessionOptions options = options(new SessionSettings(cuda, OptionalInt.empty(), false))) {
       LOG.debug("CUDA can be used: {}", options);
       return cuda;
-    } catch (OrtException e) {
+    } catch (OrtException | InferenceException e) {
       LOG.info("CUDA cannot be used, so the CPU is: {}", e.getMessage());
       return Device.cpu();
     }
@@ -67,22 +65,12 @@ final class OnnxEngine {
         options.setIntraOpNumThreads(settings.threads().getAsInt());
       }
       if (settings.device() instanceof Device.Cuda cuda) {
-        addCuda(options, cuda);
+        CudaProvider.addTo(options, cuda);
       }
       return options;
     } catch (OrtException | RuntimeException | Error e) {
       options.close();
       throw e;
-    }
-  }
-
-  private static void addCuda(SessionOptions options, Device.Cuda cuda) throws OrtException {
-    try (OrtCUDAProviderOptions provider = new OrtCUDAProviderOptions(cuda.index())) {
-      provider.add("arena_extend_strategy", "kSameAsRequested");
-      provider.add("cudnn_conv_algo_search", "HEURISTIC");
-      // The float32 parts (rotary positions, the autoencoder) are float32 for a reason.
-      provider.add("use_tf32", "0");
-      options.addCUDA(provider);
     }
   }
 

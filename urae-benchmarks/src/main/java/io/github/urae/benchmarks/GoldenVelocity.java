@@ -1,0 +1,111 @@
+package io.github.urae.benchmarks;
+
+import io.github.urae.CancellationToken;
+import io.github.urae.ProgressListener;
+import io.github.urae.cache.WeightCache;
+import io.github.urae.config.JsonConfig;
+import io.github.urae.demo.DemoModel;
+import io.github.urae.flux.LatentGrid;
+import io.github.urae.flux.RotaryTables;
+import io.github.urae.graph.NetworkGraph;
+import io.github.urae.graph.TransformerConfig;
+import io.github.urae.graph.TransformerGraph;
+import io.github.urae.safetensors.SafetensorsFile;
+import io.github.urae.session.Device;
+import io.github.urae.session.NetworkSession;
+import io.github.urae.session.SessionSettings;
+import io.github.urae.session.Weights;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Tensor;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.OptionalInt;
+
+/**
+ * The bundled checkpoint's first velocity on a device, in float32 and where the device has it in
+ * bfloat16, against the reference implementation's recorded one.
+ */
+public final class GoldenVelocity {
+
+  private static final String USAGE =
+      "usage: ./benchmark golden CASE.safetensors [--size N] [--device cpu|cuda[:N]]\n";
+
+  /** Of the case {@code standard-128}; schedules begin at sigma 1. */
+  private static final float SIGMA = 1;
+
+  private static final float GUIDANCE = 3.5f;
+
+  private GoldenVelocity() {}
+
+  /**
+   * Prints the largest differences.
+   *
+   * @param arguments a recorded case, and options
+   * @throws IOException if a file cannot be read
+   */
+  public static void main(String[] arguments) throws IOException {
+    Arguments parsed = Arguments.parse(arguments, USAGE);
+    Path recorded = Path.of(parsed.only());
+    int size = parsed.number("size", 128);
+    Device device = Device.parse(parsed.option("device", "cpu")).resolve();
+    parsed.finish();
+    boolean gpu = device instanceof Device.Cuda;
+    try (TemporaryFolder folder = TemporaryFolder.create();
+        SafetensorsFile golden = SafetensorsFile.open(recorded)) {
+      for (ElementType type :
+          gpu ? List.of(ElementType.F32, ElementType.BF16) : List.of(ElementType.F32)) {
+        float[] velocity =
+            velocity(folder.path(), golden, new LatentGrid(size, size), type, device);
+        System.out.printf(
+            Locale.ROOT,
+            "%s on %s: the first velocity differs by %.1e of its largest value%n",
+            type,
+            device,
+            Peers.difference(velocity, golden.tensor("first_velocity").toFloats()));
+      }
+    }
+  }
+
+  private static float[] velocity(
+      Path cache, SafetensorsFile golden, LatentGrid grid, ElementType type, Device device)
+      throws IOException {
+    Path folder = DemoModel.unpackInto(cache).checkpoint().resolve("transformer");
+    TransformerConfig config =
+        TransformerConfig.from(JsonConfig.read(folder.resolve("config.json")));
+    NetworkGraph graph = TransformerGraph.build(config, type);
+    SessionSettings settings = new SessionSettings(device, OptionalInt.empty(), false);
+    WeightCache converted = new WeightCache(cache, WeightCache.DEFAULT_MAX_BYTES);
+    try (Weights weights = Weights.open(graph, folder);
+        NetworkSession session =
+            NetworkSession.open(
+                graph,
+                weights.inSessionType(converted, ProgressListener.NONE, new CancellationToken()),
+                Map.of(),
+                settings)) {
+      return session.run(inputs(golden, grid, config), new CancellationToken());
+    }
+  }
+
+  private static Map<String, Tensor> inputs(
+      SafetensorsFile golden, LatentGrid grid, TransformerConfig config) throws IOException {
+    Map<String, Tensor> inputs = new HashMap<>();
+    inputs.put("hidden_states", golden.tensor("noise"));
+    inputs.put("encoder_hidden_states", golden.tensor("sequence"));
+    inputs.put("pooled_projections", golden.tensor("pooled"));
+    inputs.put("timestep", Tensor.ofFloats(new float[] {SIGMA}, 1));
+    inputs.put("guidance", Tensor.ofFloats(new float[] {GUIDANCE}, 1));
+    int text = Math.toIntExact(golden.tensor("sequence").shape().dimension(1));
+    int[] axes = config.rotaryAxes().stream().mapToInt(Integer::intValue).toArray();
+    RotaryTables tables = RotaryTables.of(axes, text, grid, 1, 1);
+    for (String side : List.of("query", "key")) {
+      long rows = text + grid.tokens();
+      inputs.put(side + "_cos", Tensor.ofFloats(tables.cos(), rows, config.headDim() / 2));
+      inputs.put(side + "_sin", Tensor.ofFloats(tables.sin(), rows, config.headDim() / 2));
+    }
+    return inputs;
+  }
+}
