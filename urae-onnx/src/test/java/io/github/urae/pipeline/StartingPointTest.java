@@ -12,6 +12,7 @@ import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.LatentGrid;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.TrueGuidance;
+import io.github.urae.graph.VaeConfig;
 import io.github.urae.image.RgbImage;
 import io.github.urae.session.Device;
 import io.github.urae.tensor.Tensor;
@@ -189,5 +190,48 @@ class StartingPointTest {
     assertThat(steps.get(3).remaining()).isZero();
     assertThat(steps.get(2).sigma()).isLessThan(1);
     assertThat(steps.get(3).nextSigma()).isZero();
+  }
+
+  @Test
+  void theLastPreviewIsThePictureInSmall() {
+    List<RgbImage> previews = new ArrayList<>();
+    ProgressListener listener =
+        new ProgressListener() {
+          @Override
+          public void onStep(StepProgress step) {
+            previews.add(step.previews().get(0));
+          }
+        };
+    RgbImage picture =
+        draw(small().size(128, 128).steps(8).seed(0).listener(listener)).toRgbImage();
+    RgbImage small = picture.resized(16, 16);
+    double last = meanDifference(small, previews.get(7));
+    System.out.printf("preview: %.1f of 255 in the mean%n", last);
+    assertThat(last).isLessThan(16);
+    assertThat(meanDifference(small, previews.get(0))).isGreaterThan(last);
+  }
+
+  private static double meanDifference(RgbImage a, RgbImage b) {
+    double sum = 0;
+    for (int i = 0; i < a.width() * a.height(); i++) {
+      for (int shift = 0; shift < 24; shift += 8) {
+        int x = i % a.width();
+        int y = i / a.width();
+        sum += Math.abs((a.pixel(x, y) >> shift & 0xFF) - (b.pixel(x, y) >> shift & 0xFF));
+      }
+    }
+    return sum / (3.0 * a.width() * a.height());
+  }
+
+  @Test
+  void previewsAreForAutoencodersThatAreKnown() {
+    VaeConfig known = new VaeConfig(List.of(128, 256, 512, 512), 2, 32, 1024, 0.3611, 0.1159);
+    VaeConfig other = new VaeConfig(List.of(128, 256, 512, 512), 2, 32, 1024, 0.18215, 0);
+    assertThat(LatentPreview.of(known)).isPresent();
+    assertThat(LatentPreview.of(other)).isEmpty();
+    RgbImage grey =
+        LatentPreview.of(known).orElseThrow().preview(new LatentGrid(16, 16), new float[64]);
+    assertThat(grey)
+        .isEqualTo(RgbImage.of(2, 2, new int[] {0x808080, 0x808080, 0x808080, 0x808080}));
   }
 }
