@@ -16,7 +16,7 @@ import java.util.OptionalInt;
 public record CoarseToFine(double strength, OptionalInt draftSteps) {
 
   /** Share of the schedule that runs at full size unless told otherwise. */
-  public static final double DEFAULT_STRENGTH = 0.4;
+  public static final double DEFAULT_STRENGTH = 0.2;
 
   /**
    * Checks the ranges.

@@ -170,7 +170,7 @@ final class GenerateCommand implements Callable<Integer> {
       paramLabel = "F",
       description =
           "How much of the schedule runs after --image (default: 0.6) or --coarse-to-fine (default:"
-              + " 0.4), above 0, at most 1.")
+              + " 0.2), above 0, at most 1.")
   Double strength;
 
   @ArgGroup(exclusive = false)

@@ -167,7 +167,7 @@ class UraeCommandTest {
     assertThat(run("inspect", file, "--json")).isZero();
     settings = new ObjectMapper().readTree(lastJson()).get("settings");
     assertThat(settings.get("start").textValue()).isEqualTo("draft of 128x128 in 3 steps");
-    assertThat(settings.get("steps_run").textValue()).isEqualTo("2");
+    assertThat(settings.get("steps_run").textValue()).isEqualTo("1");
     assertThat(settings.get("vae").textValue()).isEqualTo("tiles");
     assertThat(settings.get("negative_prompt").textValue()).isEqualTo("a ring");
     assertThat(settings.get("true_cfg").textValue()).isEqualTo("2.0");
