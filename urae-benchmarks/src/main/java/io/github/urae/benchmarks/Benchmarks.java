@@ -16,6 +16,7 @@ public final class Benchmarks {
   private static final Map<String, Program> PROGRAMS =
       new TreeMap<>(
           Map.ofEntries(
+              named("cancel", Cancelling::main),
               named("checkpoint", SyntheticCheckpoint::main),
               named("decoder-memory", DecoderMemory::main),
               named("exported", ExportedStep::main),
@@ -24,6 +25,7 @@ public final class Benchmarks {
               named("merge-memory", MergeMemory::main),
               named("overhead", PipelineOverhead::main),
               named("peers", Peers::main),
+              named("plan", PlannedMemory::main),
               named("preview-factors", PreviewFactors::main),
               named("quick", Quick::main),
               named("step", StepProfile::main),

@@ -1,6 +1,7 @@
 package io.github.urae.examples;
 
 import io.github.urae.FileFormatException;
+import io.github.urae.InvalidRequestException;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.flux.CoarseToFine;
 import io.github.urae.flux.GenerationRequest;
@@ -10,18 +11,22 @@ import io.github.urae.flux.TrueGuidance;
 import io.github.urae.flux.VaeTiling;
 import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.pipeline.GeneratedImage;
+import io.github.urae.pipeline.GenerationPlan;
 import io.github.urae.pipeline.GenerationSettings;
 import io.github.urae.pipeline.Residency;
 import io.github.urae.safetensors.SafetensorsFile;
 import io.github.urae.safetensors.SafetensorsWriter;
 import io.github.urae.tensor.Tensor;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -64,6 +69,16 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Mixin MatchingOptions matching;
   @Mixin TransformerOption transformer;
+
+  @Option(
+      names = "--memory-limit",
+      paramLabel = "SIZE",
+      converter = SizeConverter.class,
+      description = "Refuse what is expected to take more memory, as in 6G or 800M.")
+  Long memoryLimit;
+
+  @Option(names = "--plan", description = "Print tokens, work and memory by stage; draw nothing.")
+  boolean planOnly;
 
   @Option(
       names = "--residency",
@@ -234,6 +249,9 @@ final class GenerateCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(), "--strength: expected --image or --coarse-to-fine beside it");
     }
+    if (planOnly) {
+      return printPlan();
+    }
     OutputFile.checkWritable(output);
     if (latentsOut != null) {
       OutputFile.checkWritable(latentsOut);
@@ -248,6 +266,48 @@ final class GenerateCommand implements Callable<Integer> {
     return 0;
   }
 
+  private int printPlan() throws IOException {
+    GenerationPlan plan;
+    try (Progress progress = verbosity.progress();
+        FluxPipeline pipeline = pipeline().listener(progress).build()) {
+      plan = pipeline.plan(request(progress));
+    }
+    PrintWriter out = spec.commandLine().getOut();
+    out.printf(
+        Locale.ROOT,
+        "%dx%d, %d steps: %d text and %d image tokens, autoencoder %s%n",
+        plan.width(),
+        plan.height(),
+        plan.steps(),
+        plan.textTokens(),
+        plan.imageTokens(),
+        plan.tiled() ? "in tiles" : "as a whole");
+    for (GenerationPlan.Stage stage : plan.stages()) {
+      out.printf(
+          Locale.ROOT,
+          "%-16s %10.3f TFLOP %8d MB%n",
+          stage.name(),
+          stage.flops() / 1e12,
+          stage.peakBytes() >> 20);
+    }
+    out.printf(
+        Locale.ROOT,
+        "%-16s %10.3f TFLOP %8d MB at once%n",
+        "all",
+        plan.flops() / 1e12,
+        plan.peakBytes() >> 20);
+    out.flush();
+    if (memoryLimit != null && plan.peakBytes() > memoryLimit) {
+      throw new InvalidRequestException(
+          "the plan takes "
+              + (plan.peakBytes() >> 20)
+              + " MB, more than the memory limit of "
+              + (memoryLimit >> 20)
+              + " MB");
+    }
+    return 0;
+  }
+
   private FluxPipeline.Builder pipeline() throws IOException {
     FluxPipeline.Builder builder =
         model
@@ -257,6 +317,9 @@ final class GenerateCommand implements Callable<Integer> {
             .allowBareMinorComponents(matching.allowBareMinorComponents);
     if (transformer.file != null) {
       builder.transformer(transformer.file);
+    }
+    if (memoryLimit != null) {
+      builder.memoryLimit(memoryLimit);
     }
     for (String text : adapters) {
       AdapterSpec adapter = model.adapter(text);
@@ -372,6 +435,20 @@ final class GenerateCommand implements Callable<Integer> {
     }
     return Tensor.ofFloats(
         all, pictures.size(), first.shape().dimension(1), first.shape().dimension(2));
+  }
+
+  /** Reads a number of bytes with an optional unit. */
+  static final class SizeConverter implements ITypeConverter<Long> {
+    @Override
+    public Long convert(String value) {
+      Matcher size = Pattern.compile("(\\d{1,9})([KMGT]?)").matcher(value.toUpperCase(Locale.ROOT));
+      if (!size.matches() || Long.parseLong(size.group(1)) == 0) {
+        throw new TypeConversionException(
+            "expected a positive number and K, M, G or T, found '" + value + "'");
+      }
+      int unit = size.group(2).isEmpty() ? 0 : 1 + "KMGT".indexOf(size.group(2));
+      return Long.parseLong(size.group(1)) << (10 * unit);
+    }
   }
 
   /** Reads a residency. */

@@ -186,6 +186,8 @@ class UraeCommandTest {
         "generate a --steps x",
         "generate a --device gpu",
         "generate a --profile mega",
+        "generate a --memory-limit much",
+        "generate a --memory-limit 0",
         "generate a --strength 0.5",
         "generate a --negative-prompt b",
         "generate a --true-cfg 2",
@@ -206,6 +208,7 @@ class UraeCommandTest {
     "--guidance=NaN, guidance: expected a finite number",
     "--images=0, images per prompt",
     "--max-sequence-length=65, 1 to 64 tokens",
+    "--memory-limit=1K, more than the memory limit",
     "--model=/nonexistent/model, /nonexistent/model",
     "--image=/nonexistent/file, /nonexistent/file: no such file",
     "--image=/proc/version, expected a picture",
@@ -223,6 +226,16 @@ class UraeCommandTest {
             : new String[] {"a", "--output", file, argument};
     assertThat(generate(arguments)).isEqualTo(1);
     assertThat(err.toString().strip()).startsWith("urae: ").contains(message).hasLineCount(1);
+    assertThat(filesInFolder()).isEmpty();
+  }
+
+  @Test
+  void plansWithoutDrawing() throws IOException {
+    assertThat(generate("a", "--plan", "--width=512", "--output", folder + "/a.png")).isZero();
+    assertThat(out.toString())
+        .contains("512x48, 1 steps: 64 text and 96 image tokens, autoencoder as a whole")
+        .contains("transformer ")
+        .contains("MB at once");
     assertThat(filesInFolder()).isEmpty();
   }
 

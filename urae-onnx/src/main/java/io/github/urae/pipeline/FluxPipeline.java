@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 
 /**
  * FLUX.1 text to image.
@@ -96,6 +97,7 @@ public final class FluxPipeline implements Closeable {
   public List<GeneratedImage> generate(GenerationRequest request) {
     try (Shared.Lease<Networks> lease = lease()) {
       Generation generation = new Generation(lease.get(), request);
+      generation.checkMemory();
       lease.get().awaitCancelledRuns(request.cancellation());
       return generation.run();
     } catch (IOException e) {
@@ -122,6 +124,36 @@ public final class FluxPipeline implements Closeable {
       CancellationToken cancellation = new CancellationToken();
       open.awaitCancelledRuns(cancellation);
       return open.encoders().encode(prompts, prompts, tokens, cancellation);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * Works out what a picture will take, before anything runs.
+   *
+   * @param width pixels, a positive multiple of 16
+   * @param height pixels, a positive multiple of 16
+   * @param steps denoising steps, at least 1
+   * @return tokens, floating-point operations and memory by stage
+   * @throws InvalidRequestException if the size is not possible
+   * @throws IllegalStateException if this pipeline is closed
+   */
+  public GenerationPlan plan(int width, int height, int steps) {
+    return plan(GenerationRequest.builder("").size(width, height).steps(steps).build());
+  }
+
+  /**
+   * Works out what a request will take, before anything runs; the memory limit is left aside.
+   *
+   * @param request what would be drawn
+   * @return tokens, floating-point operations and memory by stage
+   * @throws InvalidRequestException if the request does not fit the checkpoint
+   * @throws IllegalStateException if this pipeline is closed
+   */
+  public GenerationPlan plan(GenerationRequest request) {
+    try (Shared.Lease<Networks> lease = lease()) {
+      return new Generation(lease.get(), request).plan();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -290,6 +322,7 @@ public final class FluxPipeline implements Closeable {
     private boolean ignoreUnmatched;
     private boolean allowBareMinorComponents;
     private Residency residency = Residency.ALL;
+    private OptionalLong memoryLimit = OptionalLong.empty();
 
     private Builder() {}
 
@@ -364,6 +397,21 @@ public final class FluxPipeline implements Closeable {
      */
     public Builder allowBareMinorComponents(boolean value) {
       allowBareMinorComponents = value;
+      return this;
+    }
+
+    /**
+     * Refuses generations that are expected to take more memory, before they run, and lets the
+     * autoencoder work in tiles where it would. Counted is what {@link FluxPipeline#plan} counts.
+     *
+     * @param bytes positive
+     * @return this
+     */
+    public Builder memoryLimit(long bytes) {
+      if (bytes < 1) {
+        throw new IllegalArgumentException("expected a positive memory limit, got " + bytes);
+      }
+      memoryLimit = OptionalLong.of(bytes);
       return this;
     }
 
@@ -484,6 +532,7 @@ public final class FluxPipeline implements Closeable {
               new SessionSettings(device.resolve(), threads, prepacking),
               residency,
               new WeightCache(cacheFolder, cacheBytes),
+              memoryLimit,
               new AdapterOptions(ignoreUnmatched, allowBareMinorComponents));
       ModelSource source =
           transformer.isPresent()

@@ -11,6 +11,7 @@ import io.github.urae.flux.Schedule;
 import io.github.urae.flux.StartImage;
 import io.github.urae.flux.TorchGenerator;
 import io.github.urae.flux.TrueGuidance;
+import io.github.urae.flux.VaeTiling;
 import io.github.urae.image.RgbImage;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
@@ -18,6 +19,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -41,6 +43,7 @@ final class Generation {
   private final Optional<Pass> draft;
   private final Pass full;
   private final OptionalDouble guidance;
+  private final VaeTiling tiling;
 
   /**
    * One way through a schedule at one size.
@@ -88,6 +91,7 @@ final class Generation {
             ? OptionalDouble.of(request.guidance().orElse(DEFAULT_GUIDANCE))
             : OptionalDouble.empty();
     checkSize();
+    tiling = tiling();
     request.latents().ifPresent(this::checkLatents);
   }
 
@@ -154,6 +158,79 @@ final class Generation {
     }
   }
 
+  /** Left to itself, the autoencoder works in tiles where it would exceed the memory limit. */
+  private VaeTiling tiling() {
+    OptionalLong limit = networks.memoryLimit();
+    boolean tooMuch =
+        limit.isPresent()
+            && plan(grid, batchSize(), request.vaeTiling()).peakBytes() > limit.getAsLong();
+    return tooMuch && request.vaeTiling() == VaeTiling.AUTO ? VaeTiling.ON : request.vaeTiling();
+  }
+
+  /** Returns what this generation is expected to take. */
+  GenerationPlan plan() {
+    return plan(grid, batchSize(), tiling);
+  }
+
+  private int batchSize() {
+    return Math.min(request.batchSize(), images);
+  }
+
+  private GenerationPlan plan(LatentGrid size, int batch, VaeTiling vaeTiling) {
+    int passes = request.trueGuidance().isPresent() ? 2 : 1;
+    return networks
+        .planner()
+        .plan(size, textTokens, full.schedule().steps(), batch, images, passes, vaeTiling);
+  }
+
+  /** Refuses what would exceed the memory limit, and names what would not. */
+  void checkMemory() {
+    OptionalLong limit = networks.memoryLimit();
+    if (limit.isEmpty() || plan().peakBytes() <= limit.getAsLong()) {
+      return;
+    }
+    throw new InvalidRequestException(
+        grid.width()
+            + "x"
+            + grid.height()
+            + " pixels: the "
+            + plan().largest().name()
+            + " is expected to take "
+            + megabytes(plan().peakBytes())
+            + ", more than the memory limit of "
+            + megabytes(limit.getAsLong())
+            + "; "
+            + whatFits(limit.getAsLong()));
+  }
+
+  private String whatFits(long limit) {
+    if (plan(grid, batchSize(), VaeTiling.ON).peakBytes() <= limit) {
+      return "with VAE tiling on it fits";
+    }
+    if (plan(grid, 1, VaeTiling.ON).peakBytes() <= limit) {
+      return "with a batch size of 1 it fits";
+    }
+    for (int parts = 63; parts > 0; parts--) {
+      int width = grid.width() * parts / 64 / 16 * 16;
+      int height = grid.height() * parts / 64 / 16 * 16;
+      if (width > 0
+          && height > 0
+          && plan(new LatentGrid(width, height), 1, VaeTiling.ON).peakBytes() <= limit) {
+        return "a size of "
+            + width
+            + "x"
+            + height
+            + (images > 1 ? " in batches of 1" : "")
+            + " fits";
+      }
+    }
+    return "no size fits; raise the limit";
+  }
+
+  private static String megabytes(long bytes) {
+    return String.format(Locale.ROOT, "%d MB", bytes >> 20);
+  }
+
   private void checkLatents(Tensor latents) {
     Shape expected = Shape.of(images, grid.tokens(), LatentGrid.PACKED_CHANNELS);
     if (!latents.shape().equals(expected)) {
@@ -195,7 +272,7 @@ final class Generation {
       ImageDecoder decoder = new ImageDecoder(vae, checkpoint.vae());
       for (int i = 0; i < images; i++) {
         float[] own = part(grid, latents, i, 1);
-        int[] pixels = decoder.decode(grid, own, request.vaeTiling(), cancellation);
+        int[] pixels = decoder.decode(grid, own, tiling, cancellation);
         result.add(new GeneratedImage(grid, pixels, own, settings(i, seeds)));
       }
     }
@@ -254,7 +331,7 @@ final class Generation {
       ImageDecoder decoder = new ImageDecoder(vae, checkpoint.vae());
       for (int i = 0; i < images; i++) {
         float[] own = part(pass.grid(), latents, i, 1);
-        int[] pixels = decoder.decode(pass.grid(), own, request.vaeTiling(), cancellation);
+        int[] pixels = decoder.decode(pass.grid(), own, tiling, cancellation);
         drafts.add(RgbImage.of(pass.grid().width(), pass.grid().height(), pixels));
       }
     }
@@ -305,7 +382,7 @@ final class Generation {
       for (int i = 0; i < images; i++) {
         if (i < starts.size()) {
           RgbImage resized = starts.get(i).resized(grid.width(), grid.height());
-          encoded = encoder.encode(resized, request.vaeTiling(), cancellation);
+          encoded = encoder.encode(resized, tiling, cancellation);
         }
         float[] latents = encoder.sample(encoded, noise, oneForAll ? 0 : i * elements);
         System.arraycopy(latents, 0, all, i * elements, elements);
@@ -415,8 +492,7 @@ final class Generation {
         request
             .trueGuidance()
             .map(g -> new GenerationSettings.Negative(g.negativePrompt(prompt), g.scale())),
-        VaeMemory.decodesInTiles(
-            checkpoint.vae(), grid.latentHeight(), grid.latentWidth(), request.vaeTiling()),
+        VaeMemory.decodesInTiles(checkpoint.vae(), grid.latentHeight(), grid.latentWidth(), tiling),
         networks.adapters().stream().map(GenerationSettings.AdapterUse::of).toList(),
         networks.device().toString(),
         networks.elementType().toString());

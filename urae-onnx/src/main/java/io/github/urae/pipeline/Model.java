@@ -6,10 +6,13 @@ import io.github.urae.adapter.AdapterChain;
 import io.github.urae.adapter.MergedWeights;
 import io.github.urae.adapter.Network;
 import io.github.urae.cache.WeightCache;
+import io.github.urae.graph.GraphSegments;
+import io.github.urae.graph.NetworkGraph;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.safetensors.TensorSource;
 import io.github.urae.session.Device;
 import io.github.urae.session.RuntimeClock;
+import io.github.urae.session.SessionSettings;
 import io.github.urae.session.Weights;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tokenizer.ClipTokenizer;
@@ -19,6 +22,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -108,6 +112,36 @@ final class Model implements Closeable {
   /** Returns the runs of all networks that were cancelled and go on. */
   CancelledRuns cancelledRuns() {
     return cancelled;
+  }
+
+  /**
+   * Returns the bytes of weights that are held in memory, not as file pages, while a network runs:
+   * on a GPU and where ONNX Runtime has copied them.
+   */
+  long heldWeights(Part running) {
+    SessionSettings sessions = settings.sessions();
+    if (sessions.device() instanceof Device.Cpu && !sessions.prepacking()) {
+      return 0;
+    }
+    if (settings.residency() == Residency.ALL) {
+      return weights.values().stream().mapToLong(own -> bytes(own.graph())).sum();
+    }
+    NetworkGraph graph = weights.get(running).graph();
+    if (settings.residency() == Residency.ONE_AT_A_TIME || !running.hasBlocks()) {
+      return bytes(graph);
+    }
+    List<NetworkGraph> blocks = GraphSegments.cut(graph);
+    long most = bytes(blocks.get(0));
+    for (int i = 1; i < blocks.size(); i++) {
+      most = Math.max(most, bytes(blocks.get(i - 1)) + bytes(blocks.get(i)));
+    }
+    return most;
+  }
+
+  private static long bytes(NetworkGraph graph) {
+    return graph.weights().values().stream()
+        .mapToLong(shape -> graph.type().byteSize(shape.elementCount()))
+        .sum();
   }
 
   /** Returns the weights that adapters may change, as they are stored. */

@@ -19,6 +19,7 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -183,6 +184,17 @@ final class Networks implements Closeable {
         model().t5Tokenizer(),
         () -> use(Part.T5),
         checkpoint().t5());
+  }
+
+  /** Returns what works out time and memory of generations. */
+  Planner planner() {
+    boolean sessionsStay = model().settings().residency() == Residency.ALL;
+    return new Planner(checkpoint(), elementType().byteSize(1), sessionsStay, model()::heldWeights);
+  }
+
+  /** Returns the most bytes that a generation may be expected to take. */
+  OptionalLong memoryLimit() {
+    return model().settings().memoryLimit();
   }
 
   /** Waits until the memory of cancelled runs is free again. */

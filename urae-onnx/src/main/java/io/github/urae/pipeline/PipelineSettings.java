@@ -3,6 +3,7 @@ package io.github.urae.pipeline;
 import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.cache.WeightCache;
 import io.github.urae.session.SessionSettings;
+import java.util.OptionalLong;
 
 /**
  * What holds for a pipeline's whole life.
@@ -10,10 +11,12 @@ import io.github.urae.session.SessionSettings;
  * @param sessions how sessions are opened
  * @param residency when they are
  * @param cache where derived weights lie
+ * @param memoryLimit most bytes that a generation may be expected to take
  * @param adapterOptions what is let pass when adapters are matched
  */
 record PipelineSettings(
     SessionSettings sessions,
     Residency residency,
     WeightCache cache,
+    OptionalLong memoryLimit,
     AdapterOptions adapterOptions) {}

@@ -28,6 +28,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -55,6 +56,7 @@ class GoldenPipelineTest {
                 new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
                 Residency.ALL,
                 new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
+                OptionalLong.empty(),
                 AdapterOptions.STRICT),
             List.of(),
             ProgressListener.NONE,

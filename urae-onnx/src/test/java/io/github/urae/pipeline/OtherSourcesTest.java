@@ -31,6 +31,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -73,6 +74,7 @@ class OtherSourcesTest {
             new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
             Residency.ALL,
             new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
+            OptionalLong.empty(),
             AdapterOptions.STRICT);
     return Networks.open(
         source, settings, List.of(), ProgressListener.NONE, new CancellationToken());

@@ -29,6 +29,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -73,6 +74,7 @@ class PartialExportTest {
             new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
             Residency.ONE_AT_A_TIME,
             new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
+            OptionalLong.empty(),
             AdapterOptions.STRICT);
     return Networks.open(
         ModelSource.at(model), settings, List.of(), ProgressListener.NONE, new CancellationToken());

@@ -1,0 +1,77 @@
+package io.github.urae.benchmarks;
+
+import io.github.urae.CancellationToken;
+import io.github.urae.GenerationCancelledException;
+import io.github.urae.demo.DemoModel;
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.pipeline.FluxPipeline;
+import io.github.urae.session.Device;
+import java.nio.file.Path;
+
+/**
+ * Cancels a large generation in the middle of its first step: how soon the caller is back, how long
+ * the next generation waits for the operator that goes on, and the memory held after it.
+ *
+ * <p>Arguments: pixels a side (4096), seconds until it is cancelled (10).
+ */
+public final class Cancelling {
+
+  private Cancelling() {}
+
+  /**
+   * Runs the benchmark.
+   *
+   * @param arguments as above
+   * @throws Exception if the generation ends before it is cancelled
+   */
+  public static void main(String[] arguments) throws Exception {
+    int side = arguments.length > 0 ? Integer.parseInt(arguments[0]) : 4096;
+    int seconds = arguments.length > 1 ? Integer.parseInt(arguments[1]) : 10;
+    Path cache = Path.of("target/benchmark-cache");
+    Path model = DemoModel.unpackInto(cache).checkpoint();
+    try (FluxPipeline pipeline =
+        FluxPipeline.builder().model(model).device(Device.cpu()).cacheFolder(cache).build()) {
+      drawSmall(pipeline);
+      double base = AnonymousMemory.megabytes();
+      CancellationToken token = new CancellationToken();
+      long[] cancelled = new long[1];
+      Thread canceller =
+          new Thread(
+              () -> {
+                try {
+                  Thread.sleep(1000L * seconds);
+                } catch (InterruptedException e) {
+                  Thread.currentThread().interrupt();
+                }
+                cancelled[0] = System.nanoTime();
+                token.cancel();
+              });
+      canceller.start();
+      try {
+        pipeline.generate(
+            GenerationRequest.builder("a").size(side, side).steps(4).cancellation(token).build());
+        throw new IllegalStateException("was not cancelled");
+      } catch (GenerationCancelledException e) {
+        long back = System.nanoTime();
+        canceller.join();
+        double during = AnonymousMemory.megabytes();
+        drawSmall(pipeline);
+        System.out.printf(
+            "%dx%d cancelled after %d s: back after %.3f s holding %.0f MB more than before;"
+                + " the next picture waited %.1f s, then %.0f MB more than before%n",
+            side,
+            side,
+            seconds,
+            (back - cancelled[0]) / 1e9,
+            during - base,
+            (System.nanoTime() - back) / 1e9,
+            AnonymousMemory.megabytes() - base);
+      }
+    }
+  }
+
+  private static void drawSmall(FluxPipeline pipeline) {
+    pipeline.generate(GenerationRequest.builder("a").size(64, 64).steps(1).build());
+    System.gc();
+  }
+}
