@@ -41,6 +41,8 @@ run_java() {
     # Ignored without a word by another Java than the one that wrote it.
     options+=("-XX:SharedArchiveFile=$archive" -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off)
   fi
+  # The library sees to that itself; here it costs nothing.
+  export ORT_DISABLE_TELEMETRY=1
   exec "$java" "${options[@]}" ${URAE_JAVA_OPTS:-} \
     -cp "$target/$module.jar:$(cat "$target/classpath")" "$class" "$@"
 }

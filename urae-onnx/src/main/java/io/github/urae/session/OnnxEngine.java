@@ -19,9 +19,10 @@ final class OnnxEngine {
 
   /** ONNX Runtime has one environment a process, made when first asked for and never closed. */
   static OrtEnvironment environment() {
+    OnnxTelemetry.prevent();
     OrtEnvironment environment = OrtEnvironment.getEnvironment();
     try {
-      // Sent on Windows only, and never asked for.
+      // Never asked for; on Windows this is the way, elsewhere OnnxTelemetry.
       environment.setTelemetry(false);
     } catch (OrtException e) {
       LOG.debug("ONNX Runtime has no telemetry to switch off", e);

@@ -46,6 +46,7 @@ public final class OnnxLibrary {
    * @throws IOException if they cannot be unpacked
    */
   public static synchronized void load(Path cacheFolder) throws IOException {
+    OnnxTelemetry.prevent(cacheFolder);
     if (done || System.getProperty(FOLDER_PROPERTY) != null) {
       return;
     }

@@ -36,6 +36,20 @@ class OnnxLibraryTest {
     assertThat(own).doesNotExist();
   }
 
+  /** Its telemetry keeps a device number and a database there, from the first moment on. */
+  @Test
+  void nothingIsWrittenToTheHomeAndNothingIsSent() throws Exception {
+    Path home = Files.createDirectory(temporary.resolve("home"));
+    ProcessBuilder child = child(List.of("-Duser.home=" + home));
+    child.environment().remove("ORT_DISABLE_TELEMETRY");
+    child.environment().remove("XDG_CACHE_HOME");
+    child.environment().put("HOME", home.toString());
+    run(child);
+    try (Stream<Path> files = Files.walk(home)) {
+      assertThat(files.filter(Files::isRegularFile)).isEmpty();
+    }
+  }
+
   private Path library() throws Exception {
     try (Stream<Path> files = Files.walk(cache)) {
       return files
@@ -46,6 +60,10 @@ class OnnxLibraryTest {
   }
 
   private String runChild(List<String> options) throws Exception {
+    return run(child(options));
+  }
+
+  private ProcessBuilder child(List<String> options) {
     Stream<String> command =
         Stream.of(
                 Stream.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()),
@@ -54,7 +72,11 @@ class OnnxLibraryTest {
                 Stream.of("-cp", System.getProperty("java.class.path"), Child.class.getName()),
                 Stream.of(cache.toString()))
             .flatMap(s -> s);
-    Process process = new ProcessBuilder(command.toList()).redirectErrorStream(true).start();
+    return new ProcessBuilder(command.toList()).redirectErrorStream(true);
+  }
+
+  private static String run(ProcessBuilder child) throws Exception {
+    Process process = child.start();
     String output =
         new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
     assertThat(process.waitFor()).as(output).isZero();
