@@ -24,6 +24,9 @@ public final class PipelineOverhead {
   private static final int STEPS = 8;
   private static final int ROUNDS = 7;
 
+  /** Pictures until the compiler has seen enough of what runs once a picture. */
+  private static final int WARM_UP = 20;
+
   private PipelineOverhead() {}
 
   /**
@@ -41,7 +44,7 @@ public final class PipelineOverhead {
     Path archive = cache.resolve("classes.jsa");
     // As ./urae does after a build.
     firstStep(cache, "-XX:ArchiveClassesAtExit=" + archive);
-    System.out.printf("time outside ONNX Runtime: %s %%%n", outsideRuntime(cache));
+    printOutsideRuntime(cache);
     List<Double> archived = new ArrayList<>();
     List<Double> plain = new ArrayList<>();
     for (int round = 0; round < ROUNDS; round++) {
@@ -52,21 +55,21 @@ public final class PipelineOverhead {
     System.out.printf("  without an archive of classes: %s s%n", summary(plain));
   }
 
-  private static String outsideRuntime(Path cache) throws IOException {
+  private static void printOutsideRuntime(Path cache) throws IOException {
     List<Double> shares = new ArrayList<>();
     try (FluxPipeline pipeline = open(cache)) {
-      for (int round = 0; round <= ROUNDS; round++) {
+      for (int round = 0; round < WARM_UP + ROUNDS; round++) {
         long before = pipeline.timeInRuntime().toNanos();
         long start = System.nanoTime();
         pipeline.generate(request().build());
         long all = System.nanoTime() - start;
         long inside = pipeline.timeInRuntime().toNanos() - before;
-        if (round > 0) { // The first one compiles.
-          shares.add(100.0 * (all - inside) / all);
-        }
+        shares.add(100.0 * (all - inside) / all);
       }
     }
-    return summary(shares);
+    System.out.printf(
+        "time outside ONNX Runtime: %s %%%n", summary(shares.subList(WARM_UP, shares.size())));
+    System.out.printf("  in the first pictures: %s %%%n", summary(shares.subList(0, ROUNDS)));
   }
 
   private static double firstStep(Path cache, String option) throws Exception {

@@ -11,8 +11,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Keeps ONNX Runtime from calling home. Its Linux and macOS builds (seen in 1.29) write a device
- * number and usage events to {@code ~/.cache/Microsoft/DeveloperTools/.onnxruntime} and upload
- * them. That begins with the process's environment, before {@code setTelemetry(false)} can be
+ * number and usage events to {@code ~/.cache/Microsoft/DeveloperTools/.onnxruntime}, made to be
+ * uploaded. That begins with the process's environment, before {@code setTelemetry(false)} can be
  * called; only the variable {@code ORT_DISABLE_TELEMETRY}, read at that time, prevents it. Java
  * cannot set a variable of its own process, the C library can.
  */
