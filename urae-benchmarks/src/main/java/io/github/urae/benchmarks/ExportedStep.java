@@ -54,8 +54,6 @@ public final class ExportedStep {
   /** Runs that take longer are not run again. */
   private static final double LONG_SECONDS = 10;
 
-  private static volatile double peak;
-
   private ExportedStep() {}
 
   /**
@@ -110,23 +108,12 @@ public final class ExportedStep {
   }
 
   private static void measure(String way, Path export, int size) throws Exception {
-    Thread sampler = new Thread(ExportedStep::sample, "memory");
-    sampler.setDaemon(true);
-    sampler.start();
-    LatentGrid grid = new LatentGrid(size, size);
-    double seconds = way.equals("exported") ? asExported(export, grid) : here(way, export, grid);
-    System.out.printf(
-        "%5d %-10s  step %7.2f s  peak %6.0f MB anonymous%n", size, way, seconds, peak);
-  }
-
-  private static void sample() {
-    try {
-      while (true) {
-        peak = Math.max(peak, AnonymousMemory.megabytes());
-        Thread.sleep(10);
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+    try (PeakMemory memory = PeakMemory.watching()) {
+      LatentGrid grid = new LatentGrid(size, size);
+      double seconds = way.equals("exported") ? asExported(export, grid) : here(way, export, grid);
+      System.out.printf(
+          "%5d %-10s  step %7.2f s  peak %6.0f MB anonymous%n",
+          size, way, seconds, memory.megabytes());
     }
   }
 
