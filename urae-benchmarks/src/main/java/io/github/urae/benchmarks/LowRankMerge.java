@@ -23,8 +23,10 @@ import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -175,6 +177,39 @@ public class LowRankMerge {
   @Benchmark
   public void merge(Blackhole blackhole) throws IOException {
     merger.merge(MODULE + ".weight", ElementType.BF16, blackhole::consume, reporter());
+  }
+
+  /**
+   * Copies the mapped weight into a new file.
+   *
+   * @throws IOException if it cannot be written
+   */
+  @Benchmark
+  public void copyToFile() throws IOException {
+    toFile(file -> file.write(base.tensor(MODULE + ".weight").data()));
+  }
+
+  /**
+   * Merges into a new file.
+   *
+   * @throws IOException if it cannot be written
+   */
+  @Benchmark
+  public void mergeToFile() throws IOException {
+    toFile(file -> merger.merge(MODULE + ".weight", ElementType.BF16, file::write, reporter()));
+  }
+
+  private interface FileTask {
+    void write(FileChannel file) throws IOException;
+  }
+
+  private void toFile(FileTask task) throws IOException {
+    Path path = folder.resolve("result");
+    try (FileChannel file =
+        FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+      task.write(file);
+    }
+    Files.delete(path);
   }
 
   /**

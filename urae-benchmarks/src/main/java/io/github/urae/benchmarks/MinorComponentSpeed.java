@@ -30,11 +30,11 @@ import org.openjdk.jmh.annotations.Warmup;
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.SingleShotTime)
 @OutputTimeUnit(TimeUnit.SECONDS)
-// A call takes from half a second to many: nothing is gained by averaging thousands, and one call
-// loads and warms all there is, which is native code. One process, since it is so.
+// A call takes from half a second to many: nothing is gained by averaging thousands. Three warm the
+// loops around the native code. One process, since most is native.
 @Fork(1)
-@Warmup(iterations = 1)
-@Measurement(iterations = 3)
+@Warmup(iterations = 3)
+@Measurement(iterations = 5)
 public class MinorComponentSpeed {
 
   private static final int ORDER = 3072;

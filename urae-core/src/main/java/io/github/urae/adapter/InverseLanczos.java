@@ -40,7 +40,7 @@ final class InverseLanczos {
   private static final int LEAST_BLOCKS = 16;
 
   /** Convergence is hardly ever faster. A Gaussian matrix of order 3072 takes 6 steps. */
-  private static final int FIRST_CHECK = 3;
+  private static final int FIRST_CHECK = 4;
 
   /** Slowest convergence to be expected, in natural logarithms of the error a step. */
   private static final double SLOW = 0.1;

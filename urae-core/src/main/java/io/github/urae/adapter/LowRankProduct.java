@@ -1,73 +1,72 @@
 package io.github.urae.adapter;
 
 import io.github.urae.tensor.ElementType;
-import io.github.urae.tensor.Tensor;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 
 /**
  * The sum of {@code scale * B A} over several low-rank updates of one weight, ready to be added to
- * its rows. Accumulates in float32 and rounds once. Immutable and thread-safe.
+ * its rows. Accumulates in float32 and rounds once. Works on all processors for one caller at a
+ * time; not thread-safe.
  */
-final class LowRankProduct {
+final class LowRankProduct implements AutoCloseable {
 
-  /**
-   * Rows of A that one pass of the innermost loop takes; more, and HotSpot no longer vectorises.
-   */
-  private static final int PASS = 4;
+  /** Float32 elements that a thread works on at a time: half of a second cache. */
+  private static final int BLOCK_ELEMENTS = 1 << 17;
 
-  /** Rows of the weight that one thread works on at a time: their tiles fit the second cache. */
-  private static final int BLOCK = 32;
+  private static final int MOST_ROWS = 32;
 
   private final int rows;
   private final int columns;
   private final boolean split;
+  private final int blockRows;
+  private final LowRankFactors factors;
 
-  /** A of all updates: [rank, rounded up to a multiple of PASS][tile][column]. */
-  private final float[][][] down;
+  /** A worker's own memory, kept from one call to the next. */
+  private final List<Worker> workers = new ArrayList<>();
 
-  /** B of all updates, times their scales: [rows, rank rounded up], row-major. */
-  private final float[] up;
+  private record Worker(RowCodec codec, RowBlock rows) {}
 
   /**
+   * Gathers the updates' factors.
+   *
    * @param split whether the weight's rows are kept split, see {@link RowCodec}
+   * @param openBlas whether to multiply by OpenBLAS, which must have been loaded
    */
-  LowRankProduct(int rows, int columns, boolean split, List<WeightUpdate.LowRank> updates) {
+  LowRankProduct(
+      int rows, int columns, boolean split, boolean openBlas, List<WeightUpdate.LowRank> updates) {
     this.rows = rows;
     this.columns = columns;
     this.split = split;
+    this.blockRows = Math.max(1, Math.min(MOST_ROWS, BLOCK_ELEMENTS / columns));
     int rank = updates.stream().mapToInt(u -> u.module().rank()).sum();
-    int padded = (rank + PASS - 1) / PASS * PASS;
-    this.down = new float[padded][][];
-    this.up = new float[Math.multiplyExact(rows, padded)];
+    float[] down = new float[Math.multiplyExact(rank, columns)];
+    float[] up = new float[Math.multiplyExact(rows, rank)];
     int first = 0;
     for (WeightUpdate.LowRank update : updates) {
-      addDown(update.module().down(), first);
-      addUp(update, first);
+      float[] a = update.module().down().toFloats();
+      System.arraycopy(a, 0, down, first * columns, a.length);
+      addUp(update, up, rank, first);
       first += update.module().rank();
     }
-    for (; first < padded; first++) {
-      down[first] = new RowCodec(columns, split).newTiles();
+    if (split) {
+      down = RowCodec.split(down, columns);
     }
+    factors =
+        openBlas
+            ? new NativeFactors(rows, columns, rank, down, up)
+            : new HeapFactors(rows, columns, rank, down, up);
   }
 
-  private void addDown(Tensor a, int first) {
-    float[] values = a.toFloats();
-    RowCodec codec = new RowCodec(columns, split);
-    for (int i = 0; i < values.length / columns; i++) {
-      down[first + i] = codec.newTiles();
-      codec.setFloats(values, i * columns, down[first + i]);
-    }
-  }
-
-  private void addUp(WeightUpdate.LowRank update, int first) {
+  /** B, times its scale. */
+  private static void addUp(WeightUpdate.LowRank update, float[] up, int stride, int first) {
     int rank = update.module().rank();
     float[] values = new float[Math.multiplyExact(Math.toIntExact(update.rows()), rank)];
     update.module().up().toFloats(update.moduleRow() * rank, values, 0, values.length);
     for (int row = 0; row < update.rows(); row++) {
-      int target = (Math.toIntExact(update.weightRow()) + row) * down.length + first;
+      int target = (Math.toIntExact(update.weightRow()) + row) * stride + first;
       for (int k = 0; k < rank; k++) {
         up[target + k] = (float) (update.scale() * values[row * rank + k]);
       }
@@ -96,8 +95,8 @@ final class LowRankProduct {
     inBlocks(
         firstRow,
         count,
-        (codec, row, tiles) -> codec.read(from, source, row * fromBytes, tiles),
-        (codec, row, tiles) -> codec.write(tiles, to, target, row * toBytes));
+        (worker, row, i) -> worker.codec.read(from, source, row * fromBytes, worker.rows, i),
+        (worker, row, i) -> worker.codec.write(worker.rows, i, to, target, row * toBytes));
   }
 
   /** Adds this product, which must not be split, to a weight in float32: [rows, columns]. */
@@ -105,73 +104,41 @@ final class LowRankProduct {
     inBlocks(
         0,
         rows,
-        (codec, row, tiles) -> codec.setFloats(weight, row * columns, tiles),
-        (codec, row, tiles) -> codec.getFloats(tiles, weight, row * columns));
+        (worker, row, i) -> worker.rows.putFloats(i, weight, row * columns),
+        (worker, row, i) -> worker.rows.getFloats(i, weight, row * columns));
   }
 
   private interface RowTask {
-    void run(RowCodec codec, int row, float[][] tiles);
+    void run(Worker worker, int row, int blockRow);
   }
 
   private void inBlocks(int firstRow, int count, RowTask read, RowTask write) {
-    int blocks = (count + BLOCK - 1) / BLOCK;
-    int workers = Math.min(blocks, Runtime.getRuntime().availableProcessors());
-    IntStream.range(0, workers)
+    int blocks = (count + blockRows - 1) / blockRows;
+    int parallel = Math.min(blocks, Runtime.getRuntime().availableProcessors());
+    while (workers.size() < parallel) {
+      workers.add(new Worker(new RowCodec(columns, split), factors.newRows(blockRows)));
+    }
+    IntStream.range(0, parallel)
         .parallel()
         .forEach(
-            worker -> {
-              RowCodec codec = new RowCodec(columns, split);
-              float[][][] tiles = new float[BLOCK][][];
-              Arrays.setAll(tiles, i -> codec.newTiles());
-              for (int block = worker; block < blocks; block += workers) {
-                int begin = block * BLOCK;
-                int size = Math.min(BLOCK, count - begin);
+            number -> {
+              Worker worker = workers.get(number);
+              for (int block = number; block < blocks; block += parallel) {
+                int begin = block * blockRows;
+                int size = Math.min(blockRows, count - begin);
                 for (int i = 0; i < size; i++) {
-                  read.run(codec, begin + i, tiles[i]);
+                  read.run(worker, begin + i, i);
                 }
-                addRows(tiles, size, firstRow + begin);
+                worker.rows.add(firstRow + begin, size);
                 for (int i = 0; i < size; i++) {
-                  write.run(codec, begin + i, tiles[i]);
+                  write.run(worker, begin + i, i);
                 }
               }
             });
   }
 
-  /** Tile by tile, so that A's part stays in the first cache for all rows. */
-  private void addRows(float[][][] sums, int size, int firstRow) {
-    for (int tile = 0; tile < sums[0].length; tile++) {
-      for (int i = 0; i < size; i++) {
-        int b = (firstRow + i) * down.length;
-        for (int k = 0; k < down.length; k += PASS) {
-          addFour(
-              sums[i][tile],
-              down[k][tile],
-              down[k + 1][tile],
-              down[k + 2][tile],
-              down[k + 3][tile],
-              up[b + k],
-              up[b + k + 1],
-              up[b + k + 2],
-              up[b + k + 3]);
-        }
-      }
-    }
-  }
-
-  private static void addFour(
-      float[] sum,
-      float[] a0,
-      float[] a1,
-      float[] a2,
-      float[] a3,
-      float b0,
-      float b1,
-      float b2,
-      float b3) {
-    for (int i = 0; i < sum.length; i++) {
-      sum[i] =
-          Math.fma(
-              b0, a0[i], Math.fma(b1, a1[i], Math.fma(b2, a2[i], Math.fma(b3, a3[i], sum[i]))));
-    }
+  @Override
+  public void close() {
+    factors.close();
   }
 }

@@ -5,6 +5,7 @@ import static org.bytedeco.openblas.global.openblas.CblasLeft;
 import static org.bytedeco.openblas.global.openblas.CblasLower;
 import static org.bytedeco.openblas.global.openblas.CblasNoTrans;
 import static org.bytedeco.openblas.global.openblas.CblasNonUnit;
+import static org.bytedeco.openblas.global.openblas.CblasRowMajor;
 import static org.bytedeco.openblas.global.openblas.CblasTrans;
 import static org.bytedeco.openblas.global.openblas.CblasUnit;
 import static org.bytedeco.openblas.global.openblas.CblasUpper;
@@ -20,10 +21,13 @@ import static org.bytedeco.openblas.global.openblas.LAPACK_COL_MAJOR;
 import static org.bytedeco.openblas.global.openblas.cblas_dgemm;
 import static org.bytedeco.openblas.global.openblas.cblas_dnrm2;
 import static org.bytedeco.openblas.global.openblas.cblas_dtrsm;
+import static org.bytedeco.openblas.global.openblas.cblas_sgemm;
 import static org.bytedeco.openblas.presets.openblas_nolapack.blas_get_num_threads;
 import static org.bytedeco.openblas.presets.openblas_nolapack.blas_set_num_threads;
 
 import java.nio.DoubleBuffer;
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,18 +36,19 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.openblas.global.openblas;
 
 /**
- * The few routines of OpenBLAS that this package needs, on float64 matrices in native memory. The
- * only class that links to {@code org.bytedeco}: without it on the class path, the first call of
- * any method here is a {@link LinkageError}, and everything else works.
+ * The few routines of OpenBLAS that this package needs, on matrices in native memory. The only
+ * class that links to {@code org.bytedeco}: without it on the class path, the first call of any
+ * method here is a {@link LinkageError}, and everything else works.
  *
- * <p>Call {@link #load} first, and everything else inside {@link #onLargeStack}. A routine that
- * fails throws {@link ArithmeticException}.
+ * <p>Call {@link #load} first, and everything in float64 inside {@link #onLargeStack}. A routine
+ * that fails throws {@link ArithmeticException}.
  */
 final class OpenBlas {
 
@@ -58,6 +63,9 @@ final class OpenBlas {
    * hundreds of times longer than the step itself takes where the processor has other work, too.
    */
   private static final int LEAST_PARALLEL_ORDER = 1024;
+
+  /** Order of the triangles that are not halved any more. */
+  private static final int MOST_SOLVED_AT_ONCE = 400;
 
   /** The number of threads is the whole library's: one computation at a time. */
   private static final Object COMPUTING = new Object();
@@ -152,6 +160,12 @@ final class OpenBlas {
     Matrix matrix(int rows, int columns) {
       return new Matrix(
           new DoublePointer(allocate((long) rows * columns, Double.BYTES)), rows, columns, rows);
+    }
+
+    /** The same in float32, by rows. */
+    FloatMatrix floatMatrix(int rows, int columns) {
+      FloatPointer data = new FloatPointer(allocate((long) rows * columns, Float.BYTES));
+      return new FloatMatrix(data, rows, columns, columns);
     }
 
     /**
@@ -292,6 +306,60 @@ final class OpenBlas {
     }
   }
 
+  /** A float32 matrix in native memory, by rows; or part of one, sharing its memory. */
+  static final class FloatMatrix {
+
+    private final FloatPointer data;
+    private final int rows;
+    private final int columns;
+    private final int stride;
+
+    private FloatMatrix(FloatPointer data, int rows, int columns, int stride) {
+      this.data = data;
+      this.rows = rows;
+      this.columns = columns;
+      this.stride = stride;
+    }
+
+    /** Returns a part, sharing memory. */
+    FloatMatrix part(int firstRow, int firstColumn, int partRows, int partColumns) {
+      FloatPointer start = data.getPointer((long) firstRow * stride + firstColumn);
+      return new FloatMatrix(start, partRows, partColumns, stride);
+    }
+
+    /** Returns the memory of a matrix that is not a part: a view, for the workspace's lifetime. */
+    FloatBuffer floats() {
+      return new FloatPointer(data).capacity((long) rows * columns).asBuffer();
+    }
+
+    /** Returns the same memory as bits. */
+    IntBuffer bits() {
+      return new IntPointer(data).capacity((long) rows * columns).asBuffer();
+    }
+  }
+
+  /**
+   * Computes {@code c = a b + c}. Up to 262144 multiplications are made by the calling thread
+   * alone, any number of which may be here at once; outside {@link #onLargeStack}, too.
+   */
+  static void addProduct(FloatMatrix a, FloatMatrix b, FloatMatrix c) {
+    cblas_sgemm(
+        CblasRowMajor,
+        CblasNoTrans,
+        CblasNoTrans,
+        c.rows,
+        c.columns,
+        a.columns,
+        1,
+        a.data,
+        a.stride,
+        b.data,
+        b.stride,
+        1,
+        c.data,
+        c.stride);
+  }
+
   /** Computes {@code c = alpha a b + beta c}, with a or b transposed where asked. */
   static void multiply(
       double alpha,
@@ -330,7 +398,34 @@ final class OpenBlas {
     solve(triangle, CblasLower, CblasUnit, transposed, x);
   }
 
+  /** By halves: where x has few columns, a product takes less time than a solve of its size. */
   private static void solve(
+      Matrix triangle, int upperOrLower, int unit, boolean transposed, Matrix x) {
+    if (triangle.rows <= MOST_SOLVED_AT_ONCE) {
+      solveAtOnce(triangle, upperOrLower, unit, transposed, x);
+      return;
+    }
+    int half = triangle.rows / 2;
+    int rest = triangle.rows - half;
+    boolean lower = upperOrLower == CblasLower;
+    Matrix between =
+        lower ? triangle.part(half, 0, rest, half) : triangle.part(0, half, half, rest);
+    Matrix top = triangle.part(0, 0, half, half);
+    Matrix bottom = triangle.part(half, half, rest, rest);
+    Matrix topX = x.part(0, 0, half, x.columns);
+    Matrix bottomX = x.part(half, 0, rest, x.columns);
+    if (lower != transposed) {
+      solve(top, upperOrLower, unit, transposed, topX);
+      multiply(-1, between, transposed, topX, false, 1, bottomX);
+      solve(bottom, upperOrLower, unit, transposed, bottomX);
+    } else {
+      solve(bottom, upperOrLower, unit, transposed, bottomX);
+      multiply(-1, between, transposed, bottomX, false, 1, topX);
+      solve(top, upperOrLower, unit, transposed, topX);
+    }
+  }
+
+  private static void solveAtOnce(
       Matrix triangle, int upperOrLower, int unit, boolean transposed, Matrix x) {
     cblas_dtrsm(
         CblasColMajor,

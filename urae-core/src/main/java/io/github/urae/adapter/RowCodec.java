@@ -4,32 +4,25 @@ import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Elements;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 
 /**
- * Turns a row of stored elements into float32 tiles and back, rounding once. Tiles are short enough
- * for those of a few dozen rows to fit the processor's first cache.
+ * Turns a row of stored elements into float32 and back, rounding once.
  *
- * <p>bfloat16 is taken two elements at a time as an int: the tiles of the even columns come first,
- * then those of the odd ones. So every loop works on elements of one width, which is what HotSpot
+ * <p>bfloat16 may be kept split: two elements at a time are taken as an int, the even columns come
+ * first, then the odd ones. So every loop works on elements of one width, which is what HotSpot
  * turns into vector instructions. Not thread-safe.
  */
 final class RowCodec {
-
-  /** Columns of a tile: 16 rows of A take 32 KB. */
-  static final int TILE = 512;
 
   private static final int BFLOAT16_MASK = 0xFFFF0000;
 
   private final int columns;
   private final boolean split;
-  private final float[] row;
+  private float[] row;
   private int[] pairs;
   private int[] evens;
   private int[] odds;
-  private IntBuffer scratchInts;
-  private FloatBuffer scratchFloats;
 
   /**
    * @param columns columns of the matrix
@@ -39,16 +32,12 @@ final class RowCodec {
   RowCodec(int columns, boolean split) {
     this.columns = columns;
     this.split = split;
-    this.row = new float[columns];
-    int part = split ? columns / 2 : columns;
     if (split) {
-      pairs = new int[part];
-      evens = new int[part];
-      odds = new int[part];
-      ByteBuffer scratch =
-          ByteBuffer.allocateDirect(part * Integer.BYTES).order(ByteOrder.nativeOrder());
-      scratchInts = scratch.asIntBuffer();
-      scratchFloats = scratch.asFloatBuffer();
+      pairs = new int[columns / 2];
+      evens = new int[columns / 2];
+      odds = new int[columns / 2];
+    } else {
+      row = new float[columns];
     }
   }
 
@@ -57,74 +46,51 @@ final class RowCodec {
     return from == ElementType.BF16 && to == ElementType.BF16 && columns % 2 == 0;
   }
 
-  /** Returns the tiles of a row, all zero. */
-  float[][] newTiles() {
-    int part = split ? columns / 2 : columns;
-    int perPart = (part + TILE - 1) / TILE;
-    float[][] tiles = new float[split ? 2 * perPart : perPart][];
-    for (int i = 0; i < tiles.length; i++) {
-      tiles[i] = new float[Math.min(TILE, part - (i % perPart) * TILE)];
-    }
-    return tiles;
-  }
-
-  /** Fills the tiles with float32 values in their order of columns. */
-  void setFloats(float[] values, int offset, float[][] tiles) {
-    if (!split) {
-      for (int i = 0; i < tiles.length; i++) {
-        System.arraycopy(values, offset + i * TILE, tiles[i], 0, tiles[i].length);
+  /** Brings the rows of a matrix, [rows, columns], from their own order into the split one. */
+  static float[] split(float[] values, int columns) {
+    float[] split = new float[values.length];
+    int half = columns / 2;
+    for (int start = 0; start < values.length; start += columns) {
+      for (int i = 0; i < half; i++) {
+        split[start + i] = values[start + 2 * i];
+        split[start + half + i] = values[start + 2 * i + 1];
       }
-      return;
     }
-    int part = columns / 2;
-    int perPart = tiles.length / 2;
-    for (int i = 0; i < part; i++) {
-      tiles[i / TILE][i % TILE] = values[offset + 2 * i];
-      tiles[perPart + i / TILE][i % TILE] = values[offset + 2 * i + 1];
-    }
-  }
-
-  /** Copies the tiles of a row that is not split to float32 values. */
-  void getFloats(float[][] tiles, float[] values, int offset) {
-    for (int i = 0; i < tiles.length; i++) {
-      System.arraycopy(tiles[i], 0, values, offset + i * TILE, tiles[i].length);
-    }
+    return split;
   }
 
   /**
-   * Fills the tiles with a stored row.
+   * Reads a stored row.
    *
    * @param bytes little-endian; the row begins at {@code offset}
+   * @param target receives it
+   * @param targetRow as which row
    */
-  void read(ElementType type, ByteBuffer bytes, int offset, float[][] tiles) {
-    if (!split) {
+  void read(ElementType type, ByteBuffer bytes, int offset, RowBlock target, int targetRow) {
+    if (split) {
+      ints(bytes, offset).get(pairs);
+      separate(pairs, evens, odds);
+      target.putBits(targetRow, evens, odds);
+    } else {
       Elements.toFloats(type, bytes.slice(offset, rowBytes(type)), row, 0, columns);
-      setFloats(row, 0, tiles);
-      return;
+      target.putFloats(targetRow, row, 0);
     }
-    ints(bytes, offset).get(pairs);
-    separate(pairs, evens, odds);
-    int perPart = tiles.length / 2;
-    toFloats(evens, tiles, 0, perPart);
-    toFloats(odds, tiles, perPart, perPart);
   }
 
   /**
-   * Writes the row, rounded to nearest, ties to even.
+   * Writes a row, rounded to nearest, ties to even.
    *
    * @param bytes little-endian; the row begins at {@code offset}
    */
-  void write(float[][] tiles, ElementType type, ByteBuffer bytes, int offset) {
-    if (!split) {
-      getFloats(tiles, row, 0);
+  void write(RowBlock source, int sourceRow, ElementType type, ByteBuffer bytes, int offset) {
+    if (split) {
+      source.getBits(sourceRow, evens, odds);
+      join(evens, odds, pairs);
+      ints(bytes, offset).put(pairs);
+    } else {
+      source.getFloats(sourceRow, row, 0);
       Elements.fromFloats(type, row, 0, columns, bytes.slice(offset, rowBytes(type)));
-      return;
     }
-    int perPart = tiles.length / 2;
-    fromFloats(tiles, evens, 0, perPart);
-    fromFloats(tiles, odds, perPart, perPart);
-    join(evens, odds, pairs);
-    ints(bytes, offset).put(pairs);
   }
 
   private int rowBytes(ElementType type) {
@@ -135,25 +101,9 @@ final class RowCodec {
     return bytes.slice(offset, columns * Short.BYTES).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer();
   }
 
-  private void toFloats(int[] bits, float[][] tiles, int firstTile, int count) {
-    scratchInts.put(0, bits);
-    int position = 0;
-    for (int i = firstTile; i < firstTile + count; i++) {
-      scratchFloats.get(position, tiles[i]);
-      position += tiles[i].length;
-    }
-  }
-
-  private void fromFloats(float[][] tiles, int[] bits, int firstTile, int count) {
-    int position = 0;
-    for (int i = firstTile; i < firstTile + count; i++) {
-      scratchFloats.put(position, tiles[i]);
-      position += tiles[i].length;
-    }
-    scratchInts.get(0, bits);
-  }
-
-  // Loops in methods of their own: HotSpot compiles and vectorises each by itself.
+  // Loops in methods of their own, over whole arrays: HotSpot 17 vectorises each by itself, and
+  // takes
+  // ten times as long where an index is shifted.
 
   private static void separate(int[] pairs, int[] evens, int[] odds) {
     for (int i = 0; i < pairs.length; i++) {

@@ -13,6 +13,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Computes the weights of one network after an {@link AdapterChain}: {@code W' = W + sum of scale_i
@@ -26,6 +28,11 @@ import java.util.concurrent.atomic.AtomicReference;
  */
 public final class WeightMerger {
 
+  private static final Logger LOG = LoggerFactory.getLogger(WeightMerger.class);
+
+  /** Elements of a weight from which on OpenBLAS is worth loading: no weight of a small model. */
+  private static final long LEAST_FOR_OPENBLAS = 1 << 20;
+
   /** Size of a piece of the result. */
   private static final int PIECE_BYTES = 8 << 20;
 
@@ -33,6 +40,9 @@ public final class WeightMerger {
   private final Network network;
   private final TensorSource base;
   private final Path cacheFolder;
+
+  /** Whether OpenBLAS could be loaded; null until it was tried. */
+  private Boolean openBlas;
 
   /** A piece's memory, kept for the next weight: the system takes longer to hand out new pages. */
   private final AtomicReference<ByteBuffer> spare = new AtomicReference<>();
@@ -56,7 +66,8 @@ public final class WeightMerger {
    * @param chain matched against this network's weights; not closed
    * @param network the network
    * @param base its weights as stored; not closed
-   * @param cacheFolder where OpenBLAS is unpacked, should there be minor components
+   * @param cacheFolder where OpenBLAS is unpacked, should there be minor components or large
+   *     weights
    */
   public WeightMerger(AdapterChain chain, Network network, TensorSource base, Path cacheFolder) {
     this.chain = chain;
@@ -150,10 +161,12 @@ public final class WeightMerger {
         new WeightUpdate.LowRank(minor.module(), minor.scale(), 0, 0, rows));
   }
 
-  private static void addInPlace(
+  private void addInPlace(
       float[] weight, int rows, int columns, List<WeightUpdate.LowRank> updates) {
     if (!updates.isEmpty()) {
-      new LowRankProduct(rows, columns, false, updates).addInPlace(weight);
+      try (LowRankProduct product = product(rows, columns, false, updates)) {
+        product.addInPlace(weight);
+      }
     }
   }
 
@@ -178,7 +191,6 @@ public final class WeightMerger {
         info.shape().rank() == 0 ? 1 : Math.toIntExact(Math.max(1, info.shape().dimension(-1)));
     long rows = info.shape().elementCount() / columns;
     boolean split = RowCodec.splits(columns, info.type(), type);
-    LowRankProduct product = new LowRankProduct(Math.toIntExact(rows), columns, split, updates);
     long fromBytes = info.type().byteSize(columns);
     long toBytes = type.byteSize(columns);
     int pieceRows = (int) Math.max(1, PIECE_BYTES / Math.max(fromBytes, toBytes));
@@ -187,21 +199,45 @@ public final class WeightMerger {
     if (target == null || target.capacity() < pieceRows * toBytes) {
       target = direct(pieceRows * toBytes);
     }
-    for (long row = 0; row < rows; row += pieceRows) {
-      int count = (int) Math.min(pieceRows, rows - row);
-      ByteBuffer piece = source.slice((int) (row * fromBytes), (int) (count * fromBytes));
-      product.addTo(
-          (int) row,
-          count,
-          info.type(),
-          piece.order(ByteOrder.LITTLE_ENDIAN),
-          type,
-          target.clear());
-      target.limit((int) (count * toBytes));
-      sink.accept(target);
-      reporter.advance(count * toBytes);
+    try (LowRankProduct product = product(Math.toIntExact(rows), columns, split, updates)) {
+      for (long row = 0; row < rows; row += pieceRows) {
+        int count = (int) Math.min(pieceRows, rows - row);
+        ByteBuffer piece = source.slice((int) (row * fromBytes), (int) (count * fromBytes));
+        product.addTo(
+            (int) row,
+            count,
+            info.type(),
+            piece.order(ByteOrder.LITTLE_ENDIAN),
+            type,
+            target.clear());
+        target.limit((int) (count * toBytes));
+        sink.accept(target);
+        reporter.advance(count * toBytes);
+      }
     }
     spare.set(target);
+  }
+
+  private LowRankProduct product(
+      int rows, int columns, boolean split, List<WeightUpdate.LowRank> updates) {
+    boolean large = !updates.isEmpty() && (long) rows * columns >= LEAST_FOR_OPENBLAS;
+    return new LowRankProduct(rows, columns, split, large && openBlasLoads(), updates);
+  }
+
+  /** Tells whether OpenBLAS is there; tries only once. */
+  private boolean openBlasLoads() {
+    synchronized (spare) {
+      if (openBlas == null) {
+        try {
+          OpenBlas.load(cacheFolder);
+          openBlas = true;
+        } catch (LinkageError e) {
+          LOG.debug("Merging without OpenBLAS, at half the speed", e);
+          openBlas = false;
+        }
+      }
+      return openBlas;
+    }
   }
 
   private static void write(float[] weight, ElementType type, Sink sink, TaskReporter reporter)

@@ -17,7 +17,9 @@ import io.github.urae.safetensors.TensorInfo;
 import io.github.urae.safetensors.TensorSource;
 import io.github.urae.tensor.ElementType;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -242,5 +244,36 @@ class CheckpointMergerTest {
         .isInstanceOf(ModelException.class)
         .hasMessageContainingAll("F8_E4M3", "BF16");
     assertThat(filesUnder(folder)).isEmpty();
+  }
+
+  /** A checkpoint full of holes whose result, in float32, is larger than what the disk has left. */
+  @Test
+  void whatTheDiskHasNoRoomForIsRefusedBeforehand() throws IOException {
+    String name = "single_transformer_blocks.0.proj_out";
+    int columns = 1 << 20;
+    long free = Files.getFileStore(folder).getUsableSpace();
+    long rows = free / 2 / (2L * columns) + 1024;
+    Path model = folder.resolve("model");
+    Path weights = model.resolve("transformer/diffusion_pytorch_model.safetensors");
+    Files.createDirectories(weights.getParent());
+    String entry = "{\"%s.weight\":{\"dtype\":\"BF16\",\"shape\":[%d,%d],\"data_offsets\":[0,%d]}}";
+    byte[] header =
+        entry.formatted(name, rows, columns, 2 * rows * columns).getBytes(StandardCharsets.UTF_8);
+    try (RandomAccessFile file = new RandomAccessFile(weights.toFile(), "rw")) {
+      file.writeLong(Long.reverseBytes(header.length));
+      file.write(header);
+      file.setLength(Long.BYTES + header.length + 2 * rows * columns);
+    }
+    AdapterSpec adapter =
+        new AdapterFile().pair(name, 1, columns, rows).write(folder.resolve("a.safetensors"));
+    output = folder.resolve("merged");
+    assertThatThrownBy(
+            () ->
+                merger(model, List.of(adapter), Optional.of(ElementType.F32), Long.MAX_VALUE)
+                    .mergeTo(output))
+        .isInstanceOf(IOException.class)
+        .hasMessageContainingAll(
+            folder.toString(), "takes up to " + 4 * rows * columns + " bytes", "make room");
+    assertThat(folder.toFile().list()).containsExactlyInAnyOrder("model", "a.safetensors");
   }
 }

@@ -66,6 +66,10 @@ class WeightMergerTest {
     }
     cases.add(new Case(ElementType.BF16, ElementType.BF16, 3001, 3072, List.of(1)));
     cases.add(new Case(ElementType.BF16, ElementType.F32, 801, 3072, List.of(2)));
+    // From a million elements on, OpenBLAS multiplies.
+    cases.add(new Case(ElementType.BF16, ElementType.BF16, 1029, 1030, List.of(3, 16, 5)));
+    cases.add(new Case(ElementType.F16, ElementType.F32, 1029, 1031, List.of(37)));
+    cases.add(new Case(ElementType.BF16, ElementType.BF16, 90, 15362, List.of(17)));
     return cases;
   }
 
