@@ -7,7 +7,6 @@ import io.github.urae.flux.GenerationRequest;
 import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.session.Device;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -40,7 +39,12 @@ public final class PipelineOverhead {
       runToFirstStep(Path.of(arguments[0]));
       return;
     }
-    Path cache = Files.createTempDirectory("urae-benchmark");
+    try (TemporaryFolder folder = TemporaryFolder.create()) {
+      measure(folder.path());
+    }
+  }
+
+  private static void measure(Path cache) throws Exception {
     Path archive = cache.resolve("classes.jsa");
     // As ./urae does after a build.
     firstStep(cache, "-XX:ArchiveClassesAtExit=" + archive);

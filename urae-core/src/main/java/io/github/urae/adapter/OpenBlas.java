@@ -398,15 +398,18 @@ final class OpenBlas {
     solve(triangle, CblasLower, CblasUnit, transposed, x);
   }
 
-  /** By halves: where x has few columns, a product takes less time than a solve of its size. */
+  /**
+   * By halves: where x has few columns, a product takes less time than a solve of its size. The
+   * matrix that holds the triangle may have more rows.
+   */
   private static void solve(
       Matrix triangle, int upperOrLower, int unit, boolean transposed, Matrix x) {
-    if (triangle.rows <= MOST_SOLVED_AT_ONCE) {
+    if (x.rows <= MOST_SOLVED_AT_ONCE) {
       solveAtOnce(triangle, upperOrLower, unit, transposed, x);
       return;
     }
-    int half = triangle.rows / 2;
-    int rest = triangle.rows - half;
+    int half = x.rows / 2;
+    int rest = x.rows - half;
     boolean lower = upperOrLower == CblasLower;
     Matrix between =
         lower ? triangle.part(half, 0, rest, half) : triangle.part(0, half, half, rest);

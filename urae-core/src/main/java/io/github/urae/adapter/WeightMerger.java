@@ -33,8 +33,8 @@ public final class WeightMerger {
   /** Elements of a weight from which on OpenBLAS is worth loading: no weight of a small model. */
   private static final long LEAST_FOR_OPENBLAS = 1 << 20;
 
-  /** Size of a piece of the result. */
-  private static final int PIECE_BYTES = 8 << 20;
+  /** Size of a piece of the result; two are held, one being written while the next is computed. */
+  private static final int PIECE_BYTES = 4 << 20;
 
   private final AdapterChain chain;
   private final Network network;
@@ -44,7 +44,9 @@ public final class WeightMerger {
   /** Whether OpenBLAS could be loaded; null until it was tried. */
   private Boolean openBlas;
 
-  /** A piece's memory, kept for the next weight: the system takes longer to hand out new pages. */
+  /**
+   * Two pieces' memory, kept for the next weight: the system takes longer to hand out new pages.
+   */
   private final AtomicReference<ByteBuffer> spare = new AtomicReference<>();
 
   /** Takes the result piece by piece. */
@@ -52,7 +54,8 @@ public final class WeightMerger {
   public interface Sink {
 
     /**
-     * Takes the next bytes of the merged weight.
+     * Takes the next bytes of the merged weight. Calls come one after the other, but some from
+     * another thread than the merge was called from, which waits for them before it returns.
      *
      * @param piece from position to limit; valid during the call only
      * @throws IOException if they cannot be written
@@ -194,28 +197,34 @@ public final class WeightMerger {
     long fromBytes = info.type().byteSize(columns);
     long toBytes = type.byteSize(columns);
     int pieceRows = (int) Math.max(1, PIECE_BYTES / Math.max(fromBytes, toBytes));
+    int pieceBytes = Math.toIntExact(pieceRows * toBytes);
     ByteBuffer source = base.tensor(name).data();
-    ByteBuffer target = spare.getAndSet(null);
-    if (target == null || target.capacity() < pieceRows * toBytes) {
-      target = direct(pieceRows * toBytes);
+    ByteBuffer memory = spare.getAndSet(null);
+    if (memory == null || memory.capacity() < 2 * pieceBytes) {
+      memory = direct(2L * pieceBytes);
     }
-    try (LowRankProduct product = product(Math.toIntExact(rows), columns, split, updates)) {
-      for (long row = 0; row < rows; row += pieceRows) {
+    try (LowRankProduct product = product(Math.toIntExact(rows), columns, split, updates);
+        PieceWriter writer = new PieceWriter(sink)) {
+      for (long row = 0, number = 0; row < rows; row += pieceRows, number++) {
         int count = (int) Math.min(pieceRows, rows - row);
-        ByteBuffer piece = source.slice((int) (row * fromBytes), (int) (count * fromBytes));
+        ByteBuffer piece =
+            memory
+                .slice((int) (number % 2) * pieceBytes, (int) (count * toBytes))
+                .order(ByteOrder.LITTLE_ENDIAN);
         product.addTo(
             (int) row,
             count,
             info.type(),
-            piece.order(ByteOrder.LITTLE_ENDIAN),
+            source
+                .slice((int) (row * fromBytes), (int) (count * fromBytes))
+                .order(ByteOrder.LITTLE_ENDIAN),
             type,
-            target.clear());
-        target.limit((int) (count * toBytes));
-        sink.accept(target);
+            piece);
+        writer.write(piece, row + count == rows);
         reporter.advance(count * toBytes);
       }
     }
-    spare.set(target);
+    spare.set(memory);
   }
 
   private LowRankProduct product(

@@ -1,6 +1,7 @@
 package io.github.urae.adapter;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.assertj.core.api.Assertions.fail;
 
 import io.github.urae.CancellationToken;
@@ -21,6 +22,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -60,7 +62,7 @@ class WeightMergerTest {
         }
       }
     }
-    // The path of its own for pairs of bfloat16, also over several pieces of 8 MB.
+    // The path of its own for pairs of bfloat16, also over several pieces of 4 MB.
     for (int width : columns) {
       cases.add(new Case(ElementType.BF16, ElementType.BF16, 37, width, List.of(3, 16, 5)));
     }
@@ -201,6 +203,46 @@ class WeightMergerTest {
       for (int i = 0; i < merged.get(0.0).length; i++) {
         double expected = 0.75 * merged.get(0.0)[i] + 0.25 * merged.get(1.0)[i];
         assertThat(Math.abs(merged.get(0.25)[i] - expected)).isLessThan(1e-6);
+      }
+    }
+  }
+
+  /** Pieces are written while the next is computed; what goes wrong there must come out here. */
+  @Test
+  void aSinkThatFailsEndsTheMerge() throws IOException {
+    int rows = 5 * 682; // Five pieces of 4 MB.
+    Tensor stored = AdapterFile.rounded(ElementType.BF16, new float[rows * 3072], rows, 3072);
+    Path file = folder.resolve("base.safetensors");
+    SafetensorsWriter.write(file, Map.of(), Map.of(MODULE + ".weight", stored));
+    AdapterSpec adapter =
+        new AdapterFile().pair(MODULE, 1, 3072, rows).write(folder.resolve("a.safetensors"));
+    List<Exception> failures = List.of(new IOException("full"), new ArithmeticException("odd"));
+    try (TensorSource base = SafetensorsFile.open(file);
+        AdapterChain chain =
+            AdapterChain.open(
+                List.of(adapter), Map.of(Network.TRANSFORMER, base), AdapterOptions.STRICT)) {
+      WeightMerger merger = new WeightMerger(chain, Network.TRANSFORMER, base, TinyFlux.CACHE);
+      TaskReporter reporter =
+          new TaskReporter(new ProgressListener() {}, new CancellationToken(), "merging", 1L << 40);
+      for (int failing = 0; failing <= 5; failing++) {
+        for (Exception failure : failures) {
+          AtomicInteger calls = new AtomicInteger();
+          int last = failing;
+          WeightMerger.Sink sink =
+              piece -> {
+                if (calls.getAndIncrement() == last) {
+                  if (failure instanceof IOException e) {
+                    throw e;
+                  }
+                  throw (RuntimeException) failure;
+                }
+              };
+          String name = MODULE + ".weight";
+          Throwable thrown =
+              catchThrowable(() -> merger.merge(name, ElementType.BF16, sink, reporter));
+          assertThat(thrown).isSameAs(failing < 5 ? failure : null);
+          assertThat(calls).hasValue(Math.min(failing + 1, 5));
+        }
       }
     }
   }
