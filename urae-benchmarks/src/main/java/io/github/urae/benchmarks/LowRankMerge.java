@@ -47,7 +47,8 @@ import org.openjdk.jmh.infra.Blackhole;
 
 /**
  * Merging a low-rank update into a bfloat16 weight, accumulated in float32, against copying that
- * weight once, and against what a library of dense algebra does: expand, multiply, add, round.
+ * weight once, in memory and into a file, and against what a library of dense algebra does: expand,
+ * multiply, add, round.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -116,7 +117,7 @@ public class LowRankMerge {
                 Map.of(Network.TRANSFORMER, base),
                 AdapterOptions.STRICT));
     Path cache = Path.of(System.getProperty("java.io.tmpdir"), "urae-benchmark-blas");
-    // Loads OpenBLAS, for the way that multiplies with it.
+    // Loads OpenBLAS, with which both ways multiply.
     MinorComponents.of(new float[1], 1, 1, 1, cache);
     merger = new WeightMerger(chain, Network.TRANSFORMER, base, cache);
     check();
@@ -208,8 +209,9 @@ public class LowRankMerge {
     try (FileChannel file =
         FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
       task.write(file);
+    } finally {
+      Files.delete(path);
     }
-    Files.delete(path);
   }
 
   /**

@@ -63,7 +63,8 @@ public final class CheckpointMerger {
    * @param adapters the adapters, in the order in which they are applied; may be empty
    * @param options what is let pass
    * @param type element type of all rewritten weights; empty for each weight's own
-   * @param cacheFolder where OpenBLAS is unpacked, should there be minor components
+   * @param cacheFolder where OpenBLAS is unpacked, should there be minor components or large
+   *     weights
    * @param listener hears of the progress
    * @param cancellation ends the work early
    */

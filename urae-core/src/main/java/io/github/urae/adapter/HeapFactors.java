@@ -76,20 +76,15 @@ final class HeapFactors implements LowRankFactors {
     private final float[][][] sums;
 
     /** One row of bits and of floats, the same memory: no loop converts faster than a copy. */
-    private final IntBuffer bitsView;
+    private IntBuffer bitsView;
 
-    private final FloatBuffer floatsView;
+    private FloatBuffer floatsView;
 
     private Rows(int capacity) {
       sums = new float[capacity][][];
       for (int i = 0; i < capacity; i++) {
         sums[i] = newTiles();
       }
-      ByteBuffer memory =
-          ByteBuffer.allocateDirect(Math.multiplyExact(columns, Float.BYTES))
-              .order(ByteOrder.nativeOrder());
-      bitsView = memory.asIntBuffer();
-      floatsView = memory.asFloatBuffer();
     }
 
     @Override
@@ -106,6 +101,13 @@ final class HeapFactors implements LowRankFactors {
 
     @Override
     public void putBits(int row, int[] first, int[] second) {
+      if (bitsView == null) {
+        ByteBuffer memory =
+            ByteBuffer.allocateDirect(Math.multiplyExact(columns, Float.BYTES))
+                .order(ByteOrder.nativeOrder());
+        bitsView = memory.asIntBuffer();
+        floatsView = memory.asFloatBuffer();
+      }
       bitsView.put(0, first).put(first.length, second);
       for (int i = 0; i < sums[row].length; i++) {
         floatsView.get(i * TILE, sums[row][i]);

@@ -6,12 +6,16 @@ package io.github.urae.adapter;
  */
 interface LowRankFactors extends AutoCloseable {
 
+  /** Most rows of a block. */
+  int MOST_ROWS = 32;
+
   /**
-   * Returns memory for some rows of the weight; each of several threads needs its own. Not
-   * thread-safe.
+   * Returns memory for some rows of the weight, up to {@link #MOST_ROWS}; each of several threads
+   * needs its own. Not thread-safe.
    */
   RowBlock newRows(int capacity);
 
+  /** Frees the factors and all blocks, which must not be touched any more. */
   @Override
   void close();
 }

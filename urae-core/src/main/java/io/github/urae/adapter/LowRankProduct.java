@@ -4,6 +4,8 @@ import io.github.urae.tensor.ElementType;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 
 /**
@@ -15,8 +17,6 @@ final class LowRankProduct implements AutoCloseable {
 
   /** Float32 elements that a thread works on at a time: half of a second cache. */
   private static final int BLOCK_ELEMENTS = 1 << 17;
-
-  private static final int MOST_ROWS = 32;
 
   private final int rows;
   private final int columns;
@@ -40,7 +40,7 @@ final class LowRankProduct implements AutoCloseable {
     this.rows = rows;
     this.columns = columns;
     this.split = split;
-    this.blockRows = Math.max(1, Math.min(MOST_ROWS, BLOCK_ELEMENTS / columns));
+    this.blockRows = Math.max(1, Math.min(LowRankFactors.MOST_ROWS, BLOCK_ELEMENTS / columns));
     int rank = updates.stream().mapToInt(u -> u.module().rank()).sum();
     float[] down = new float[Math.multiplyExact(rank, columns)];
     float[] up = new float[Math.multiplyExact(rows, rank)];
@@ -118,23 +118,37 @@ final class LowRankProduct implements AutoCloseable {
     while (workers.size() < parallel) {
       workers.add(new Worker(new RowCodec(columns, split), factors.newRows(blockRows)));
     }
+    AtomicInteger next = new AtomicInteger();
+    AtomicReference<Throwable> failure = new AtomicReference<>();
     IntStream.range(0, parallel)
         .parallel()
         .forEach(
             number -> {
-              Worker worker = workers.get(number);
-              for (int block = number; block < blocks; block += parallel) {
-                int begin = block * blockRows;
-                int size = Math.min(blockRows, count - begin);
-                for (int i = 0; i < size; i++) {
-                  read.run(worker, begin + i, i);
+              try {
+                Worker worker = workers.get(number);
+                int block;
+                while (failure.get() == null && (block = next.getAndIncrement()) < blocks) {
+                  int begin = block * blockRows;
+                  int size = Math.min(blockRows, count - begin);
+                  for (int i = 0; i < size; i++) {
+                    read.run(worker, begin + i, i);
+                  }
+                  worker.rows.add(firstRow + begin, size);
+                  for (int i = 0; i < size; i++) {
+                    write.run(worker, begin + i, i);
+                  }
                 }
-                worker.rows.add(firstRow + begin, size);
-                for (int i = 0; i < size; i++) {
-                  write.run(worker, begin + i, i);
-                }
+              } catch (Throwable e) {
+                // Thrown further here it would end the loop while others still use the memory.
+                failure.compareAndSet(null, e);
               }
             });
+    if (failure.get() instanceof RuntimeException e) {
+      throw e;
+    }
+    if (failure.get() instanceof Error e) {
+      throw e;
+    }
   }
 
   @Override

@@ -15,10 +15,10 @@ import java.nio.IntBuffer;
  */
 final class NativeFactors implements LowRankFactors {
 
-  /** Most rows of the weight in one product: 262144 multiplications with the next two. */
-  static final int ROWS = 32;
-
+  /** Columns of one product: with the depth and the most rows, 262144 multiplications. */
   private static final int COLUMNS = 512;
+
+  /** Rows of A in one product. */
   private static final int DEPTH = 16;
 
   private final Workspace memory = new Workspace();
@@ -89,17 +89,14 @@ final class NativeFactors implements LowRankFactors {
 
     @Override
     public void add(int firstRow, int count) {
-      for (int row = 0; row < count; row += ROWS) {
-        int rows = Math.min(ROWS, count - row);
-        for (int column = 0; column < columns; column += COLUMNS) {
-          int width = Math.min(COLUMNS, columns - column);
-          for (int k = 0; k < rank; k += DEPTH) {
-            int depth = Math.min(DEPTH, rank - k);
-            OpenBlas.addProduct(
-                up.part(firstRow + row, k, rows, depth),
-                down.part(k, column, depth, width),
-                sums.part(row, column, rows, width));
-          }
+      for (int column = 0; column < columns; column += COLUMNS) {
+        int width = Math.min(COLUMNS, columns - column);
+        for (int k = 0; k < rank; k += DEPTH) {
+          int depth = Math.min(DEPTH, rank - k);
+          OpenBlas.addProduct(
+              up.part(firstRow, k, count, depth),
+              down.part(k, column, depth, width),
+              sums.part(0, column, count, width));
         }
       }
     }

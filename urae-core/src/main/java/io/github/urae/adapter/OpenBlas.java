@@ -67,7 +67,7 @@ final class OpenBlas {
   /** Order of the triangles that are not halved any more. */
   private static final int MOST_SOLVED_AT_ONCE = 400;
 
-  /** The number of threads is the whole library's: one computation at a time. */
+  /** The number of threads is the whole library's: one computation in float64 at a time. */
   private static final Object COMPUTING = new Object();
 
   private static boolean loaded;
@@ -90,6 +90,8 @@ final class OpenBlas {
     }
     try {
       Loader.load(openblas.class);
+      // JavaCPP's own native part is another jar, and missed only by the first allocation.
+      Pointer.free(Pointer.calloc(1, 1));
       loaded = true;
     } finally {
       if (ours) {

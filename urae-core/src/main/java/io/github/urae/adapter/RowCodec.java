@@ -19,10 +19,10 @@ final class RowCodec {
 
   private final int columns;
   private final boolean split;
-  private float[] row;
-  private int[] pairs;
-  private int[] evens;
-  private int[] odds;
+  private final float[] row;
+  private final int[] pairs;
+  private final int[] evens;
+  private final int[] odds;
 
   /**
    * @param columns columns of the matrix
@@ -32,13 +32,10 @@ final class RowCodec {
   RowCodec(int columns, boolean split) {
     this.columns = columns;
     this.split = split;
-    if (split) {
-      pairs = new int[columns / 2];
-      evens = new int[columns / 2];
-      odds = new int[columns / 2];
-    } else {
-      row = new float[columns];
-    }
+    row = new float[split ? 0 : columns];
+    pairs = new int[split ? columns / 2 : 0];
+    evens = new int[pairs.length];
+    odds = new int[pairs.length];
   }
 
   /** Tells whether rows read and written in these types are best kept split. */
@@ -101,9 +98,9 @@ final class RowCodec {
     return bytes.slice(offset, columns * Short.BYTES).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer();
   }
 
-  // Loops in methods of their own, over whole arrays: HotSpot 17 vectorises each by itself, and
-  // takes
-  // ten times as long where an index is shifted.
+  // Loops in methods of their own, over whole arrays. HotSpot 17 vectorises each by itself; where
+  // an
+  // index is shifted it does not, and takes ten times as long.
 
   private static void separate(int[] pairs, int[] evens, int[] odds) {
     for (int i = 0; i < pairs.length; i++) {

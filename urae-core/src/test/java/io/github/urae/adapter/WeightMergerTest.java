@@ -14,6 +14,7 @@ import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Elements;
 import io.github.urae.tensor.Tensor;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -68,6 +69,7 @@ class WeightMergerTest {
     }
     cases.add(new Case(ElementType.BF16, ElementType.BF16, 3001, 3072, List.of(1)));
     cases.add(new Case(ElementType.BF16, ElementType.F32, 801, 3072, List.of(2)));
+    cases.add(new Case(ElementType.F64, ElementType.F64, 300, 2049, List.of(6)));
     // From a million elements on, OpenBLAS multiplies.
     cases.add(new Case(ElementType.BF16, ElementType.BF16, 1029, 1030, List.of(3, 16, 5)));
     cases.add(new Case(ElementType.F16, ElementType.F32, 1029, 1031, List.of(37)));
@@ -216,7 +218,12 @@ class WeightMergerTest {
     SafetensorsWriter.write(file, Map.of(), Map.of(MODULE + ".weight", stored));
     AdapterSpec adapter =
         new AdapterFile().pair(MODULE, 1, 3072, rows).write(folder.resolve("a.safetensors"));
-    List<Exception> failures = List.of(new IOException("full"), new ArithmeticException("odd"));
+    List<Throwable> failures =
+        List.of(
+            new IOException("full"),
+            new ArithmeticException("odd"),
+            new UncheckedIOException(new IOException("inside")),
+            new LinkageError("missing"));
     try (TensorSource base = SafetensorsFile.open(file);
         AdapterChain chain =
             AdapterChain.open(
@@ -225,13 +232,16 @@ class WeightMergerTest {
       TaskReporter reporter =
           new TaskReporter(new ProgressListener() {}, new CancellationToken(), "merging", 1L << 40);
       for (int failing = 0; failing <= 5; failing++) {
-        for (Exception failure : failures) {
+        for (Throwable failure : failures) {
           AtomicInteger calls = new AtomicInteger();
           int last = failing;
           WeightMerger.Sink sink =
               piece -> {
                 if (calls.getAndIncrement() == last) {
                   if (failure instanceof IOException e) {
+                    throw e;
+                  }
+                  if (failure instanceof Error e) {
                     throw e;
                   }
                   throw (RuntimeException) failure;
