@@ -1,7 +1,5 @@
 package io.github.urae.adapter;
 
-import io.github.urae.tensor.ElementType;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -78,25 +76,15 @@ final class LowRankProduct implements AutoCloseable {
    *
    * @param firstRow number of the first row that the buffers hold
    * @param count number of rows
-   * @param from type of {@code source}
    * @param source the rows as stored; unchanged
-   * @param to type of {@code target}
    * @param target receives the changed rows
    */
-  void addTo(
-      int firstRow,
-      int count,
-      ElementType from,
-      ByteBuffer source,
-      ElementType to,
-      ByteBuffer target) {
-    int fromBytes = Math.toIntExact(from.byteSize(columns));
-    int toBytes = Math.toIntExact(to.byteSize(columns));
+  void addTo(int firstRow, int count, RowCodec.Stored source, RowCodec.Stored target) {
     inBlocks(
         firstRow,
         count,
-        (worker, row, i) -> worker.codec.read(from, source, row * fromBytes, worker.rows, i),
-        (worker, row, i) -> worker.codec.write(worker.rows, i, to, target, row * toBytes));
+        (worker, row, i) -> worker.codec.read(source, row, worker.rows, i),
+        (worker, row, i) -> worker.codec.write(worker.rows, i, target, row));
   }
 
   /** Adds this product, which must not be split, to a weight in float32: [rows, columns]. */

@@ -56,46 +56,59 @@ final class RowCodec {
     return split;
   }
 
+  /** Rows as they are stored, one after the other. */
+  static final class Stored {
+
+    private final ElementType type;
+    private final ByteBuffer bytes;
+
+    /** The same, made once: a view for every row takes longer than reading it. */
+    private final IntBuffer pairs;
+
+    /**
+     * Takes a view.
+     *
+     * @param bytes from its beginning to its limit, little-endian
+     */
+    Stored(ElementType type, ByteBuffer bytes) {
+      this.type = type;
+      this.bytes = bytes;
+      this.pairs = bytes.slice(0, bytes.limit()).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer();
+    }
+
+    private ByteBuffer row(int row, int columns) {
+      int size = Math.toIntExact(type.byteSize(columns));
+      return bytes.slice(row * size, size);
+    }
+  }
+
   /**
    * Reads a stored row.
    *
-   * @param bytes little-endian; the row begins at {@code offset}
    * @param target receives it
    * @param targetRow as which row
    */
-  void read(ElementType type, ByteBuffer bytes, int offset, RowBlock target, int targetRow) {
+  void read(Stored source, int sourceRow, RowBlock target, int targetRow) {
     if (split) {
-      ints(bytes, offset).get(pairs);
+      source.pairs.get(sourceRow * pairs.length, pairs);
       separate(pairs, evens, odds);
       target.putBits(targetRow, evens, odds);
     } else {
-      Elements.toFloats(type, bytes.slice(offset, rowBytes(type)), row, 0, columns);
+      Elements.toFloats(source.type, source.row(sourceRow, columns), row, 0, columns);
       target.putFloats(targetRow, row, 0);
     }
   }
 
-  /**
-   * Writes a row, rounded to nearest, ties to even.
-   *
-   * @param bytes little-endian; the row begins at {@code offset}
-   */
-  void write(RowBlock source, int sourceRow, ElementType type, ByteBuffer bytes, int offset) {
+  /** Writes a row, rounded to nearest, ties to even. */
+  void write(RowBlock source, int sourceRow, Stored target, int targetRow) {
     if (split) {
       source.getBits(sourceRow, evens, odds);
       join(evens, odds, pairs);
-      ints(bytes, offset).put(pairs);
+      target.pairs.put(targetRow * pairs.length, pairs);
     } else {
       source.getFloats(sourceRow, row, 0);
-      Elements.fromFloats(type, row, 0, columns, bytes.slice(offset, rowBytes(type)));
+      Elements.fromFloats(target.type, row, 0, columns, target.row(targetRow, columns));
     }
-  }
-
-  private int rowBytes(ElementType type) {
-    return Math.toIntExact(type.byteSize(columns));
-  }
-
-  private IntBuffer ints(ByteBuffer bytes, int offset) {
-    return bytes.slice(offset, columns * Short.BYTES).order(ByteOrder.LITTLE_ENDIAN).asIntBuffer();
   }
 
   // Loops in methods of their own, over whole arrays. HotSpot 17 vectorises each by itself; where

@@ -24,10 +24,10 @@ import org.slf4j.LoggerFactory;
  * <p>Minor components follow URAE's order: of the weight as the adapters before them leave it, in
  * float32, the smallest singular components are replaced by the trained ones.
  *
- * <p>Holds two pieces of 4 MB and the adapters' factors of one weight in float32, several times;
- * for a weight with minor components, the weight in float32 and what {@link MinorComponents} needs.
+ * <p>Holds a piece of 8 MB and the adapters' factors of one weight in float32, several times; for a
+ * weight with minor components, the weight in float32 and what {@link MinorComponents} needs.
  * Weights of a million elements and more are merged by OpenBLAS where it is on the class path, in
- * two thirds of the time. Thread-safe.
+ * about half the time. Thread-safe.
  */
 public final class WeightMerger {
 
@@ -36,8 +36,8 @@ public final class WeightMerger {
   /** Elements of a weight from which on OpenBLAS is worth loading: no weight of a small model. */
   private static final long LEAST_FOR_OPENBLAS = 1 << 20;
 
-  /** Size of a piece of the result; two are held, one being written while the next is computed. */
-  private static final int PIECE_BYTES = 4 << 20;
+  /** Size of a piece of the result. */
+  private static final int PIECE_BYTES = 8 << 20;
 
   private final AdapterChain chain;
   private final Network network;
@@ -59,8 +59,7 @@ public final class WeightMerger {
   public interface Sink {
 
     /**
-     * Takes the next bytes of the merged weight. Calls come one after the other, some on another
-     * thread. The merge waits for them, so a sink must not need a lock that its caller holds.
+     * Takes the next bytes of the merged weight.
      *
      * @param piece from position to limit; valid during the call only
      * @throws IOException if they cannot be written
@@ -202,31 +201,22 @@ public final class WeightMerger {
     long fromBytes = info.type().byteSize(columns);
     long toBytes = type.byteSize(columns);
     int pieceRows = (int) Math.max(1, PIECE_BYTES / Math.max(fromBytes, toBytes));
-    long pieceBytes = pieceRows * toBytes;
-    long needed = rows > pieceRows ? 2 * pieceBytes : pieceBytes;
     ByteBuffer source = base.tensor(name).data();
     ByteBuffer memory = spare.getAndSet(null);
-    if (memory == null || memory.capacity() < needed) {
-      memory = direct(Math.max(needed, 2L * PIECE_BYTES));
+    if (memory == null || memory.capacity() < pieceRows * toBytes) {
+      memory = direct(pieceRows * toBytes);
     }
-    try (LowRankProduct product = product(Math.toIntExact(rows), columns, split, updates);
-        PieceWriter writer = new PieceWriter(sink)) {
-      for (long row = 0, number = 0; row < rows; row += pieceRows, number++) {
+    try (LowRankProduct product = product(Math.toIntExact(rows), columns, split, updates)) {
+      for (long row = 0; row < rows; row += pieceRows) {
         int count = (int) Math.min(pieceRows, rows - row);
-        ByteBuffer piece =
-            memory
-                .slice((int) (number % 2 * pieceBytes), (int) (count * toBytes))
-                .order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer piece = memory.slice(0, (int) (count * toBytes));
+        ByteBuffer stored = source.slice((int) (row * fromBytes), (int) (count * fromBytes));
         product.addTo(
             (int) row,
             count,
-            info.type(),
-            source
-                .slice((int) (row * fromBytes), (int) (count * fromBytes))
-                .order(ByteOrder.LITTLE_ENDIAN),
-            type,
-            piece);
-        writer.write(piece, row + count == rows);
+            new RowCodec.Stored(info.type(), stored),
+            new RowCodec.Stored(type, piece));
+        sink.accept(piece);
         reporter.advance(count * toBytes);
       }
     }
