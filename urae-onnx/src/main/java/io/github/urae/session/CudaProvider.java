@@ -13,7 +13,9 @@ import java.util.regex.Pattern;
 /** How sessions get onto an NVIDIA GPU, and why they may not. */
 final class CudaProvider {
 
-  private static final String NEEDS = "this build of ONNX Runtime needs CUDA 12 and cuDNN 9";
+  /** What has CUDA's own version in its name, on Linux and Windows. */
+  private static final Pattern CUDA_LIBRARY =
+      Pattern.compile("(?:cublas|cublasLt|cudart)(?:\\.so\\.|64_)(\\d+)");
 
   private static final Pattern MISSING_LIBRARY =
       Pattern.compile("([\\w.+-]+\\.so[.\\d]*|[\\w.+-]+\\.dll): cannot open shared object file");
@@ -77,20 +79,31 @@ final class CudaProvider {
       if (missing.find()) {
         return missing.group(1)
             + " is missing: "
-            + NEEDS
+            + needs(message)
             + "; install them, or put their folders into "
             + (missing.group(1).endsWith(".dll") ? "PATH" : "LD_LIBRARY_PATH");
       }
     }
     Matcher unfit = MISSING_SYMBOL.matcher(message);
     if (unfit.find()) {
-      return unfit.group(1) + " does not fit: " + NEEDS + ", but finds another version: " + message;
+      return unfit.group(1)
+          + " does not fit: "
+          + needs(message)
+          + ", but finds another version: "
+          + message;
     }
     for (Map.Entry<String, String> known : WAYS_OUT.entrySet()) {
       if (message.contains(known.getKey())) {
         return known.getValue() + ": " + message;
       }
     }
-    return "CUDA cannot be used: " + NEEDS + ": " + message;
+    return "CUDA cannot be used: " + needs(message) + ": " + message;
+  }
+
+  /** Maven's artifact was built with CUDA 12, other builds of the same version with CUDA 13. */
+  private static String needs(String message) {
+    Matcher library = CUDA_LIBRARY.matcher(message);
+    String version = library.find() ? library.group(1) : "12 (or 13, if built so)";
+    return "this build of ONNX Runtime needs CUDA " + version + " and cuDNN 9";
   }
 }

@@ -33,6 +33,11 @@ class CudaProviderTest {
             + " cannot open shared object file: No such file or directory"
             + "|libcublasLt.so.12 is missing: this build of ONNX Runtime needs CUDA 12 and cuDNN 9;"
             + " install them, or put their folders into LD_LIBRARY_PATH",
+        "Failed to load library libonnxruntime_providers_cuda.so with error: libcublasLt.so.13:"
+            + " cannot open shared object file: No such file or directory"
+            + "|libcublasLt.so.13 is missing: this build of ONNX Runtime needs CUDA 13 and cuDNN 9;",
+        "Error loading onnxruntime_providers_cuda.dll which depends on \"cublas64_13.dll\" which is"
+            + " missing.|needs CUDA 13",
         "Error loading onnxruntime_providers_cuda.dll which depends on \"cudnn64_9.dll\" which is"
             + " missing.|cudnn64_9.dll is missing",
         "libcudart.so.12: version `libcudart.so.12' not found|libcudart.so.12 does not fit",
