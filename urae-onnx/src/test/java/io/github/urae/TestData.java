@@ -1,5 +1,7 @@
 package io.github.urae;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import io.github.urae.demo.DemoModel;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -48,5 +50,16 @@ public final class TestData {
       scale = Math.max(scale, Math.abs(expected[i]));
     }
     return largest / scale;
+  }
+
+  /**
+   * Prints and checks the largest absolute difference, relative to the largest expected value.
+   *
+   * @param tolerance what it must be less than
+   */
+  public static void assertClose(String what, float[] expected, float[] actual, double tolerance) {
+    double difference = relativeDifference(expected, actual);
+    System.out.printf("%-58s %.2e (allowed %.0e)%n", what, difference, tolerance);
+    assertThat(difference).as(what).isLessThan(tolerance);
   }
 }

@@ -12,7 +12,6 @@ import io.github.urae.session.NetworkSession;
 import io.github.urae.session.SessionSettings;
 import io.github.urae.tensor.Tensor;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -44,8 +43,8 @@ public final class DecoderMemory {
     VaeConfig config = arguments.length > 0 && arguments[0].equals("flux") ? FLUX_1 : SMALL;
     int size = arguments.length > 1 ? Integer.parseInt(arguments[1]) : 1024;
     NetworkGraph graph = VaeDecoderGraph.build(config);
-    Path file = Files.createTempFile("urae-decoder", ".safetensors");
-    try {
+    try (TemporaryFolder folder = TemporaryFolder.create()) {
+      Path file = folder.path().resolve("decoder.safetensors");
       new SyntheticWeights(1).write(file, graph);
       try (SafetensorsFile weights = SafetensorsFile.open(file);
           NetworkSession session =
@@ -56,8 +55,6 @@ public final class DecoderMemory {
                   new SessionSettings(Device.cpu(), OptionalInt.empty(), false))) {
         measure(session, config.channels().get(1), size);
       }
-    } finally {
-      Files.delete(file);
     }
   }
 

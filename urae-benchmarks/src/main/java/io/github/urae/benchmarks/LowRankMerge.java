@@ -88,7 +88,7 @@ public class LowRankMerge {
     String[] sizes = shape.split("x", 2);
     rows = Integer.parseInt(sizes[0]);
     columns = Integer.parseInt(sizes[1]);
-    folder = Files.createTempDirectory("urae-merge");
+    folder = opened.add(TemporaryFolder.create()).path();
     TorchGenerator random = new TorchGenerator(1);
     floats = random.randn(rows * columns);
     down = random.randn(RANK * columns);
@@ -153,9 +153,6 @@ public class LowRankMerge {
   @TearDown(Level.Trial)
   public void delete() throws IOException {
     opened.close();
-    Files.delete(folder.resolve("weight.safetensors"));
-    Files.delete(folder.resolve("adapter.safetensors"));
-    Files.delete(folder);
   }
 
   /**

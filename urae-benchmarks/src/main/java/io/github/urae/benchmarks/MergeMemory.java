@@ -13,13 +13,11 @@ import io.github.urae.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 
 /**
  * The memory that it takes to merge an adapter of URAE's shape, 190 modules of rank 16, into a
@@ -34,7 +32,6 @@ public final class MergeMemory {
       Pattern.compile("(single_)?transformer_blocks\\.\\d+\\.attn\\.to_(q|k|v|out\\.0)\\.weight");
 
   private static final int RANK = 16;
-  private static final int POLL_MILLIS = 10;
 
   private MergeMemory() {}
 
@@ -53,16 +50,14 @@ public final class MergeMemory {
         Path.of(arguments.length > 0 ? arguments[0] : System.getProperty("java.io.tmpdir"));
     Map<String, Shape> weights = FluxDev.weights();
     checkSpace(parent, weights);
-    Path folder = Files.createTempDirectory(parent, "urae-merge-memory");
-    try {
+    try (TemporaryFolder temporary = TemporaryFolder.createIn(parent)) {
+      Path folder = temporary.path();
       Path transformer = Files.createDirectories(folder.resolve("model/transformer"));
       SparseSafetensors.write(
           transformer.resolve("diffusion_pytorch_model.safetensors"), ElementType.BF16, weights);
       Path adapter = folder.resolve("adapter.safetensors");
       System.out.printf("modules: %d%n", writeAdapter(weights, adapter));
       measure(folder.resolve("model"), adapter, folder.resolve("merged"));
-    } finally {
-      delete(folder);
     }
   }
 
@@ -118,25 +113,18 @@ public final class MergeMemory {
             output.toString());
     long start = System.nanoTime();
     Process child = new ProcessBuilder(command).inheritIO().start();
-    double anonymous = 0;
-    double mapped = 0;
-    while (child.isAlive()) {
-      // NaN, once the process is over, changes nothing.
-      anonymous = Math.max(anonymous, zeroIfNaN(AnonymousMemory.megabytes(child.pid())));
-      mapped = Math.max(mapped, zeroIfNaN(AnonymousMemory.mappedMegabytes(child.pid())));
-      Thread.sleep(POLL_MILLIS);
+    try (PeakMemory anonymous = PeakMemory.watching(() -> AnonymousMemory.megabytes(child.pid()));
+        PeakMemory mapped =
+            PeakMemory.watching(() -> AnonymousMemory.mappedMegabytes(child.pid()))) {
+      int status = child.waitFor();
+      double seconds = (System.nanoTime() - start) / 1e9;
+      if (status != 0) {
+        throw new IllegalStateException("the child process failed");
+      }
+      System.out.printf(
+          "merged in %.1f s; peak %.0f MB anonymous memory, %.0f MB of mapped files beside it%n",
+          seconds, anonymous.megabytes(), mapped.megabytes());
     }
-    double seconds = (System.nanoTime() - start) / 1e9;
-    if (child.waitFor() != 0) {
-      throw new IllegalStateException("the child process failed");
-    }
-    System.out.printf(
-        "merged in %.1f s; peak %.0f MB anonymous memory, %.0f MB of mapped files beside it%n",
-        seconds, anonymous, mapped);
-  }
-
-  private static double zeroIfNaN(double value) {
-    return Double.isNaN(value) ? 0 : value;
   }
 
   private static void merge(Path model, Path adapter, Path output) throws IOException {
@@ -149,15 +137,5 @@ public final class MergeMemory {
             new ProgressListener() {},
             new CancellationToken())
         .mergeTo(output);
-  }
-
-  private static void delete(Path folder) throws IOException {
-    List<Path> entries;
-    try (Stream<Path> files = Files.walk(folder)) {
-      entries = files.sorted(Comparator.reverseOrder()).toList();
-    }
-    for (Path entry : entries) {
-      Files.delete(entry);
-    }
   }
 }

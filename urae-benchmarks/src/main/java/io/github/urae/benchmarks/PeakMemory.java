@@ -1,18 +1,31 @@
 package io.github.urae.benchmarks;
 
-/** Watches the anonymous memory of this process from a thread of its own, until it is closed. */
+import java.util.function.DoubleSupplier;
+
+/** Watches an amount of memory from a thread of its own, until it is closed. */
 final class PeakMemory implements AutoCloseable {
 
-  private static final long INTERVAL_MILLIS = 5;
+  private static final long INTERVAL_MILLIS = 10;
 
   private final Thread watcher = new Thread(this::watch, "peak-memory");
-  private final double before = AnonymousMemory.megabytes();
-  private volatile double peak = before;
+  private final DoubleSupplier megabytes;
+  private final double before;
+  private volatile double peak;
 
-  private PeakMemory() {}
+  private PeakMemory(DoubleSupplier megabytes) {
+    this.megabytes = megabytes;
+    before = megabytes.getAsDouble();
+    peak = before;
+  }
 
+  /** Watches the anonymous memory of this process. */
   static PeakMemory watching() {
-    PeakMemory memory = new PeakMemory();
+    return watching(AnonymousMemory::megabytes);
+  }
+
+  /** Watches what a supplier says; NaN, of a process that has just ended, changes nothing. */
+  static PeakMemory watching(DoubleSupplier megabytes) {
+    PeakMemory memory = new PeakMemory(megabytes);
     memory.watcher.setDaemon(true);
     memory.watcher.start();
     return memory;
@@ -21,7 +34,8 @@ final class PeakMemory implements AutoCloseable {
   private void watch() {
     try {
       while (true) {
-        peak = Math.max(peak, AnonymousMemory.megabytes());
+        double now = megabytes.getAsDouble();
+        peak = now > peak ? now : peak;
         Thread.sleep(INTERVAL_MILLIS);
       }
     } catch (InterruptedException e) {

@@ -18,14 +18,12 @@ final class Peer implements Closeable {
   /** Begins every line that is an answer; libraries print lines of their own. */
   static final String ANSWER = "=> ";
 
-  private static final long SAMPLE_MILLIS = 20;
-
   private final Process process;
   private final BufferedReader answers;
   private final BufferedWriter questions;
   private final String description;
   private final List<Double> seconds = new ArrayList<>();
-  private volatile double peakMegabytes;
+  private double peakMegabytes;
 
   Peer(List<String> command) throws IOException {
     ProcessBuilder builder =
@@ -53,13 +51,9 @@ final class Peer implements Closeable {
   }
 
   void run() throws IOException {
-    Thread sampler = new Thread(this::sample);
-    sampler.setDaemon(true);
-    sampler.start();
-    try {
+    try (PeakMemory memory = PeakMemory.watching(() -> AnonymousMemory.megabytes(process.pid()))) {
       seconds.add(Double.valueOf(ask("run")));
-    } finally {
-      sampler.interrupt();
+      peakMegabytes = Math.max(peakMegabytes, memory.megabytes());
     }
   }
 
@@ -74,19 +68,6 @@ final class Peer implements Closeable {
 
   double peakMegabytes() {
     return peakMegabytes;
-  }
-
-  private void sample() {
-    try {
-      while (process.isAlive()) {
-        // max keeps NaN, which stands for a process that has just ended.
-        double now = AnonymousMemory.megabytes(process.pid());
-        peakMegabytes = now > peakMegabytes ? now : peakMegabytes;
-        Thread.sleep(SAMPLE_MILLIS);
-      }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
   }
 
   private String ask(String question) throws IOException {

@@ -8,11 +8,17 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** A folder that goes when it is closed. It lies where the system keeps temporary files. */
+/** A folder that goes when it is closed, with all that is in it. */
 record TemporaryFolder(Path path) implements Closeable {
 
+  /** Makes one where the system keeps temporary files. */
   static TemporaryFolder create() throws IOException {
     return new TemporaryFolder(Files.createTempDirectory("urae-benchmark"));
+  }
+
+  /** Makes one in a folder. */
+  static TemporaryFolder createIn(Path parent) throws IOException {
+    return new TemporaryFolder(Files.createTempDirectory(parent, "urae-benchmark"));
   }
 
   @Override

@@ -37,7 +37,6 @@ public final class UltraResolution {
   public static void main(String[] arguments) throws IOException {
     int size = arguments.length > 0 ? Integer.parseInt(arguments[0]) : 4096;
     int steps = arguments.length > 1 ? Integer.parseInt(arguments[1]) : 4;
-    Path folder = Files.createTempDirectory("urae-ultra");
     Path cache = Path.of("target/benchmark-cache");
     Path model = DemoModel.unpackInto(cache).checkpoint();
     GenerationRequest.Builder request =
@@ -49,13 +48,14 @@ public final class UltraResolution {
     if (Arrays.asList(arguments).contains("coarse-to-fine")) {
       request.coarseToFine(CoarseToFine.defaults());
     }
-    try (PeakMemory memory = PeakMemory.watching();
+    try (TemporaryFolder folder = TemporaryFolder.create();
+        PeakMemory memory = PeakMemory.watching();
         FluxPipeline pipeline =
             FluxPipeline.builder().model(model).device(Device.cpu()).cacheFolder(cache).build()) {
       long start = System.nanoTime();
       List<GeneratedImage> pictures = pipeline.generate(request.build());
       long generated = System.nanoTime();
-      Path file = folder.resolve("picture.png");
+      Path file = folder.path().resolve("picture.png");
       pictures.get(0).save(file);
       long saved = System.nanoTime();
       System.out.printf(
@@ -68,9 +68,6 @@ public final class UltraResolution {
           Files.size(file) / 1e6,
           (saved - generated) / 1e9,
           memory.megabytes());
-      Files.delete(file);
-    } finally {
-      Files.delete(folder);
     }
   }
 

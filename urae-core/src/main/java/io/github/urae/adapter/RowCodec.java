@@ -111,7 +111,7 @@ final class RowCodec {
     }
   }
 
-  // Loops in methods of their own, over whole arrays. HotSpot 17 vectorises each by itself; where
+  // Loops in methods of their own, over whole arrays: HotSpot 17 vectorises each by itself. Where
   // an
   // index is shifted it does not, and takes ten times as long.
 

@@ -49,9 +49,7 @@ public final class WeightMerger {
   /** Whether OpenBLAS could be loaded; empty until it was tried. */
   private Optional<Boolean> openBlas = Optional.empty();
 
-  /**
-   * Two pieces' memory, kept for the next weight: the system takes longer to hand out new pages.
-   */
+  /** A piece's memory, kept for the next weight: the system takes longer to hand out new pages. */
   private final AtomicReference<ByteBuffer> spare = new AtomicReference<>();
 
   /** Takes the result piece by piece. */

@@ -5,7 +5,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.TestData;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.LatentGrid;
 import io.github.urae.flux.Profile;
+import io.github.urae.flux.Schedule;
 import io.github.urae.flux.TrueGuidance;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -72,6 +74,33 @@ record GoldenCase(JsonNode json) {
       builder.secondPrompts(texts("prompt_2").toArray(new String[0]));
     }
     return builder;
+  }
+
+  LatentGrid grid() {
+    return new LatentGrid(json.get("width").intValue(), json.get("height").intValue());
+  }
+
+  /** Returns the numbers that the case's sampling follows with a checkpoint. */
+  Profile profile(Networks networks) {
+    return request()
+        .build()
+        .profile(networks.checkpoint().scheduler(), networks.nativeTokens(), false);
+  }
+
+  Schedule schedule(Networks networks) {
+    return Schedule.of(steps(), profile(networks).shift(), grid().tokens());
+  }
+
+  /** Returns what denoises the case. */
+  Denoiser denoiser(Networks networks, NetworkUse transformer) {
+    return new Denoiser(
+        transformer,
+        networks.checkpoint().transformer(),
+        grid(),
+        json.get("sequence").intValue(),
+        profile(networks),
+        schedule(networks),
+        json.get("guidance").doubleValue());
   }
 
   /** Returns the adapters of the case. */

@@ -11,9 +11,7 @@ import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.cache.WeightCache;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.LatentGrid;
-import io.github.urae.flux.Profile;
 import io.github.urae.flux.PromptEmbeddings;
-import io.github.urae.flux.Schedule;
 import io.github.urae.flux.TorchGenerator;
 import io.github.urae.graph.VaeConfig;
 import io.github.urae.safetensors.SafetensorsFile;
@@ -75,12 +73,6 @@ class GoldenPipelineTest {
     pipeline.close();
   }
 
-  private static void assertClose(String what, float[] expected, float[] actual, double tolerance) {
-    double difference = TestData.relativeDifference(expected, actual);
-    System.out.printf("%-44s %.2e (allowed %.0e)%n", what, difference, tolerance);
-    assertThat(difference).as(what).isLessThan(tolerance);
-  }
-
   @Test
   void textEncoders() throws IOException {
     JsonNode rows = new ObjectMapper().readTree(TestData.path("golden/tokens.json").toFile());
@@ -93,12 +85,12 @@ class GoldenPipelineTest {
               networks
                   .encoders()
                   .encode(prompt, prompt, length.getValue(), new CancellationToken());
-          assertClose(
+          TestData.assertClose(
               "prompt " + i + " pooled",
               golden.tensor(i + ".pooled").toFloats(),
               encoded.pooled().toFloats(),
               ONE_STAGE);
-          assertClose(
+          TestData.assertClose(
               "prompt " + i + " " + length.getKey(),
               golden.tensor(i + "." + length.getKey()).toFloats(),
               encoded.sequence().toFloats(),
@@ -117,13 +109,13 @@ class GoldenPipelineTest {
         float[] decoded =
             vaeDecoder.run(Map.of("latent_sample", golden.tensor(input)), new CancellationToken());
         String output = input.replace("latents", "decoded");
-        assertClose("VAE " + output, golden.tensor(output).toFloats(), decoded, ONE_STAGE);
+        TestData.assertClose("VAE " + output, golden.tensor(output).toFloats(), decoded, ONE_STAGE);
       }
       Plane tiled = new Plane(new float[3 * 208 * 288], 3, 208, 288);
       Plane latents = new Plane(golden.tensor("large_latents").toFloats(), 16, 26, 36);
       new ImageDecoder(vaeDecoder, config)
           .decodeTiles(latents, new CancellationToken(), tiled::put);
-      assertClose(
+      TestData.assertClose(
           "VAE large_decoded_tiled",
           golden.tensor("large_decoded_tiled").toFloats(),
           tiled.values(),
@@ -141,8 +133,8 @@ class GoldenPipelineTest {
               .encode(pixels, new CancellationToken());
       float[] mean = Arrays.copyOf(encoded.values(), 16 * 12 * 20);
       float[] logvar = Arrays.copyOfRange(encoded.values(), mean.length, 2 * mean.length);
-      assertClose("VAE mean", golden.tensor("mean").toFloats(), mean, ONE_STAGE);
-      assertClose("VAE logvar", golden.tensor("logvar").toFloats(), logvar, ONE_STAGE);
+      TestData.assertClose("VAE mean", golden.tensor("mean").toFloats(), mean, ONE_STAGE);
+      TestData.assertClose("VAE logvar", golden.tensor("logvar").toFloats(), logvar, ONE_STAGE);
     }
   }
 
@@ -166,12 +158,12 @@ class GoldenPipelineTest {
     assertThat(image.settings().start().orElseThrow().stepsRun()).isEqualTo(steps.size());
     try (SafetensorsFile recorded =
         SafetensorsFile.open(TestData.path("golden/cases/" + name + ".safetensors"))) {
-      assertClose(
+      TestData.assertClose(
           name + " first latents",
           recorded.tensor("latents_first").toFloats(),
           steps.get(0),
           ONE_STAGE);
-      assertClose(
+      TestData.assertClose(
           name + " last latents",
           recorded.tensor("latents_last").toFloats(),
           image.latents().toFloats(),
@@ -192,7 +184,7 @@ class GoldenPipelineTest {
     try (SafetensorsFile recorded =
         SafetensorsFile.open(TestData.path("golden/cases/true-cfg.safetensors"))) {
       for (int step : golden.recordedSteps()) {
-        assertClose(
+        TestData.assertClose(
             "true-cfg latents after step " + step,
             recorded.tensor("latents_" + step).toFloats(),
             steps.get(step),
@@ -232,34 +224,24 @@ class GoldenPipelineTest {
             networks.with(golden.adapters(), ProgressListener.NONE, new CancellationToken());
         NetworkUse transformer = adapted.use(Part.TRANSFORMER)) {
       GenerationRequest request = golden.request().build();
-      LatentGrid grid = new LatentGrid(request.width().getAsInt(), request.height().getAsInt());
+      LatentGrid grid = golden.grid();
       int images = request.promptCount() * request.imagesPerPrompt();
       float[] noise =
           grid.pack(
               new TorchGenerator(request.seeds().get(0)).randn(images * grid.latentElements()));
       if (recorded.find("noise").isPresent()) {
-        assertClose(name + " noise", recorded.tensor("noise").toFloats(), noise, 3e-7);
+        TestData.assertClose(name + " noise", recorded.tensor("noise").toFloats(), noise, 3e-7);
       }
-      Profile profile =
-          request.profile(networks.checkpoint().scheduler(), networks.nativeTokens(), false);
-      Schedule schedule = Schedule.of(golden.steps(), profile.shift(), grid.tokens());
-      assertThat(schedule.sigmas()).isEqualTo(recorded.tensor("sigmas").toFloats());
+      assertThat(golden.schedule(networks).sigmas())
+          .isEqualTo(recorded.tensor("sigmas").toFloats());
 
       // The recorded embeddings, so that errors of the text encoders do not add up.
       PromptEmbeddings embeddings =
           new PromptEmbeddings(copy(recorded.tensor("pooled")), copy(recorded.tensor("sequence")));
-      Denoiser denoiser =
-          new Denoiser(
-              transformer,
-              networks.checkpoint().transformer(),
-              grid,
-              golden.json().get("sequence").intValue(),
-              profile,
-              schedule,
-              request.guidance().getAsDouble());
+      Denoiser denoiser = golden.denoiser(networks, transformer);
       float[] velocity =
           denoiser.velocity(0, noise, Conditioning.of(embeddings), new CancellationToken());
-      assertClose(
+      TestData.assertClose(
           name + " first velocity",
           recorded.tensor("first_velocity").toFloats(),
           velocity,
@@ -278,7 +260,7 @@ class GoldenPipelineTest {
       return;
     }
     try {
-      assertClose(
+      TestData.assertClose(
           golden.name() + " latents after step " + step,
           recorded.tensor("latents_" + step).toFloats(),
           latents,

@@ -97,12 +97,6 @@ class OnnxExportTest {
     return run(root.resolve("transformer/model.onnx"), "out_hidden_states", inputs);
   }
 
-  private static void assertClose(String what, float[] expected, float[] actual, double tolerance) {
-    double difference = TestData.relativeDifference(expected, actual);
-    System.out.printf("%-44s %.2e (allowed %.0e)%n", what, difference, tolerance);
-    assertThat(difference).as(what).isLessThan(tolerance);
-  }
-
   @Test
   void plainRuntimeAgreesInTheStandardProfile() throws Exception {
     export("standard").write();
@@ -110,7 +104,7 @@ class OnnxExportTest {
     for (String name : List.of("standard-128", "standard-wide")) {
       try (SafetensorsFile recorded =
           SafetensorsFile.open(TestData.path("golden/cases/" + name + ".safetensors"))) {
-        assertClose(
+        TestData.assertClose(
             "plain " + name,
             recorded.tensor("first_velocity").toFloats(),
             firstVelocity(root, GoldenCase.named(name), recorded),
@@ -122,7 +116,7 @@ class OnnxExportTest {
     try (SafetensorsFile text = SafetensorsFile.open(TestData.path("golden/text.safetensors"));
         SafetensorsFile vae = SafetensorsFile.open(TestData.path("golden/vae.safetensors"))) {
       long[] clipIds = ids(prompt, "clip_ids");
-      assertClose(
+      TestData.assertClose(
           "plain CLIP",
           text.tensor("1.pooled").toFloats(),
           run(
@@ -132,7 +126,7 @@ class OnnxExportTest {
           ONE_STAGE);
       for (String length : List.of("", "_12")) {
         long[] t5Ids = ids(prompt, "t5_ids" + length);
-        assertClose(
+        TestData.assertClose(
             "plain T5" + length,
             text.tensor("1.sequence" + length).toFloats(),
             run(
@@ -141,7 +135,7 @@ class OnnxExportTest {
                 Map.of("input_ids", longs(t5Ids, 1, t5Ids.length))),
             ONE_STAGE);
       }
-      assertClose(
+      TestData.assertClose(
           "plain VAE",
           vae.tensor("decoded").toFloats(),
           run(
@@ -160,7 +154,8 @@ class OnnxExportTest {
                   "sample",
                   floats(vae.tensor("pixels").toFloats(), vae.tensor("pixels").shape().toArray())));
       float[] mean = vae.tensor("mean").toFloats();
-      assertClose("plain VAE encoder", mean, Arrays.copyOf(parameters, mean.length), ONE_STAGE);
+      TestData.assertClose(
+          "plain VAE encoder", mean, Arrays.copyOf(parameters, mean.length), ONE_STAGE);
     }
   }
 
@@ -179,7 +174,7 @@ class OnnxExportTest {
     Path root = folder.resolve("ultra");
     try (SafetensorsFile recorded =
         SafetensorsFile.open(TestData.path("golden/cases/ultra-256.safetensors"))) {
-      assertClose(
+      TestData.assertClose(
           "plain ultra-256",
           recorded.tensor("first_velocity").toFloats(),
           firstVelocity(root, golden, recorded),

@@ -10,9 +10,7 @@ import io.github.urae.adapter.Network;
 import io.github.urae.cache.WeightCache;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.LatentGrid;
-import io.github.urae.flux.Profile;
 import io.github.urae.flux.PromptEmbeddings;
-import io.github.urae.flux.Schedule;
 import io.github.urae.flux.TorchGenerator;
 import io.github.urae.flux.VaeTiling;
 import io.github.urae.safetensors.SafetensorsFile;
@@ -87,12 +85,6 @@ class OtherSourcesTest {
     }
   }
 
-  private static void assertClose(String what, float[] expected, float[] actual, double tolerance) {
-    double difference = TestData.relativeDifference(expected, actual);
-    System.out.printf("%-58s %.2e (allowed %.0e)%n", what, difference, tolerance);
-    assertThat(difference).as(what).isLessThan(tolerance);
-  }
-
   @Test
   void aSingleFileMayLieInTheFolderOfTheTransformer(@TempDir Path parent) throws IOException {
     CheckpointCopy copy = CheckpointCopy.in(parent);
@@ -133,24 +125,24 @@ class OtherSourcesTest {
         NetworkUse decoder = networks.use(Part.VAE_DECODER)) {
       PromptEmbeddings encoded =
           networks.encoders().encode(prompt, prompt, 64, new CancellationToken());
-      assertClose(
+      TestData.assertClose(
           source + " pooled",
           golden.tensor("pooled").toFloats(),
           encoded.pooled().toFloats(),
           ONE_STAGE);
-      assertClose(
+      TestData.assertClose(
           source + " sequence",
           golden.tensor("sequence").toFloats(),
           encoded.sequence().toFloats(),
           ONE_STAGE);
       float[] decoded =
           decoder.run(Map.of("latent_sample", vae.tensor("latents")), new CancellationToken());
-      assertClose(source + " VAE", vae.tensor("decoded").toFloats(), decoded, ONE_STAGE);
+      TestData.assertClose(source + " VAE", vae.tensor("decoded").toFloats(), decoded, ONE_STAGE);
       float[] mean =
           Arrays.copyOf(
               encoder.run(Map.of("sample", vae.tensor("pixels")), new CancellationToken()),
               16 * 12 * 20);
-      assertClose(source + " VAE encoder", vae.tensor("mean").toFloats(), mean, ONE_STAGE);
+      TestData.assertClose(source + " VAE encoder", vae.tensor("mean").toFloats(), mean, ONE_STAGE);
     }
   }
 
@@ -180,7 +172,7 @@ class OtherSourcesTest {
   void casesFromNoiseToPicture(Source source, String name) throws IOException {
     GoldenCase golden = GoldenCase.named(name);
     GenerationRequest request = golden.request().build();
-    LatentGrid grid = new LatentGrid(request.width().getAsInt(), request.height().getAsInt());
+    LatentGrid grid = golden.grid();
     try (SafetensorsFile recorded =
             SafetensorsFile.open(TestData.path("golden/cases/" + name + ".safetensors"));
         Networks networks =
@@ -189,24 +181,14 @@ class OtherSourcesTest {
                 .with(golden.adapters(), ProgressListener.NONE, new CancellationToken());
         NetworkUse transformer = networks.use(Part.TRANSFORMER);
         NetworkUse vae = networks.use(Part.VAE_DECODER)) {
-      Profile profile =
-          request.profile(networks.checkpoint().scheduler(), networks.nativeTokens(), false);
       PromptEmbeddings embeddings =
           new PromptEmbeddings(copy(recorded.tensor("pooled")), copy(recorded.tensor("sequence")));
-      Denoiser denoiser =
-          new Denoiser(
-              transformer,
-              networks.checkpoint().transformer(),
-              grid,
-              golden.json().get("sequence").intValue(),
-              profile,
-              Schedule.of(golden.steps(), profile.shift(), grid.tokens()),
-              request.guidance().getAsDouble());
+      Denoiser denoiser = golden.denoiser(networks, transformer);
       int images = embeddings.prompts();
       float[] noise =
           grid.pack(
               new TorchGenerator(request.seeds().get(0)).randn(images * grid.latentElements()));
-      assertClose(
+      TestData.assertClose(
           source + " " + name + " first velocity",
           recorded.tensor("first_velocity").toFloats(),
           denoiser.velocity(0, noise, Conditioning.of(embeddings), new CancellationToken()),
@@ -239,7 +221,7 @@ class OtherSourcesTest {
       return;
     }
     try {
-      assertClose(
+      TestData.assertClose(
           source + " " + golden.name() + " latents after step " + step,
           recorded.tensor("latents_" + step).toFloats(),
           latents,

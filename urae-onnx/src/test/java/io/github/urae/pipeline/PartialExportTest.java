@@ -13,9 +13,7 @@ import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.cache.WeightCache;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.LatentGrid;
-import io.github.urae.flux.Profile;
 import io.github.urae.flux.PromptEmbeddings;
-import io.github.urae.flux.Schedule;
 import io.github.urae.flux.TorchGenerator;
 import io.github.urae.safetensors.SafetensorsFile;
 import io.github.urae.session.Device;
@@ -97,20 +95,10 @@ class PartialExportTest {
       Networks base, GoldenCase golden, List<AdapterSpec> adapters, SafetensorsFile recorded)
       throws IOException {
     GenerationRequest request = golden.request().build();
-    LatentGrid grid = new LatentGrid(request.width().getAsInt(), request.height().getAsInt());
+    LatentGrid grid = golden.grid();
     try (Networks networks = base.with(adapters, ProgressListener.NONE, new CancellationToken());
         NetworkUse use = networks.use(Part.TRANSFORMER)) {
-      Profile profile =
-          request.profile(networks.checkpoint().scheduler(), networks.nativeTokens(), false);
-      Denoiser denoiser =
-          new Denoiser(
-              use,
-              networks.checkpoint().transformer(),
-              grid,
-              golden.json().get("sequence").intValue(),
-              profile,
-              Schedule.of(golden.steps(), profile.shift(), grid.tokens()),
-              request.guidance().getAsDouble());
+      Denoiser denoiser = golden.denoiser(networks, use);
       PromptEmbeddings embeddings =
           new PromptEmbeddings(copy(recorded.tensor("pooled")), copy(recorded.tensor("sequence")));
       float[] noise =
