@@ -3,9 +3,9 @@ package io.github.urae.benchmarks;
 import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.demo.DemoModel;
+import io.github.urae.device.Device;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.pipeline.FluxPipeline;
-import io.github.urae.session.Device;
 import java.io.IOException;
 import java.nio.file.Path;
 

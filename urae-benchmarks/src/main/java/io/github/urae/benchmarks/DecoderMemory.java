@@ -1,16 +1,16 @@
 package io.github.urae.benchmarks;
 
 import io.github.urae.CancellationToken;
-import io.github.urae.flux.LatentGrid;
-import io.github.urae.flux.TorchGenerator;
-import io.github.urae.graph.NetworkGraph;
-import io.github.urae.graph.VaeConfig;
-import io.github.urae.graph.VaeDecoderGraph;
-import io.github.urae.safetensors.SafetensorsFile;
-import io.github.urae.session.Device;
-import io.github.urae.session.NetworkSession;
-import io.github.urae.session.SessionSettings;
+import io.github.urae.device.Device;
+import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.internal.VaeConfig;
+import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.onnx.internal.graph.VaeDecoderGraph;
+import io.github.urae.onnx.internal.session.NetworkSession;
+import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.weights.SafetensorsFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;

@@ -1,8 +1,8 @@
 package io.github.urae.benchmarks;
 
-import io.github.urae.flux.TorchGenerator;
+import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.tensor.ElementType;
-import io.github.urae.tensor.Elements;
+import io.github.urae.tensor.internal.Elements;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.concurrent.TimeUnit;

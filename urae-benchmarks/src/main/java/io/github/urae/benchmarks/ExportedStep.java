@@ -6,24 +6,25 @@ import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
-import io.github.urae.cache.WeightCache;
-import io.github.urae.config.JsonConfig;
 import io.github.urae.demo.DemoModel;
-import io.github.urae.flux.LatentGrid;
-import io.github.urae.flux.RotaryTables;
-import io.github.urae.flux.TorchGenerator;
-import io.github.urae.graph.NetworkGraph;
-import io.github.urae.graph.TransformerConfig;
-import io.github.urae.graph.TransformerGraph;
-import io.github.urae.safetensors.TensorSource;
-import io.github.urae.session.Device;
-import io.github.urae.session.NetworkSession;
-import io.github.urae.session.SessionSettings;
-import io.github.urae.session.Weights;
-import io.github.urae.source.ExportContracts;
-import io.github.urae.source.ExportedNetwork;
+import io.github.urae.device.Device;
+import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.RotaryTables;
+import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.TransformerConfig;
+import io.github.urae.internal.JsonConfig;
+import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.onnx.internal.graph.TransformerGraph;
+import io.github.urae.onnx.internal.session.NetworkSession;
+import io.github.urae.onnx.internal.session.SessionSettings;
+import io.github.urae.onnx.internal.session.Weights;
+import io.github.urae.onnx.internal.source.ExportContracts;
+import io.github.urae.onnx.internal.source.ExportedNetwork;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
@@ -167,7 +168,7 @@ public final class ExportedStep {
         ExportedNetwork.open(
             export.resolve("transformer").resolve("model.onnx"),
             graph,
-            ExportContracts.of("transformer", true));
+            ExportContracts.of(Component.TRANSFORMER, true));
     if (!network.report().rewritten()) {
       throw new IllegalStateException(network.report().toString());
     }

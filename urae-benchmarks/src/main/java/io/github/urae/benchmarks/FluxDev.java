@@ -1,7 +1,7 @@
 package io.github.urae.benchmarks;
 
-import io.github.urae.graph.TransformerConfig;
-import io.github.urae.graph.TransformerGraph;
+import io.github.urae.flux.model.internal.TransformerConfig;
+import io.github.urae.onnx.internal.graph.TransformerGraph;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import java.util.List;

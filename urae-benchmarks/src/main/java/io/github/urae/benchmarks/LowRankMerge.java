@@ -6,21 +6,21 @@ import static org.bytedeco.openblas.global.openblas.cblas_sgemm;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
-import io.github.urae.TaskReporter;
-import io.github.urae.adapter.AdapterChain;
 import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.MinorComponents;
-import io.github.urae.adapter.Network;
-import io.github.urae.adapter.WeightMerger;
-import io.github.urae.flux.TorchGenerator;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.merge.WeightMerger;
+import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.Component;
 import io.github.urae.internal.OwnedResources;
-import io.github.urae.safetensors.SafetensorsFile;
-import io.github.urae.safetensors.SafetensorsWriter;
+import io.github.urae.internal.TaskReporter;
 import io.github.urae.tensor.ElementType;
-import io.github.urae.tensor.Elements;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.tensor.internal.Elements;
+import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -114,12 +114,12 @@ public class LowRankMerge {
         opened.add(
             AdapterChain.open(
                 List.of(new AdapterSpec(adapter, 1)),
-                Map.of(Network.TRANSFORMER, base),
+                Map.of(Component.TRANSFORMER, base),
                 AdapterOptions.STRICT));
     Path cache = Path.of(System.getProperty("java.io.tmpdir"), "urae-benchmark-blas");
     // Loads OpenBLAS, with which both ways multiply.
     MinorComponents.of(new float[1], 1, 1, 1, cache);
-    merger = new WeightMerger(chain, Network.TRANSFORMER, base, cache);
+    merger = new WeightMerger(chain, Component.TRANSFORMER, base, cache);
     check();
   }
 

@@ -7,7 +7,7 @@ import ai.onnx.proto.OnnxMl.TensorShapeProto;
 import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import ai.onnxruntime.OrtException;
-import io.github.urae.graph.OnnxTypes;
+import io.github.urae.onnx.internal.graph.OnnxTypes;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;

@@ -4,7 +4,7 @@ import static org.bytedeco.openblas.global.openblas.LAPACKE_sgesdd;
 import static org.bytedeco.openblas.global.openblas.LAPACK_COL_MAJOR;
 
 import io.github.urae.adapter.MinorComponents;
-import io.github.urae.flux.TorchGenerator;
+import io.github.urae.flux.arithmetic.TorchGenerator;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.TimeUnit;

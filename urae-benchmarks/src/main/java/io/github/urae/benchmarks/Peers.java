@@ -1,11 +1,11 @@
 package io.github.urae.benchmarks;
 
-import io.github.urae.flux.LatentGrid;
+import io.github.urae.device.Device;
+import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.internal.OwnedResources;
-import io.github.urae.safetensors.SafetensorsFile;
-import io.github.urae.safetensors.SafetensorsWriter;
-import io.github.urae.session.Device;
 import io.github.urae.tensor.ElementType;
+import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.SafetensorsWriter;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;

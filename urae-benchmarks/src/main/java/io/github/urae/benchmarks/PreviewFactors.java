@@ -1,12 +1,12 @@
 package io.github.urae.benchmarks;
 
 import io.github.urae.demo.DemoModel;
+import io.github.urae.device.Device;
+import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
-import io.github.urae.flux.LatentGrid;
+import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.image.RgbImage;
 import io.github.urae.pipeline.FluxPipeline;
-import io.github.urae.pipeline.GeneratedImage;
-import io.github.urae.session.Device;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;

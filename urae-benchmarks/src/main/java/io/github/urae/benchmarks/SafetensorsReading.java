@@ -1,12 +1,12 @@
 package io.github.urae.benchmarks;
 
-import io.github.urae.flux.TorchGenerator;
-import io.github.urae.safetensors.SafetensorsFile;
-import io.github.urae.safetensors.SafetensorsWriter;
+import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.tensor.ElementType;
-import io.github.urae.tensor.Elements;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.tensor.internal.Elements;
+import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;

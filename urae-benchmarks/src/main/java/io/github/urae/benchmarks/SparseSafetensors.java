@@ -1,8 +1,8 @@
 package io.github.urae.benchmarks;
 
-import io.github.urae.safetensors.SafetensorsWriter;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
+import io.github.urae.weights.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;

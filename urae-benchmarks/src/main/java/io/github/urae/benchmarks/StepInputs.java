@@ -1,8 +1,8 @@
 package io.github.urae.benchmarks;
 
-import io.github.urae.flux.LatentGrid;
-import io.github.urae.flux.RotaryTables;
-import io.github.urae.flux.TorchGenerator;
+import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.RotaryTables;
+import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.tensor.Tensor;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,11 +1,11 @@
 package io.github.urae.benchmarks;
 
-import io.github.urae.flux.TorchGenerator;
-import io.github.urae.graph.NetworkGraph;
-import io.github.urae.safetensors.SafetensorsWriter;
-import io.github.urae.safetensors.SafetensorsWriter.Declaration;
+import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.tensor.ElementType;
-import io.github.urae.tensor.Elements;
+import io.github.urae.tensor.internal.Elements;
+import io.github.urae.weights.SafetensorsWriter;
+import io.github.urae.weights.SafetensorsWriter.Declaration;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

@@ -1,8 +1,10 @@
 package io.github.urae.adapter;
 
 import io.github.urae.AdapterException;
+import io.github.urae.adapter.internal.format.AdapterModule;
+import io.github.urae.adapter.internal.format.AdapterParser;
 import io.github.urae.internal.OwnedResources;
-import io.github.urae.safetensors.SafetensorsFile;
+import io.github.urae.weights.SafetensorsFile;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;

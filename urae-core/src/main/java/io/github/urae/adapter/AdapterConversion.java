@@ -5,14 +5,20 @@ import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
-import io.github.urae.TaskReporter;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.match.BaseFingerprint;
+import io.github.urae.adapter.internal.match.WeightUpdate;
+import io.github.urae.adapter.internal.merge.CheckpointWeights;
+import io.github.urae.adapter.internal.merge.WeightMerger;
+import io.github.urae.flux.model.Component;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.Sha256;
-import io.github.urae.safetensors.SafetensorsWriter;
-import io.github.urae.safetensors.TensorSource;
+import io.github.urae.internal.TaskReporter;
 import io.github.urae.tensor.ElementType;
-import io.github.urae.tensor.Elements;
 import io.github.urae.tensor.Shape;
+import io.github.urae.tensor.internal.Elements;
+import io.github.urae.weights.SafetensorsWriter;
+import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -102,7 +108,7 @@ public final class AdapterConversion {
                     .toList());
       }
       List<Module> modules = new ArrayList<>();
-      for (Network network : chain.chain.changedNetworks()) {
+      for (Component network : chain.chain.changedNetworks()) {
         for (String weight : new TreeSet<>(chain.chain.changedWeights(network))) {
           modules.add(chain.combined(network, weight));
         }
@@ -127,7 +133,7 @@ public final class AdapterConversion {
   public Report minorComponents(List<AdapterSpec> adapters, int rank, Path output)
       throws IOException {
     try (Chain chain = new Chain(adapters)) {
-      TensorSource transformer = chain.weights.get(Network.TRANSFORMER);
+      TensorSource transformer = chain.weights.get(Component.TRANSFORMER);
       List<Module> modules = new ArrayList<>();
       for (String name : new TreeSet<>(transformer.tensors().keySet())) {
         if (TRAINED.matcher(name).matches()) {
@@ -153,7 +159,7 @@ public final class AdapterConversion {
 
   /** One module of the result: the keys and shapes of its matrices, and how they come about. */
   private record Module(
-      Network network,
+      Component network,
       String weight,
       SafetensorsWriter.Declaration down,
       SafetensorsWriter.Declaration up,
@@ -180,7 +186,7 @@ public final class AdapterConversion {
   private final class Chain implements AutoCloseable {
 
     private final OwnedResources opened = new OwnedResources();
-    private final Map<Network, TensorSource> weights;
+    private final Map<Component, TensorSource> weights;
     private final AdapterChain chain;
     private int computed;
     private double largestResidual;
@@ -195,12 +201,12 @@ public final class AdapterConversion {
       }
     }
 
-    private Shape shape(Network network, String weight) {
+    private Shape shape(Component network, String weight) {
       return weights.get(network).tensors().get(weight).shape();
     }
 
     /** All updates of a weight as one pair of matrices. */
-    Module combined(Network network, String weight) {
+    Module combined(Component network, String weight) {
       List<WeightUpdate> updates = chain.updatesOf(network, weight);
       int rank = 0;
       for (WeightUpdate update : updates) {
@@ -219,7 +225,7 @@ public final class AdapterConversion {
 
     /** The minor components of a weight, under URAE's names: to_out.0 is to_out there. */
     Module minorOnly(String weight, int rank) {
-      Network network = Network.TRANSFORMER;
+      Component network = Component.TRANSFORMER;
       String module =
           weight.replace(".attn.", ".attn.processor.").replaceFirst("(\\.0)?\\.weight$", "");
       return module(
@@ -235,7 +241,12 @@ public final class AdapterConversion {
     }
 
     private Module module(
-        Network network, String weight, int rank, String downKey, String upKey, Matrices matrices) {
+        Component network,
+        String weight,
+        int rank,
+        String downKey,
+        String upKey,
+        Matrices matrices) {
       Shape shape = shape(network, weight);
       return new Module(
           network,
@@ -248,7 +259,7 @@ public final class AdapterConversion {
     }
 
     private MinorComponents minor(
-        Network network, String weight, List<WeightUpdate> before, int rank) throws IOException {
+        Component network, String weight, List<WeightUpdate> before, int rank) throws IOException {
       WeightMerger merger = new WeightMerger(chain, network, weights.get(network), cacheFolder);
       Shape shape = shape(network, weight);
       MinorComponents minor =
@@ -267,7 +278,7 @@ public final class AdapterConversion {
     }
 
     /** URAE's order: what is removed, what was trained in its place, what was there before. */
-    private Factors combine(Network network, String name, List<WeightUpdate> updates, int rank)
+    private Factors combine(Component network, String name, List<WeightUpdate> updates, int rank)
         throws IOException {
       Shape shape = shape(network, name);
       int rows = Math.toIntExact(shape.dimension(0));
@@ -367,7 +378,7 @@ public final class AdapterConversion {
     private Map<String, String> metadata(List<Module> modules) throws IOException {
       List<String> names =
           modules.stream()
-              .filter(module -> module.network() == Network.TRANSFORMER)
+              .filter(module -> module.network() == Component.TRANSFORMER)
               .map(Module::weight)
               .toList();
       List<String> digests = new ArrayList<>();
@@ -377,7 +388,7 @@ public final class AdapterConversion {
       Map<String, String> metadata = new LinkedHashMap<>();
       metadata.put("format", "pt");
       metadata.put(
-          BaseFingerprint.BASE_KEY, BaseFingerprint.of(weights.get(Network.TRANSFORMER), names));
+          BaseFingerprint.BASE_KEY, BaseFingerprint.of(weights.get(Component.TRANSFORMER), names));
       metadata.put(BaseFingerprint.CHAIN_KEY, String.join(",", digests));
       return metadata;
     }

@@ -5,13 +5,17 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.CancellationToken;
 import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
-import io.github.urae.TaskReporter;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.merge.CheckpointWeights;
+import io.github.urae.adapter.internal.merge.WeightMerger;
+import io.github.urae.flux.model.Component;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.OwnedResources;
-import io.github.urae.safetensors.SafetensorsWriter;
-import io.github.urae.safetensors.TensorInfo;
-import io.github.urae.safetensors.TensorSource;
+import io.github.urae.internal.TaskReporter;
 import io.github.urae.tensor.ElementType;
+import io.github.urae.weights.SafetensorsWriter;
+import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
@@ -116,7 +120,7 @@ public final class CheckpointMerger {
     }
     OwnedResources opened = new OwnedResources();
     try {
-      Map<Network, TensorSource> weights = CheckpointWeights.open(model, opened);
+      Map<Component, TensorSource> weights = CheckpointWeights.open(model, opened);
       AdapterChain chain = opened.add(AdapterChain.open(adapters, weights, options));
       checkTypes(chain, weights);
       checkSpace(target.getParent(), weights);
@@ -130,8 +134,8 @@ public final class CheckpointMerger {
   }
 
   /** Merging into eight bits would lose most of what an adapter changes. */
-  private void checkTypes(AdapterChain chain, Map<Network, TensorSource> weights) {
-    for (Map.Entry<Network, TensorSource> entry : weights.entrySet()) {
+  private void checkTypes(AdapterChain chain, Map<Component, TensorSource> weights) {
+    for (Map.Entry<Component, TensorSource> entry : weights.entrySet()) {
       for (String name : chain.changedWeights(entry.getKey())) {
         TensorInfo info = entry.getValue().tensors().get(name);
         if (!MERGED_TYPES.contains(typeOf(info))) {
@@ -148,7 +152,7 @@ public final class CheckpointMerger {
   }
 
   /** Sums up what will be written, as if no part of it were a hole. */
-  private void checkSpace(Path folder, Map<Network, TensorSource> weights) throws IOException {
+  private void checkSpace(Path folder, Map<Component, TensorSource> weights) throws IOException {
     long needed = 0;
     for (TensorSource source : weights.values()) {
       for (TensorInfo info : source.tensors().values()) {
@@ -168,11 +172,11 @@ public final class CheckpointMerger {
     }
   }
 
-  private void write(AdapterChain chain, Map<Network, TensorSource> weights, Path target)
+  private void write(AdapterChain chain, Map<Component, TensorSource> weights, Path target)
       throws IOException {
-    List<Network> rewritten = new ArrayList<>();
+    List<Component> rewritten = new ArrayList<>();
     long total = 0;
-    for (Map.Entry<Network, TensorSource> entry : weights.entrySet()) {
+    for (Map.Entry<Component, TensorSource> entry : weights.entrySet()) {
       boolean changes = !chain.changedWeights(entry.getKey()).isEmpty();
       if (changes || type.isPresent()) {
         rewritten.add(entry.getKey());
@@ -187,7 +191,7 @@ public final class CheckpointMerger {
     for (Path file : copies) {
       copy(file, target.resolve(model.relativize(file)), reporter);
     }
-    for (Network network : rewritten) {
+    for (Component network : rewritten) {
       TensorSource base = weights.get(network);
       Path folder = Files.createDirectories(target.resolve(network.folder()));
       rewrite(base, new WeightMerger(chain, network, base, cacheFolder), folder, network, reporter);
@@ -208,7 +212,7 @@ public final class CheckpointMerger {
    * Everything but the weights of the networks that are written anew, single files of the whole
    * model, and what is hidden. In a Hugging Face cache everything is a link.
    */
-  private List<Path> filesToCopy(List<Network> rewritten) throws IOException {
+  private List<Path> filesToCopy(List<Component> rewritten) throws IOException {
     try (Stream<Path> files = Files.walk(model, FileVisitOption.FOLLOW_LINKS)) {
       return files
           .filter(Files::isRegularFile)
@@ -233,7 +237,7 @@ public final class CheckpointMerger {
         && SINGLE_FILE.matcher(file.getFileName().toString()).matches();
   }
 
-  private boolean isWeightOf(Network network, Path file) {
+  private boolean isWeightOf(Component network, Path file) {
     String name = file.getFileName().toString();
     return file.getParent().equals(model.resolve(network.folder()))
         && (name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json"));
@@ -259,10 +263,10 @@ public final class CheckpointMerger {
   }
 
   private void rewrite(
-      TensorSource base, WeightMerger merger, Path folder, Network network, TaskReporter reporter)
+      TensorSource base, WeightMerger merger, Path folder, Component network, TaskReporter reporter)
       throws IOException {
     // The names that diffusers and transformers look for.
-    String stem = network == Network.TRANSFORMER ? "diffusion_pytorch_model" : "model";
+    String stem = network == Component.TRANSFORMER ? "diffusion_pytorch_model" : "model";
     List<List<TensorInfo>> shards = shards(base);
     ObjectNode index = JSON.createObjectNode();
     index.putObject("metadata").put("total_size", plannedBytes(base));

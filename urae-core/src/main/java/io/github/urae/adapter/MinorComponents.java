@@ -1,6 +1,9 @@
 package io.github.urae.adapter;
 
 import io.github.urae.AdapterException;
+import io.github.urae.adapter.internal.algebra.MinorTriplets;
+import io.github.urae.adapter.internal.algebra.OpenBlas;
+import io.github.urae.adapter.internal.algebra.Weight;
 import java.nio.file.Path;
 
 /**

@@ -1,6 +1,7 @@
 package io.github.urae.flux;
 
 import io.github.urae.InvalidRequestException;
+import io.github.urae.flux.arithmetic.LatentGrid;
 import java.util.OptionalInt;
 
 /**

@@ -3,6 +3,7 @@ package io.github.urae.flux;
 import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ProgressListener;
+import io.github.urae.flux.model.internal.SchedulerConfig;
 import io.github.urae.image.RgbImage;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;

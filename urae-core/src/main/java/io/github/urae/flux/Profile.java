@@ -1,6 +1,7 @@
 package io.github.urae.flux;
 
 import io.github.urae.InvalidRequestException;
+import io.github.urae.flux.model.internal.SchedulerConfig;
 
 /**
  * The numbers in which ultra resolution differs from the standard use of FLUX.

@@ -1,5 +1,6 @@
 package io.github.urae.tensor;
 
+import io.github.urae.tensor.internal.Elements;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Objects;

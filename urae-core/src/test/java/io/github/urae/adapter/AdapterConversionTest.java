@@ -8,10 +8,12 @@ import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
-import io.github.urae.TestData;
-import io.github.urae.safetensors.SafetensorsFile;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.flux.model.Component;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
+import io.github.urae.testkit.TestData;
+import io.github.urae.weights.SafetensorsFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -49,11 +51,11 @@ class AdapterConversionTest {
 
   private static void assertSameEffect(AdapterChain expected, AdapterChain actual, TinyFlux model)
       throws IOException {
-    assertThat(actual.changedWeights(Network.TRANSFORMER))
-        .isEqualTo(expected.changedWeights(Network.TRANSFORMER));
-    for (String weight : expected.changedWeights(Network.TRANSFORMER)) {
-      float[] of = model.merger(expected, Network.TRANSFORMER).mergeToFloats(weight);
-      float[] is = model.merger(actual, Network.TRANSFORMER).mergeToFloats(weight);
+    assertThat(actual.changedWeights(Component.TRANSFORMER))
+        .isEqualTo(expected.changedWeights(Component.TRANSFORMER));
+    for (String weight : expected.changedWeights(Component.TRANSFORMER)) {
+      float[] of = model.merger(expected, Component.TRANSFORMER).mergeToFloats(weight);
+      float[] is = model.merger(actual, Component.TRANSFORMER).mergeToFloats(weight);
       assertThat(TestData.largestDifference(of, is)).as(weight).isLessThan(1e-6);
     }
   }

@@ -1,10 +1,10 @@
 package io.github.urae.adapter;
 
-import io.github.urae.safetensors.SafetensorsWriter;
 import io.github.urae.tensor.ElementType;
-import io.github.urae.tensor.Elements;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.tensor.internal.Elements;
+import io.github.urae.weights.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -13,42 +13,42 @@ import java.util.Map;
 import java.util.Random;
 
 /** An adapter file to be, tensor by tensor. */
-final class AdapterFile {
+public final class AdapterFile {
 
   private final Map<String, Tensor> tensors = new LinkedHashMap<>();
   private final Map<String, String> metadata = new LinkedHashMap<>();
 
   /** Adds a tensor of seeded noise in float32. */
-  AdapterFile noise(String key, long... shape) {
+  public AdapterFile noise(String key, long... shape) {
     return values(key, noise(Shape.of(shape).elementCount(), key.hashCode()), shape);
   }
 
-  AdapterFile values(String key, float[] values, long... shape) {
+  public AdapterFile values(String key, float[] values, long... shape) {
     tensors.put(key, Tensor.ofFloats(values, shape));
     return this;
   }
 
   /** Adds a pair under PEFT's names. */
-  AdapterFile pair(String module, long rank, long inputs, long outputs) {
+  public AdapterFile pair(String module, long rank, long inputs, long outputs) {
     return noise(module + ".lora_A.weight", rank, inputs)
         .noise(module + ".lora_B.weight", outputs, rank);
   }
 
-  AdapterFile alpha(String module, float alpha) {
+  public AdapterFile alpha(String module, float alpha) {
     return values(module + ".alpha", new float[] {alpha});
   }
 
-  AdapterFile metadata(String key, String value) {
+  public AdapterFile metadata(String key, String value) {
     metadata.put(key, value);
     return this;
   }
 
-  AdapterSpec write(Path file) throws IOException {
+  public AdapterSpec write(Path file) throws IOException {
     SafetensorsWriter.write(file, metadata, tensors);
     return new AdapterSpec(file, 1);
   }
 
-  static float[] noise(long count, long seed) {
+  public static float[] noise(long count, long seed) {
     Random random = new Random(seed);
     float[] values = new float[Math.toIntExact(count)];
     for (int i = 0; i < values.length; i++) {
@@ -58,7 +58,7 @@ final class AdapterFile {
   }
 
   /** Returns values as a tensor of another type. */
-  static Tensor rounded(ElementType type, float[] values, long... shape) {
+  public static Tensor rounded(ElementType type, float[] values, long... shape) {
     ByteBuffer bytes = ByteBuffer.allocate((int) type.byteSize(values.length));
     Elements.fromFloats(type, values, 0, values.length, bytes);
     return Tensor.view(type, Shape.of(shape), bytes.flip(), "rounded values");

@@ -5,7 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.AdapterException;
 import io.github.urae.FileFormatException;
-import io.github.urae.TestData;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.flux.model.Component;
+import io.github.urae.testkit.TestData;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -57,8 +59,8 @@ class AdapterTest {
     try (TinyFlux model = new TinyFlux()) {
       AdapterChain chain = model.chain(spec);
       assertThat(chain.adapters().get(0).format()).isEqualTo(format);
-      assertThat(chain.changedWeights(Network.TRANSFORMER)).containsExactly(WEIGHT);
-      assertThat(chain.changedNetworks()).containsExactly(Network.TRANSFORMER);
+      assertThat(chain.changedWeights(Component.TRANSFORMER)).containsExactly(WEIGHT);
+      assertThat(chain.changedNetworks()).containsExactly(Component.TRANSFORMER);
     }
   }
 
@@ -73,7 +75,7 @@ class AdapterTest {
     try (TinyFlux model = new TinyFlux()) {
       AdapterChain chain = model.chain(spec);
       assertThat(chain.adapters().get(0).format()).isEqualTo(format);
-      assertThat(chain.changedWeights(Network.TRANSFORMER))
+      assertThat(chain.changedWeights(Component.TRANSFORMER))
           .containsExactlyInAnyOrder(
               "transformer_blocks.0.attn.to_q.weight",
               "transformer_blocks.0.attn.to_k.weight",
@@ -94,7 +96,7 @@ class AdapterTest {
     "text_encoder_2.encoder.block.0.layer.0.SelfAttention.q, 96, 96, TEXT_ENCODER_2,"
         + " encoder.block.0.layer.0.SelfAttention.q.weight"
   })
-  void textEncoders(String module, long inputs, long outputs, Network network, String weight)
+  void textEncoders(String module, long inputs, long outputs, Component network, String weight)
       throws IOException {
     try (TinyFlux model = new TinyFlux()) {
       long[] shape = model.weights.get(network).tensors().get(weight).shape().toArray();
@@ -103,7 +105,7 @@ class AdapterTest {
       AdapterChain chain = model.chain(spec);
       assertThat(chain.changedNetworks()).containsExactly(network);
       assertThat(chain.changedWeights(network)).containsExactly(weight);
-      assertThat(chain.changedWeights(Network.TRANSFORMER)).isEmpty();
+      assertThat(chain.changedWeights(Component.TRANSFORMER)).isEmpty();
     }
   }
 
@@ -130,11 +132,11 @@ class AdapterTest {
               .write(folder.resolve("diffusers.safetensors"));
       float[] expected =
           model
-              .merger(model.chain(diffusers), Network.TRANSFORMER)
+              .merger(model.chain(diffusers), Component.TRANSFORMER)
               .mergeToFloats("norm_out.linear.weight");
       float[] actual =
           model
-              .merger(model.chain(original), Network.TRANSFORMER)
+              .merger(model.chain(original), Component.TRANSFORMER)
               .mergeToFloats("norm_out.linear.weight");
       assertThat(TestData.largestDifference(expected, actual)).isLessThan(1e-7);
     }
@@ -145,7 +147,7 @@ class AdapterTest {
   void theRankMayExceedTheWeightsSize() throws IOException {
     AdapterSpec spec = write(new AdapterFile().pair("x_embedder", 80, 64, 128));
     try (TinyFlux model = new TinyFlux()) {
-      assertThat(model.chain(spec).changedWeights(Network.TRANSFORMER))
+      assertThat(model.chain(spec).changedWeights(Component.TRANSFORMER))
           .containsExactly("x_embedder.weight");
     }
   }
@@ -385,7 +387,7 @@ class AdapterTest {
               deeper + ".lora_B.weight",
               deeper + ".alpha",
               "logit_scale");
-      assertThat(chain.changedWeights(Network.TRANSFORMER)).containsExactly(WEIGHT);
+      assertThat(chain.changedWeights(Component.TRANSFORMER)).containsExactly(WEIGHT);
     }
   }
 
@@ -401,7 +403,7 @@ class AdapterTest {
       }
       // Nothing holds on to what the failures had opened.
       AdapterChain chain = model.chain(good);
-      assertThat(chain.changedWeights(Network.TRANSFORMER)).isNotEmpty();
+      assertThat(chain.changedWeights(Component.TRANSFORMER)).isNotEmpty();
     }
   }
 
@@ -427,7 +429,7 @@ class AdapterTest {
       AdapterSpec lora = TinyFlux.spec("urae_2k_adapter");
       assertThatThrownBy(() -> model.chain(minor, lora)).isInstanceOf(AdapterException.class);
       assertThat(model.chain(new AdapterOptions(false, true), minor).changedNetworks())
-          .isEqualTo(Set.of(Network.TRANSFORMER));
+          .isEqualTo(Set.of(Component.TRANSFORMER));
       assertThat(model.chain(lora, minor).adapters().get(1).format())
           .isEqualTo(AdapterFormat.MINOR_COMPONENTS);
     }

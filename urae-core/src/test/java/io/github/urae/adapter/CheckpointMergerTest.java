@@ -11,11 +11,13 @@ import io.github.urae.GenerationCancelledException;
 import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
 import io.github.urae.TaskProgress;
-import io.github.urae.TaskReporter;
-import io.github.urae.safetensors.Safetensors;
-import io.github.urae.safetensors.TensorInfo;
-import io.github.urae.safetensors.TensorSource;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.flux.model.Component;
+import io.github.urae.internal.TaskReporter;
 import io.github.urae.tensor.ElementType;
+import io.github.urae.weights.Safetensors;
+import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
@@ -96,7 +98,7 @@ class CheckpointMergerTest {
       throws IOException {
     ByteBuffer all = ByteBuffer.allocate((int) info.type().byteSize(info.shape().elementCount()));
     model
-        .merger(chain, Network.TRANSFORMER)
+        .merger(chain, Component.TRANSFORMER)
         .merge(
             info.name(),
             info.type(),
@@ -113,7 +115,7 @@ class CheckpointMergerTest {
     try (TinyFlux model = new TinyFlux();
         TensorSource written = Safetensors.open(output.resolve("transformer"))) {
       AdapterChain chain = model.chain(CHAIN.toArray(AdapterSpec[]::new));
-      Set<String> changed = chain.changedWeights(Network.TRANSFORMER);
+      Set<String> changed = chain.changedWeights(Component.TRANSFORMER);
       assertThat(changed).hasSize(20);
       assertThat(written.tensors().keySet())
           .containsExactlyInAnyOrderElementsOf(model.transformer().tensors().keySet());
@@ -167,7 +169,7 @@ class CheckpointMergerTest {
       AdapterChain chain = model.chain(CHAIN.toArray(AdapterSpec[]::new));
       String name = "transformer_blocks.0.attn.to_q.weight";
       assertThat(written.tensor(name).toFloats())
-          .isEqualTo(model.merger(chain, Network.TRANSFORMER).mergeToFloats(name));
+          .isEqualTo(model.merger(chain, Component.TRANSFORMER).mergeToFloats(name));
     }
     // The text encoders are written in the type, too, under the names that transformers looks for.
     for (String encoder : List.of("text_encoder", "text_encoder_2")) {

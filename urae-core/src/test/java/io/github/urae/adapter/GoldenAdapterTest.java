@@ -2,8 +2,11 @@ package io.github.urae.adapter;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.github.urae.TestData;
-import io.github.urae.safetensors.SafetensorsFile;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.merge.WeightMerger;
+import io.github.urae.flux.model.Component;
+import io.github.urae.testkit.TestData;
+import io.github.urae.weights.SafetensorsFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.DoubleBuffer;
@@ -46,7 +49,7 @@ class GoldenAdapterTest {
       TreeSet<String> changed = new TreeSet<>();
       double largest = 0;
       long nanos = System.nanoTime() - start;
-      for (Network network : chain.changedNetworks()) {
+      for (Component network : chain.changedNetworks()) {
         WeightMerger merger = model.merger(chain, network);
         for (String weight : chain.changedWeights(network)) {
           String key = network.folder() + "." + weight;
@@ -78,9 +81,9 @@ class GoldenAdapterTest {
    * (https://github.com/huggingface/diffusers/pull/14409).
    */
   private static double recordedFactor(
-      String name, Network network, AdapterChain chain, String weight) {
+      String name, Component network, AdapterChain chain, String weight) {
     boolean mixedRanks = name.matches("kohya|kohya_text_encoder");
-    return mixedRanks && network == Network.TRANSFORMER
+    return mixedRanks && network == Component.TRANSFORMER
         ? 8.0 / chain.updatesOf(network, weight).get(0).module().rank()
         : 1;
   }
@@ -98,7 +101,8 @@ class GoldenAdapterTest {
       String weight = layer + ".weight";
       AdapterSpec lora = TinyFlux.spec("urae_2k_adapter");
       AdapterSpec minor = TinyFlux.spec("urae_4k_adapter");
-      float[] merged2k = model.merger(model.chain(lora), Network.TRANSFORMER).mergeToFloats(weight);
+      float[] merged2k =
+          model.merger(model.chain(lora), Component.TRANSFORMER).mergeToFloats(weight);
       assertThat(difference(golden, layer + ".merged_2k", merged2k)).isLessThan(1e-6);
 
       double[] values = widened(golden, layer + ".singular_values");
@@ -116,7 +120,7 @@ class GoldenAdapterTest {
       assertThat(error).isLessThan(1e-4);
 
       float[] merged4k =
-          model.merger(model.chain(lora, minor), Network.TRANSFORMER).mergeToFloats(weight);
+          model.merger(model.chain(lora, minor), Component.TRANSFORMER).mergeToFloats(weight);
       assertThat(difference(golden, layer + ".merged_4k", merged4k)).isLessThan(1e-6);
     }
   }
@@ -128,11 +132,11 @@ class GoldenAdapterTest {
       AdapterChain chain =
           model.chain(TinyFlux.spec("urae_2k_adapter"), TinyFlux.spec("urae_4k_adapter"));
       AdapterChain conversion = model.chain(TinyFlux.spec("urae_4k_adapter_lora_conversion"));
-      assertThat(conversion.changedWeights(Network.TRANSFORMER))
-          .isEqualTo(chain.changedWeights(Network.TRANSFORMER));
-      for (String weight : chain.changedWeights(Network.TRANSFORMER)) {
-        float[] expected = model.merger(conversion, Network.TRANSFORMER).mergeToFloats(weight);
-        float[] actual = model.merger(chain, Network.TRANSFORMER).mergeToFloats(weight);
+      assertThat(conversion.changedWeights(Component.TRANSFORMER))
+          .isEqualTo(chain.changedWeights(Component.TRANSFORMER));
+      for (String weight : chain.changedWeights(Component.TRANSFORMER)) {
+        float[] expected = model.merger(conversion, Component.TRANSFORMER).mergeToFloats(weight);
+        float[] actual = model.merger(chain, Component.TRANSFORMER).mergeToFloats(weight);
         assertThat(TestData.largestDifference(expected, actual)).as(weight).isLessThan(1e-6);
       }
     }

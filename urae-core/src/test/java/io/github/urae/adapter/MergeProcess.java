@@ -4,10 +4,14 @@ import io.github.urae.AdapterException;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.TaskProgress;
-import io.github.urae.cache.WeightCache;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.merge.CheckpointWeights;
+import io.github.urae.adapter.internal.merge.MergedWeights;
+import io.github.urae.flux.model.Component;
 import io.github.urae.internal.OwnedResources;
-import io.github.urae.safetensors.TensorSource;
 import io.github.urae.tensor.ElementType;
+import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.WeightCache;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -20,12 +24,13 @@ import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /** What tests do in a process of its own. Prints a line when it begins and one when it is done. */
-final class MergeProcess {
+public final class MergeProcess {
 
   private MergeProcess() {}
 
   /** Starts a process; its standard output is the caller's to read. */
-  static Process start(Predicate<String> classPathEntry, String... arguments) throws IOException {
+  public static Process start(Predicate<String> classPathEntry, String... arguments)
+      throws IOException {
     String classPath =
         Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator, -1))
             .filter(classPathEntry)
@@ -80,7 +85,7 @@ final class MergeProcess {
   }
 
   /** Opens merged weights through a cache; tells whether they were merged for that. */
-  static boolean cached(Path model, AdapterSpec adapter, Path folder) throws IOException {
+  public static boolean cached(Path model, AdapterSpec adapter, Path folder) throws IOException {
     boolean[] merged = new boolean[1];
     ProgressListener listener =
         new ProgressListener() {
@@ -90,13 +95,13 @@ final class MergeProcess {
           }
         };
     try (OwnedResources opened = new OwnedResources()) {
-      Map<Network, TensorSource> weights = CheckpointWeights.open(model, opened);
+      Map<Component, TensorSource> weights = CheckpointWeights.open(model, opened);
       AdapterChain chain =
           opened.add(AdapterChain.open(List.of(adapter), weights, AdapterOptions.STRICT));
       MergedWeights.open(
               chain,
-              Network.TRANSFORMER,
-              weights.get(Network.TRANSFORMER),
+              Component.TRANSFORMER,
+              weights.get(Component.TRANSFORMER),
               ElementType.BF16,
               new WeightCache(folder, WeightCache.DEFAULT_MAX_BYTES),
               listener,

@@ -6,7 +6,12 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
-import io.github.urae.config.JsonConfig;
+import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.RotaryTables;
+import io.github.urae.flux.arithmetic.Schedule;
+import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.internal.SchedulerConfig;
+import io.github.urae.internal.JsonConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

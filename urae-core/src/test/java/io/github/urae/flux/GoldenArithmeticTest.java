@@ -4,9 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.github.urae.TestData;
-import io.github.urae.safetensors.SafetensorsFile;
-import io.github.urae.safetensors.TensorInfo;
+import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.RotaryTables;
+import io.github.urae.flux.arithmetic.Schedule;
+import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.testkit.TestData;
+import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.TensorInfo;
 import java.io.IOException;
 import org.junit.jupiter.api.Test;
 

@@ -7,7 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.FileFormatException;
 import io.github.urae.InvalidRequestException;
-import io.github.urae.TestData;
+import io.github.urae.testkit.TestData;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

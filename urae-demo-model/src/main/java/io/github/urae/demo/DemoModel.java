@@ -1,6 +1,5 @@
 package io.github.urae.demo;
 
-import io.github.urae.internal.FileReplacement;
 import java.io.BufferedReader;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -10,7 +9,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Comparator;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * The small checkpoint and its adapters as files on disk. It draws plain shapes in plain colours:
@@ -41,7 +43,7 @@ public final class DemoModel {
     if (!Files.isDirectory(target)) {
       Files.createDirectories(parent);
       try {
-        FileReplacement.createFolder(target, DemoModel::copyTo);
+        create(target);
       } catch (FileSystemException e) {
         // Another process may have been faster.
         if (!Files.isDirectory(target)) {
@@ -78,6 +80,32 @@ public final class DemoModel {
    */
   public Path adapter4k() {
     return folder.resolve("adapters/urae_4k_adapter.safetensors");
+  }
+
+  /** Makes the folder under another name and renames it, so that it is whole or not there. */
+  private static void create(Path target) throws IOException {
+    Path temporary = Files.createTempDirectory(target.getParent(), target.getFileName() + ".");
+    try {
+      copyTo(temporary);
+      Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException e) {
+      try {
+        delete(temporary);
+      } catch (IOException suppressed) {
+        e.addSuppressed(suppressed);
+      }
+      throw e;
+    }
+  }
+
+  private static void delete(Path root) throws IOException {
+    List<Path> entries;
+    try (Stream<Path> files = Files.walk(root)) {
+      entries = files.sorted(Comparator.reverseOrder()).toList();
+    }
+    for (Path entry : entries) {
+      Files.delete(entry);
+    }
   }
 
   private static void copyTo(Path folder) throws IOException {

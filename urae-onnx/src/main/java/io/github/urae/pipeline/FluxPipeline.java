@@ -3,15 +3,25 @@ package io.github.urae.pipeline;
 import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ProgressListener;
-import io.github.urae.adapter.AdapterChain;
 import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
-import io.github.urae.cache.WeightCache;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.device.Device;
+import io.github.urae.device.Residency;
+import io.github.urae.flux.GeneratedImage;
+import io.github.urae.flux.GenerationPlan;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.PromptEmbeddings;
-import io.github.urae.session.Device;
-import io.github.urae.session.OnnxLibrary;
-import io.github.urae.session.SessionSettings;
+import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.onnx.internal.generation.Generation;
+import io.github.urae.onnx.internal.model.ModelSource;
+import io.github.urae.onnx.internal.model.Networks;
+import io.github.urae.onnx.internal.model.PipelineSettings;
+import io.github.urae.onnx.internal.model.Shared;
+import io.github.urae.onnx.internal.session.OnnxEngine;
+import io.github.urae.onnx.internal.session.OnnxLibrary;
+import io.github.urae.onnx.internal.session.SessionSettings;
+import io.github.urae.weights.internal.WeightCache;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -529,7 +539,7 @@ public final class FluxPipeline implements Closeable {
       OnnxLibrary.load(cacheFolder);
       PipelineSettings settings =
           new PipelineSettings(
-              new SessionSettings(device.resolve(), threads, prepacking),
+              new SessionSettings(OnnxEngine.resolve(device), threads, prepacking),
               residency,
               new WeightCache(cacheFolder, cacheBytes),
               memoryLimit,

@@ -10,19 +10,24 @@ import io.github.urae.GenerationCancelledException;
 import io.github.urae.ProgressListener;
 import io.github.urae.StepProgress;
 import io.github.urae.TaskProgress;
-import io.github.urae.TestData;
-import io.github.urae.adapter.AdapterChain;
 import io.github.urae.adapter.AdapterConversion;
 import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.CheckpointMerger;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.device.Device;
+import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
-import io.github.urae.safetensors.SafetensorsFile;
-import io.github.urae.safetensors.SafetensorsWriter;
-import io.github.urae.session.Device;
-import io.github.urae.session.LoadedNetwork;
+import io.github.urae.flux.model.Component;
+import io.github.urae.onnx.internal.model.NetworkUse;
+import io.github.urae.onnx.internal.model.Networks;
+import io.github.urae.onnx.internal.model.Shared;
+import io.github.urae.onnx.internal.session.LoadedNetwork;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.testkit.TestData;
+import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.SafetensorsWriter;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -92,12 +97,12 @@ class AdapterPipelineTest {
     return GoldenCase.largestDifference(expected, actual);
   }
 
-  private static Map<Part, LoadedNetwork> sessions() throws IOException {
-    Map<Part, LoadedNetwork> sessions = new EnumMap<>(Part.class);
+  private static Map<Component, LoadedNetwork> sessions() throws IOException {
+    Map<Component, LoadedNetwork> sessions = new EnumMap<>(Component.class);
     try (Shared.Lease<Networks> lease = pipeline.lease()) {
-      for (Part part : Part.values()) {
-        try (NetworkUse use = lease.get().use(part)) {
-          sessions.put(part, use.network());
+      for (Component component : Component.networks()) {
+        try (NetworkUse use = lease.get().use(component)) {
+          sessions.put(component, use.network());
         }
       }
     }
@@ -105,14 +110,14 @@ class AdapterPipelineTest {
   }
 
   /** Exchanges the adapters and returns the networks whose sessions are new. */
-  private static List<Part> reloadedBy(AdapterSpec... adapters) throws IOException {
-    Map<Part, LoadedNetwork> before = sessions();
+  private static List<Component> reloadedBy(AdapterSpec... adapters) throws IOException {
+    Map<Component, LoadedNetwork> before = sessions();
     pipeline.setAdapters(List.of(adapters));
-    Map<Part, LoadedNetwork> after = sessions();
-    List<Part> reloaded = new ArrayList<>();
-    for (Part part : Part.values()) {
-      if (before.get(part) != after.get(part)) {
-        reloaded.add(part);
+    Map<Component, LoadedNetwork> after = sessions();
+    List<Component> reloaded = new ArrayList<>();
+    for (Component component : Component.networks()) {
+      if (before.get(component) != after.get(component)) {
+        reloaded.add(component);
       }
     }
     return reloaded;
@@ -121,17 +126,17 @@ class AdapterPipelineTest {
   @Test
   void exactlyTheNetworksWhoseWeightsChangeAreLoadedAnew() throws IOException {
     assertThat(reloadedBy()).isEmpty();
-    assertThat(reloadedBy(TRAINED_2K)).containsExactly(Part.TRANSFORMER);
+    assertThat(reloadedBy(TRAINED_2K)).containsExactly(Component.TRANSFORMER);
     assertThat(reloadedBy(TRAINED_2K)).isEmpty();
     assertThat(reloadedBy(new AdapterSpec(TRAINED_2K.path(), 0.5)))
-        .containsExactly(Part.TRANSFORMER);
+        .containsExactly(Component.TRANSFORMER);
     Path copy = Files.copy(TRAINED_2K.path(), folder.resolve("same-content.safetensors"));
     assertThat(reloadedBy(new AdapterSpec(copy, 0.5))).isEmpty();
     assertThat(pipeline.adapters()).containsExactly(new AdapterSpec(copy, 0.5));
     assertThat(reloadedBy(TRAINED_2K, textEncoderOnly()))
-        .containsExactly(Part.CLIP, Part.TRANSFORMER);
-    assertThat(reloadedBy(TRAINED_2K)).containsExactly(Part.CLIP);
-    assertThat(reloadedBy()).containsExactly(Part.TRANSFORMER);
+        .containsExactly(Component.TEXT_ENCODER, Component.TRANSFORMER);
+    assertThat(reloadedBy(TRAINED_2K)).containsExactly(Component.TEXT_ENCODER);
+    assertThat(reloadedBy()).containsExactly(Component.TRANSFORMER);
   }
 
   private AdapterSpec textEncoderOnly() throws IOException {
@@ -203,7 +208,7 @@ class AdapterPipelineTest {
   @Test
   void refusedAdaptersLeaveEverythingAsItWas() throws IOException {
     pipeline.setAdapters(List.of(TRAINED_2K));
-    Map<Part, LoadedNetwork> before = sessions();
+    Map<Component, LoadedNetwork> before = sessions();
     BufferedImage picture = draw(pipeline);
 
     Path missing = folder.resolve("missing.safetensors");

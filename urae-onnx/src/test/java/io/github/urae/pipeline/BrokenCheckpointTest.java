@@ -6,11 +6,11 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
-import io.github.urae.TestData;
-import io.github.urae.session.Device;
+import io.github.urae.device.Device;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.testkit.TestData;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;

@@ -1,13 +1,13 @@
 package io.github.urae.pipeline;
 
-import io.github.urae.TestData;
-import io.github.urae.safetensors.Safetensors;
-import io.github.urae.safetensors.SafetensorsWriter;
-import io.github.urae.safetensors.TensorSource;
-import io.github.urae.session.Device;
+import io.github.urae.device.Device;
 import io.github.urae.tensor.ElementType;
-import io.github.urae.tensor.Elements;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.tensor.internal.Elements;
+import io.github.urae.testkit.TestData;
+import io.github.urae.weights.Safetensors;
+import io.github.urae.weights.SafetensorsWriter;
+import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;

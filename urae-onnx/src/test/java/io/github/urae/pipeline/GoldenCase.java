@@ -2,13 +2,16 @@ package io.github.urae.pipeline;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.github.urae.TestData;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.flux.GenerationRequest;
-import io.github.urae.flux.LatentGrid;
 import io.github.urae.flux.Profile;
-import io.github.urae.flux.Schedule;
 import io.github.urae.flux.TrueGuidance;
+import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.Schedule;
+import io.github.urae.onnx.internal.generation.Denoiser;
+import io.github.urae.onnx.internal.model.NetworkUse;
+import io.github.urae.onnx.internal.model.Networks;
+import io.github.urae.testkit.TestData;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -19,9 +22,9 @@ import java.util.stream.StreamSupport;
 import javax.imageio.ImageIO;
 
 /** Whole runs that the reference recorded: {@code golden/cases.json}. */
-record GoldenCase(JsonNode json) {
+public record GoldenCase(JsonNode json) {
 
-  static GoldenCase named(String name) {
+  public static GoldenCase named(String name) {
     try {
       JsonNode all = new ObjectMapper().readTree(TestData.path("golden/cases.json").toFile());
       for (JsonNode row : all) {
@@ -53,7 +56,7 @@ record GoldenCase(JsonNode json) {
         .toList();
   }
 
-  GenerationRequest.Builder request() {
+  public GenerationRequest.Builder request() {
     GenerationRequest.Builder builder =
         GenerationRequest.builder(texts("prompt"))
             .size(json.get("width").intValue(), json.get("height").intValue())
@@ -104,7 +107,7 @@ record GoldenCase(JsonNode json) {
   }
 
   /** Returns the adapters of the case. */
-  List<AdapterSpec> adapters() {
+  public List<AdapterSpec> adapters() {
     Path trained2k = TestData.demo().adapter2k();
     List<Path> files =
         switch (json.path("adapter").asText("none")) {
@@ -123,7 +126,7 @@ record GoldenCase(JsonNode json) {
     return texts;
   }
 
-  List<BufferedImage> pictures() throws IOException {
+  public List<BufferedImage> pictures() throws IOException {
     List<BufferedImage> pictures = new ArrayList<>();
     for (JsonNode file : json.get("files")) {
       pictures.add(ImageIO.read(TestData.path("golden/cases/" + file.textValue()).toFile()));
@@ -132,7 +135,7 @@ record GoldenCase(JsonNode json) {
   }
 
   /** Returns the largest difference of any colour of any pixel, in 255ths. */
-  static int largestDifference(BufferedImage expected, BufferedImage actual) {
+  public static int largestDifference(BufferedImage expected, BufferedImage actual) {
     if (expected.getWidth() != actual.getWidth() || expected.getHeight() != actual.getHeight()) {
       throw new AssertionError("sizes differ");
     }

@@ -6,18 +6,31 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
-import io.github.urae.TestData;
 import io.github.urae.adapter.AdapterOptions;
-import io.github.urae.cache.WeightCache;
+import io.github.urae.device.Device;
+import io.github.urae.device.Residency;
+import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
-import io.github.urae.flux.LatentGrid;
 import io.github.urae.flux.PromptEmbeddings;
-import io.github.urae.flux.TorchGenerator;
-import io.github.urae.graph.VaeConfig;
-import io.github.urae.safetensors.SafetensorsFile;
-import io.github.urae.session.Device;
-import io.github.urae.session.SessionSettings;
+import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.VaeConfig;
+import io.github.urae.onnx.internal.generation.Conditioning;
+import io.github.urae.onnx.internal.generation.Denoiser;
+import io.github.urae.onnx.internal.generation.Generation;
+import io.github.urae.onnx.internal.image.ImageDecoder;
+import io.github.urae.onnx.internal.image.ImageEncoder;
+import io.github.urae.onnx.internal.image.Plane;
+import io.github.urae.onnx.internal.model.ModelSource;
+import io.github.urae.onnx.internal.model.NetworkUse;
+import io.github.urae.onnx.internal.model.Networks;
+import io.github.urae.onnx.internal.model.PipelineSettings;
+import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.testkit.TestData;
+import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.internal.WeightCache;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -103,7 +116,7 @@ class GoldenPipelineTest {
   @Test
   void autoencoder() throws IOException {
     try (SafetensorsFile golden = SafetensorsFile.open(TestData.path("golden/vae.safetensors"));
-        NetworkUse vaeDecoder = networks.use(Part.VAE_DECODER)) {
+        NetworkUse vaeDecoder = networks.use(Component.VAE_DECODER)) {
       VaeConfig config = networks.checkpoint().vae();
       for (String input : List.of("latents", "large_latents")) {
         float[] decoded =
@@ -126,7 +139,7 @@ class GoldenPipelineTest {
   @Test
   void autoencodersEncoder() throws IOException {
     try (SafetensorsFile golden = SafetensorsFile.open(TestData.path("golden/vae.safetensors"));
-        NetworkUse vaeEncoder = networks.use(Part.VAE_ENCODER)) {
+        NetworkUse vaeEncoder = networks.use(Component.VAE_ENCODER)) {
       Plane pixels = new Plane(golden.tensor("pixels").toFloats(), 3, 96, 160);
       Plane encoded =
           new ImageEncoder(vaeEncoder, networks.checkpoint().vae())
@@ -222,7 +235,7 @@ class GoldenPipelineTest {
             SafetensorsFile.open(TestData.path("golden/cases/" + name + ".safetensors"));
         Networks adapted =
             networks.with(golden.adapters(), ProgressListener.NONE, new CancellationToken());
-        NetworkUse transformer = adapted.use(Part.TRANSFORMER)) {
+        NetworkUse transformer = adapted.use(Component.TRANSFORMER)) {
       GenerationRequest request = golden.request().build();
       LatentGrid grid = golden.grid();
       int images = request.promptCount() * request.imagesPerPrompt();

@@ -4,21 +4,30 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
-import io.github.urae.TestData;
 import io.github.urae.adapter.AdapterOptions;
-import io.github.urae.adapter.Network;
-import io.github.urae.cache.WeightCache;
+import io.github.urae.device.Device;
+import io.github.urae.device.Residency;
 import io.github.urae.flux.GenerationRequest;
-import io.github.urae.flux.LatentGrid;
 import io.github.urae.flux.PromptEmbeddings;
-import io.github.urae.flux.TorchGenerator;
 import io.github.urae.flux.VaeTiling;
-import io.github.urae.safetensors.SafetensorsFile;
-import io.github.urae.session.Device;
-import io.github.urae.session.SessionSettings;
-import io.github.urae.source.OptimumExport;
-import io.github.urae.source.OriginalNames;
+import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.Component;
+import io.github.urae.onnx.internal.generation.Conditioning;
+import io.github.urae.onnx.internal.generation.Denoiser;
+import io.github.urae.onnx.internal.image.ImageDecoder;
+import io.github.urae.onnx.internal.model.AdaptableWeights;
+import io.github.urae.onnx.internal.model.ModelSource;
+import io.github.urae.onnx.internal.model.NetworkUse;
+import io.github.urae.onnx.internal.model.Networks;
+import io.github.urae.onnx.internal.model.PipelineSettings;
+import io.github.urae.onnx.internal.session.SessionSettings;
+import io.github.urae.onnx.internal.source.OptimumExport;
+import io.github.urae.onnx.internal.source.OriginalNames;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.testkit.TestData;
+import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.internal.WeightCache;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -108,7 +117,7 @@ class OtherSourcesTest {
           .isLessThanOrEqualTo(1);
     }
     try (AdaptableWeights weights = AdaptableWeights.open(copy.folder())) {
-      assertThat(weights.byNetwork().get(Network.TRANSFORMER).tensors())
+      assertThat(weights.byNetwork().get(Component.TRANSFORMER).tensors())
           .containsKey("single_transformer_blocks.3.attn.to_v.weight");
     }
   }
@@ -121,8 +130,8 @@ class OtherSourcesTest {
     try (SafetensorsFile golden =
             SafetensorsFile.open(TestData.path("golden/cases/standard-128.safetensors"));
         SafetensorsFile vae = SafetensorsFile.open(TestData.path("golden/vae.safetensors"));
-        NetworkUse encoder = networks.use(Part.VAE_ENCODER);
-        NetworkUse decoder = networks.use(Part.VAE_DECODER)) {
+        NetworkUse encoder = networks.use(Component.VAE_ENCODER);
+        NetworkUse decoder = networks.use(Component.VAE_DECODER)) {
       PromptEmbeddings encoded =
           networks.encoders().encode(prompt, prompt, 64, new CancellationToken());
       TestData.assertClose(
@@ -179,8 +188,8 @@ class OtherSourcesTest {
             NETWORKS
                 .get(source)
                 .with(golden.adapters(), ProgressListener.NONE, new CancellationToken());
-        NetworkUse transformer = networks.use(Part.TRANSFORMER);
-        NetworkUse vae = networks.use(Part.VAE_DECODER)) {
+        NetworkUse transformer = networks.use(Component.TRANSFORMER);
+        NetworkUse vae = networks.use(Component.VAE_DECODER)) {
       PromptEmbeddings embeddings =
           new PromptEmbeddings(copy(recorded.tensor("pooled")), copy(recorded.tensor("sequence")));
       Denoiser denoiser = golden.denoiser(networks, transformer);

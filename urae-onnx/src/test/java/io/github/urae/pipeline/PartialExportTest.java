@@ -7,21 +7,30 @@ import io.github.urae.AdapterException;
 import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ProgressListener;
-import io.github.urae.TestData;
 import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
-import io.github.urae.cache.WeightCache;
+import io.github.urae.device.Device;
+import io.github.urae.device.Residency;
+import io.github.urae.export.ExportReport;
+import io.github.urae.export.OnnxExport;
 import io.github.urae.flux.GenerationRequest;
-import io.github.urae.flux.LatentGrid;
 import io.github.urae.flux.PromptEmbeddings;
-import io.github.urae.flux.TorchGenerator;
-import io.github.urae.safetensors.SafetensorsFile;
-import io.github.urae.session.Device;
-import io.github.urae.session.SessionSettings;
-import io.github.urae.source.ExportReport;
-import io.github.urae.source.OnnxEdit;
-import io.github.urae.source.OptimumExport;
+import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.Component;
+import io.github.urae.onnx.internal.generation.Conditioning;
+import io.github.urae.onnx.internal.generation.Denoiser;
+import io.github.urae.onnx.internal.model.ModelSource;
+import io.github.urae.onnx.internal.model.NetworkUse;
+import io.github.urae.onnx.internal.model.Networks;
+import io.github.urae.onnx.internal.model.PipelineSettings;
+import io.github.urae.onnx.internal.session.SessionSettings;
+import io.github.urae.onnx.internal.source.OnnxEdit;
+import io.github.urae.onnx.internal.source.OptimumExport;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.testkit.TestData;
+import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -97,7 +106,7 @@ class PartialExportTest {
     GenerationRequest request = golden.request().build();
     LatentGrid grid = golden.grid();
     try (Networks networks = base.with(adapters, ProgressListener.NONE, new CancellationToken());
-        NetworkUse use = networks.use(Part.TRANSFORMER)) {
+        NetworkUse use = networks.use(Component.TRANSFORMER)) {
       Denoiser denoiser = golden.denoiser(networks, use);
       PromptEmbeddings embeddings =
           new PromptEmbeddings(copy(recorded.tensor("pooled")), copy(recorded.tensor("sequence")));
@@ -122,7 +131,7 @@ class PartialExportTest {
     assertThat(report.remarks())
         .containsExactly(
             "other activation: expected 0 times, found 1",
-            "rewritten in part: attention 6 of 6, rotary tables as inputs");
+            "rewritten in component: attention 6 of 6, rotary tables as inputs");
     try (Networks networks = open(root)) {
       assertThat(firstVelocity(networks, "standard-wide")).isLessThan(ONE_STAGE);
       assertThat(firstVelocity(networks, "ultra-256")).isLessThan(ONE_STAGE);
@@ -136,7 +145,7 @@ class PartialExportTest {
     OnnxEdit.edit(transformer, OnnxEdit.nodeNames(name -> name.replace("/pos_embed/", "/places/")));
     assertThat(report().remarks())
         .contains(
-            "rewritten in part: attention 6 of 6, rotary tables as exported: the standard profile"
+            "rewritten in component: attention 6 of 6, rotary tables as exported: the standard profile"
                 + " only");
     try (Networks networks = open(root)) {
       assertThat(firstVelocity(networks, "standard-128")).isLessThan(ONE_STAGE);
@@ -242,7 +251,7 @@ class PartialExportTest {
         SafetensorsFile golden =
             SafetensorsFile.open(TestData.path("golden/cases/standard-128.safetensors"));
         SafetensorsFile vae = SafetensorsFile.open(TestData.path("golden/vae.safetensors"));
-        NetworkUse decoder = networks.use(Part.VAE_DECODER)) {
+        NetworkUse decoder = networks.use(Component.VAE_DECODER)) {
       PromptEmbeddings encoded =
           networks.encoders().encode(prompt, prompt, 64, new CancellationToken());
       assertThat(

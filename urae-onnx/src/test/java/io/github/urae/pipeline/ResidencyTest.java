@@ -7,14 +7,21 @@ import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.ProgressListener;
 import io.github.urae.StepProgress;
-import io.github.urae.TestData;
+import io.github.urae.device.Device;
+import io.github.urae.device.Residency;
+import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
-import io.github.urae.graph.GraphSegments;
-import io.github.urae.graph.NetworkGraph;
-import io.github.urae.graph.TransformerGraph;
-import io.github.urae.graph.VaeDecoderGraph;
-import io.github.urae.session.Device;
+import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.onnx.internal.graph.GraphSegments;
+import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.onnx.internal.graph.TransformerGraph;
+import io.github.urae.onnx.internal.graph.VaeDecoderGraph;
+import io.github.urae.onnx.internal.model.NetworkUse;
+import io.github.urae.onnx.internal.model.Networks;
+import io.github.urae.onnx.internal.model.Shared;
 import io.github.urae.tensor.ElementType;
+import io.github.urae.testkit.TestData;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -64,13 +71,13 @@ class ResidencyTest {
     for (Residency residency : Residency.values()) {
       try (FluxPipeline pipeline = open(residency);
           Shared.Lease<Networks> networks = pipeline.lease()) {
-        NetworkUse first = networks.get().use(Part.TRANSFORMER);
-        NetworkUse second = networks.get().use(Part.TRANSFORMER);
+        NetworkUse first = networks.get().use(Component.TRANSFORMER);
+        NetworkUse second = networks.get().use(Component.TRANSFORMER);
         assertThat(second.network()).isSameAs(first.network());
         first.close();
         first.close();
         second.close();
-        try (NetworkUse later = networks.get().use(Part.TRANSFORMER)) {
+        try (NetworkUse later = networks.get().use(Component.TRANSFORMER)) {
           assertThat(later.network() == first.network()).isEqualTo(residency == Residency.ALL);
         }
       }

@@ -2,14 +2,19 @@ package io.github.urae.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.github.urae.TestData;
+import io.github.urae.device.Device;
+import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
-import io.github.urae.flux.LatentGrid;
-import io.github.urae.flux.TorchGenerator;
 import io.github.urae.flux.VaeTiling;
-import io.github.urae.graph.VaeConfig;
+import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.internal.VaeConfig;
 import io.github.urae.image.RgbImage;
-import io.github.urae.session.Device;
+import io.github.urae.onnx.internal.image.Plane;
+import io.github.urae.onnx.internal.image.TileBlender;
+import io.github.urae.onnx.internal.image.TileLayout;
+import io.github.urae.onnx.internal.image.VaeMemory;
+import io.github.urae.testkit.TestData;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.util.Arrays;

@@ -1,0 +1,113 @@
+package io.github.urae.cli;
+
+import io.github.urae.AdapterException;
+import io.github.urae.adapter.Adapter;
+import io.github.urae.adapter.AdapterFormat;
+import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.adapter.internal.format.AdapterModule;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.internal.OwnedResources;
+import io.github.urae.onnx.internal.model.AdaptableWeights;
+import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.TensorSource;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/** What {@code inspect} finds out about adapters. */
+final class AdapterInspection {
+
+  private AdapterInspection() {}
+
+  /**
+   * Describes an adapter.
+   *
+   * @return empty if the file holds other weights
+   */
+  static Optional<Map<String, Object>> ofAdapter(Path path) throws IOException {
+    if (path.getFileName().toString().endsWith(".json")) {
+      return Optional.empty(); // An index of shards: no adapter is that large.
+    }
+    try (SafetensorsFile file = SafetensorsFile.open(path)) {
+      if (!Adapter.isAdapter(file)) {
+        return Optional.empty();
+      }
+    }
+    try (Adapter adapter = Adapter.open(path)) {
+      return Optional.of(describe(adapter));
+    }
+  }
+
+  private static Map<String, Object> describe(Adapter adapter) {
+    Map<String, Object> ranks = new TreeMap<>();
+    Map<String, Object> alphas = new TreeMap<>();
+    Map<String, Object> types = new TreeMap<>();
+    long parameters = 0;
+    for (AdapterModule module : adapter.modules()) {
+      count(ranks, Integer.toString(module.rank()));
+      count(alphas, Double.toString(module.alpha()));
+      count(types, module.down().type().name());
+      parameters += module.down().shape().elementCount() + module.up().shape().elementCount();
+    }
+    Map<String, Object> findings = new LinkedHashMap<>();
+    findings.put("kind", "adapter");
+    findings.put("format", adapter.format().description());
+    findings.put("parameters", parameters);
+    findings.put("modules by rank", ranks);
+    findings.put("modules by alpha", alphas);
+    findings.put("modules by element type", types);
+    if (adapter.format() == AdapterFormat.MINOR_COMPONENTS) {
+      findings.put("needs", "the adapter that it was trained on before it (URAE: the 2K adapter)");
+    }
+    findings.put("metadata", new LinkedHashMap<String, Object>(adapter.metadata()));
+    findings.put("keys of no known form", adapter.unknownKeys());
+    findings.put(
+        "modules",
+        adapter.modules().stream()
+            .map(m -> m.name() + ": [" + m.outputs() + ", " + m.inputs() + "], rank " + m.rank())
+            .toList());
+    return findings;
+  }
+
+  private static void count(Map<String, Object> counts, String key) {
+    counts.merge(key, 1L, (a, b) -> (Long) a + (Long) b);
+  }
+
+  /** Says what the adapter would change in a checkpoint, and what of it would not. */
+  static Map<String, Object> matched(Path path, Path model) throws IOException {
+    Map<String, Object> findings = new LinkedHashMap<>();
+    FluxCheckpoint checkpoint = FluxCheckpoint.open(model);
+    findings.put("model", checkpoint.name());
+    OwnedResources opened = new OwnedResources();
+    try {
+      Map<Component, TensorSource> weights = opened.add(AdaptableWeights.open(model)).byNetwork();
+      // Everything is let pass, so that all of it is listed.
+      List<AdapterSpec> chain = List.of(new AdapterSpec(path, 1));
+      AdapterChain matched =
+          opened.add(AdapterChain.open(chain, weights, new AdapterOptions(true, true)));
+      Map<String, Object> changed = new LinkedHashMap<>();
+      for (Component network : Component.adaptable()) {
+        int count = matched.changedWeights(network).size();
+        if (count > 0) {
+          changed.put(network.folder(), count);
+        }
+      }
+      findings.put("weights changed", changed);
+      findings.put(
+          "would not apply",
+          matched.unmatched().stream().map(AdapterChain.UnmatchedKey::key).toList());
+    } catch (AdapterException e) {
+      findings.put("does not fit", e.getMessage());
+    } finally {
+      opened.close();
+    }
+    return findings;
+  }
+}

@@ -1,0 +1,58 @@
+package io.github.urae.cli;
+
+import io.github.urae.adapter.internal.match.AdapterChain;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+
+/** Says what a command on adapters has written: for people, or as JSON. */
+final class AdapterResult {
+
+  @Option(names = "--json", description = "Print JSON.")
+  boolean json;
+
+  /**
+   * Prints the result: the file's path on standard output, the rest on standard error; or all of it
+   * as JSON on standard output.
+   *
+   * @param findings further numbers and texts, in order
+   */
+  void print(CommandSpec spec, OutputOptions verbosity, Path output, Map<String, Object> findings) {
+    if (json) {
+      Map<String, Object> all = new LinkedHashMap<>();
+      all.put("output", output.toString());
+      all.putAll(findings);
+      Json.print(spec.commandLine().getOut(), all);
+    } else if (!verbosity.quiet) {
+      spec.commandLine().getOut().println(output);
+      StringBuilder line = new StringBuilder();
+      findings.forEach(
+          (name, value) -> {
+            if (!(value instanceof List<?>)) {
+              line.append(line.length() == 0 ? "" : ", ").append(name).append(' ').append(value);
+            }
+          });
+      spec.commandLine().getErr().println(line);
+    }
+    spec.commandLine().getOut().flush();
+  }
+
+  /** Names every key that changed nothing; not even a quiet command keeps them to itself. */
+  static void warn(CommandSpec spec, List<AdapterChain.UnmatchedKey> unmatched) {
+    for (AdapterChain.UnmatchedKey key : unmatched) {
+      spec.commandLine()
+          .getErr()
+          .println("urae: " + key.adapter().path() + ": '" + key.key() + "' changes nothing");
+    }
+  }
+
+  /** Seconds since a moment, to a tenth. */
+  static double seconds(long startNanos) {
+    return Double.parseDouble(
+        String.format(Locale.ROOT, "%.1f", (System.nanoTime() - startNanos) / 1e9));
+  }
+}

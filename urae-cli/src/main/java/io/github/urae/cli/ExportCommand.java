@@ -1,0 +1,108 @@
+package io.github.urae.cli;
+
+import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.export.OnnxExport;
+import io.github.urae.flux.Profile;
+import io.github.urae.tensor.ElementType;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code urae export}: ONNX files in Optimum's layout, for any ONNX Runtime. */
+@Command(
+    name = "export",
+    description =
+        "Write a model as ONNX in Optimum's layout, adapters merged in, for ONNX Runtime in any language.",
+    mixinStandardHelpOptions = true,
+    sortOptions = false)
+final class ExportCommand implements Callable<Integer> {
+
+  @Spec CommandSpec spec;
+
+  @Mixin CheckpointOptions model;
+  @Mixin TransformerOption transformer;
+
+  @Option(
+      names = "--adapter",
+      paramLabel = "FILE[=SCALE]",
+      description = "LoRA or URAE's minor components; repeatable, applied in order.")
+  List<String> adapters = List.of();
+
+  @Option(
+      names = "--output",
+      required = true,
+      paramLabel = "DIR",
+      description = "Folder of the export; must not exist.")
+  Path output;
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "TYPE",
+      defaultValue = "f32",
+      converter = MergeCommand.TypeConverter.class,
+      description =
+          "f32, f16 or bf16 (default: ${DEFAULT-VALUE}). The autoencoder stays f32, and so does T5"
+              + " where f16 is asked for.")
+  ElementType type;
+
+  @Option(
+      names = "--profile",
+      paramLabel = "NAME",
+      defaultValue = "standard",
+      description =
+          "standard or ultra: NTK factor and proportional attention of the transformer, which are"
+              + " fixed in an export (default: ${DEFAULT-VALUE}).")
+  Profile.Choice profile;
+
+  @Mixin MatchingOptions matching;
+  @Mixin AdapterResult result;
+  @Mixin OutputOptions verbosity;
+
+  @Override
+  public Integer call() throws IOException {
+    if (profile == Profile.Choice.AUTO) {
+      throw new ParameterException(
+          spec.commandLine(), "--profile: expected standard or ultra, found 'auto'");
+    }
+    long start = System.nanoTime();
+    OutputFile.checkFolder(output);
+    List<AdapterSpec> specs = new ArrayList<>();
+    for (String adapter : adapters) {
+      specs.add(model.adapter(adapter));
+    }
+    try (Progress progress = verbosity.progress()) {
+      OnnxExport.Builder export =
+          OnnxExport.builder()
+              .model(model.modelFolder())
+              .adapters(specs)
+              .adapterOptions(matching.options())
+              .output(output)
+              .elementType(type)
+              .profile(profile)
+              .cacheFolder(model.cacheFolder())
+              .listener(progress);
+      if (transformer.file != null) {
+        export.transformer(transformer.file);
+      }
+      AdapterResult.warn(spec, export.write());
+    }
+    Map<String, Object> findings = new LinkedHashMap<>();
+    findings.put("adapters", specs.size());
+    findings.put("dtype", type.toString());
+    findings.put("profile", profile.name().toLowerCase(Locale.ROOT));
+    findings.put("seconds", AdapterResult.seconds(start));
+    result.print(spec, verbosity, output, findings);
+    return 0;
+  }
+}

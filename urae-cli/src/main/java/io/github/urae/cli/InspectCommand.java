@@ -1,0 +1,108 @@
+package io.github.urae.cli;
+
+import io.github.urae.ModelException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code urae inspect}: says what a checkpoint, a weight file or a picture is. */
+@Command(
+    name = "inspect",
+    description =
+        "Say what a checkpoint, an adapter, a safetensors file or a picture made here is.",
+    mixinStandardHelpOptions = true)
+final class InspectCommand implements Callable<Integer> {
+
+  @Spec CommandSpec spec;
+
+  @Parameters(
+      paramLabel = "PATH",
+      description = "A checkpoint's folder, or a file (bundled: demo:model, demo:2k, demo:4k).")
+  String path;
+
+  @Option(
+      names = "--model",
+      paramLabel = "DIR",
+      description =
+          "Checkpoint that an adapter is matched against; demo:model for the bundled one.")
+  String model;
+
+  @Option(
+      names = "--cache-dir",
+      paramLabel = "DIR",
+      description = "Folder for what is bundled (default: $XDG_CACHE_HOME/urae or ~/.cache/urae).")
+  Path cacheDir;
+
+  @Option(names = "--json", description = "Print JSON.")
+  boolean json;
+
+  @Mixin OutputOptions verbosity;
+
+  @Override
+  public Integer call() throws IOException {
+    Map<String, Object> findings = inspect();
+    PrintWriter out = spec.commandLine().getOut();
+    if (json) {
+      Json.print(out, findings);
+    } else {
+      print(out, "", findings);
+    }
+    out.flush();
+    return 0;
+  }
+
+  private Map<String, Object> inspect() throws IOException {
+    CheckpointOptions bundled = new CheckpointOptions();
+    bundled.cacheDir = cacheDir;
+    Path file = bundled.path(path);
+    if (!Files.exists(file)) {
+      throw new NoSuchFileException(file.toString());
+    }
+    String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
+    if (Files.isDirectory(file)) {
+      return Inspection.ofCheckpoint(file);
+    }
+    if (name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json")) {
+      Optional<Map<String, Object>> adapter = AdapterInspection.ofAdapter(file);
+      if (adapter.isPresent() && model != null) {
+        adapter.get().putAll(AdapterInspection.matched(file, bundled.path(model)));
+      }
+      return adapter.isPresent() ? adapter.get() : Inspection.ofWeights(file);
+    }
+    if (name.endsWith(".png")) {
+      return Inspection.ofPicture(file);
+    }
+    throw new ModelException(
+        file + ": expected a checkpoint's folder, a .safetensors file or a .png picture");
+  }
+
+  private static void print(PrintWriter out, String indent, Map<String, Object> findings) {
+    findings.forEach(
+        (key, value) -> {
+          if (value instanceof Map<?, ?> nested) {
+            out.println(indent + key + ":");
+            @SuppressWarnings("unchecked") // Inspection makes no others.
+            Map<String, Object> inner = (Map<String, Object>) nested;
+            print(out, indent + "  ", inner);
+          } else if (value instanceof List<?> list) {
+            out.println(indent + key + ":");
+            list.forEach(element -> out.println(indent + "  " + element));
+          } else {
+            out.println(indent + key + ": " + value);
+          }
+        });
+  }
+}

@@ -1,0 +1,126 @@
+package io.github.urae.cli;
+
+import io.github.urae.FileFormatException;
+import io.github.urae.export.ExportReport;
+import io.github.urae.export.OnnxExport;
+import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.SchedulerConfig;
+import io.github.urae.flux.model.internal.TransformerConfig;
+import io.github.urae.weights.Safetensors;
+import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.TensorSource;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import javax.imageio.IIOException;
+import javax.imageio.ImageIO;
+import javax.imageio.ImageReader;
+import javax.imageio.metadata.IIOMetadataNode;
+import javax.imageio.stream.ImageInputStream;
+import org.w3c.dom.NodeList;
+
+/** What {@code inspect} finds out: names to numbers, texts, lists and further such maps. */
+final class Inspection {
+
+  private Inspection() {}
+
+  /** Describes a checkpoint from its configurations and headers; reads no weight. */
+  static Map<String, Object> ofCheckpoint(Path path) throws IOException {
+    FluxCheckpoint checkpoint = FluxCheckpoint.open(path);
+    TransformerConfig transformer = checkpoint.transformer();
+    SchedulerConfig scheduler = checkpoint.scheduler();
+    Map<String, Object> findings = new LinkedHashMap<>();
+    List<ExportReport> exports = OnnxExport.inspect(path);
+    findings.put("kind", exports.isEmpty() ? "FLUX.1 checkpoint" : "FLUX.1 as ONNX exports");
+    findings.put("folder", checkpoint.folder().toString());
+    findings.put("guidance", transformer.guidance() ? "embedded (-dev)" : "none (-schnell)");
+    findings.put("native size", checkpoint.nativeSize() + "x" + checkpoint.nativeSize());
+    findings.put("default steps", checkpoint.defaultSteps());
+    findings.put(
+        "blocks",
+        transformer.doubleBlocks() + " double, " + transformer.singleBlocks() + " single");
+    findings.put("heads", transformer.heads() + " of " + transformer.headDim());
+    findings.put("rotary axes", transformer.rotaryAxes().toString());
+    findings.put(
+        "timestep shift",
+        scheduler.useDynamicShifting()
+            ? "dynamic; static " + scheduler.shift().shift() + " in ultra resolution"
+            : "static " + scheduler.shift().shift());
+    for (ExportReport report : exports) {
+      findings.put(folderOf(report), report.asText());
+    }
+    if (!exports.isEmpty()) {
+      return findings;
+    }
+    for (String network : List.of("text_encoder", "text_encoder_2", "transformer", "vae")) {
+      try (TensorSource weights = Safetensors.open(checkpoint.folder().resolve(network))) {
+        findings.put(network, summary(weights));
+      }
+    }
+    return findings;
+  }
+
+  private static String folderOf(ExportReport report) {
+    return report.file().toAbsolutePath().getParent().getFileName().toString();
+  }
+
+  /** Describes a safetensors file or the shards of an index, tensor by tensor. */
+  static Map<String, Object> ofWeights(Path path) throws IOException {
+    try (TensorSource weights = Safetensors.open(path)) {
+      Map<String, Object> findings = new LinkedHashMap<>();
+      findings.put("kind", "safetensors");
+      findings.putAll(summary(weights));
+      findings.put("metadata", new LinkedHashMap<String, Object>(weights.metadata()));
+      Map<String, Object> tensors = new LinkedHashMap<>();
+      weights.tensors().values().forEach(t -> tensors.put(t.name(), t.type() + " " + t.shape()));
+      findings.put("contents", tensors);
+      return findings;
+    }
+  }
+
+  private static Map<String, Object> summary(TensorSource weights) {
+    long parameters = 0;
+    long bytes = 0;
+    Map<String, Object> types = new TreeMap<>();
+    for (TensorInfo tensor : weights.tensors().values()) {
+      parameters += tensor.shape().elementCount();
+      bytes += tensor.length();
+      types.merge(tensor.type().name(), 1L, (a, b) -> (Long) a + (Long) b);
+    }
+    Map<String, Object> summary = new LinkedHashMap<>();
+    summary.put("files", weights.files().size());
+    summary.put("tensors", weights.tensors().size());
+    summary.put("parameters", parameters);
+    summary.put("bytes", bytes);
+    summary.put("element types", types);
+    return summary;
+  }
+
+  /** Describes a picture by the settings in its text chunks. */
+  static Map<String, Object> ofPicture(Path path) throws IOException {
+    ImageReader reader = ImageIO.getImageReadersByFormatName("png").next();
+    try (ImageInputStream in = ImageIO.createImageInputStream(path.toFile())) {
+      reader.setInput(in);
+      IIOMetadataNode root =
+          (IIOMetadataNode) reader.getImageMetadata(0).getAsTree("javax_imageio_png_1.0");
+      Map<String, Object> settings = new LinkedHashMap<>();
+      NodeList texts = root.getElementsByTagName("iTXtEntry");
+      for (int i = 0; i < texts.getLength(); i++) {
+        IIOMetadataNode text = (IIOMetadataNode) texts.item(i);
+        settings.put(text.getAttribute("keyword"), text.getAttribute("text"));
+      }
+      Map<String, Object> findings = new LinkedHashMap<>();
+      findings.put("kind", "picture");
+      findings.put("size", reader.getWidth(0) + "x" + reader.getHeight(0));
+      findings.put("settings", settings);
+      return findings;
+    } catch (IIOException e) {
+      throw new FileFormatException(path + ": not a valid PNG file: " + e.getMessage(), e);
+    } finally {
+      reader.dispose();
+    }
+  }
+}

@@ -1,0 +1,24 @@
+package io.github.urae.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.util.DefaultIndenter;
+import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.PrintWriter;
+import java.util.Map;
+
+/** Prints findings as JSON. */
+final class Json {
+
+  private Json() {}
+
+  static void print(PrintWriter out, Map<String, Object> findings) {
+    DefaultPrettyPrinter printer =
+        new DefaultPrettyPrinter().withObjectIndenter(new DefaultIndenter("  ", "\n"));
+    try {
+      out.println(new JsonMapper().writer(printer).writeValueAsString(findings));
+    } catch (JsonProcessingException e) {
+      throw new IllegalStateException("maps, lists, texts and numbers are JSON", e);
+    }
+  }
+}

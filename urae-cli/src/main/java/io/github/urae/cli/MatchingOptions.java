@@ -1,0 +1,22 @@
+package io.github.urae.cli;
+
+import io.github.urae.adapter.AdapterOptions;
+import picocli.CommandLine.Option;
+
+/** What is let pass when adapters are matched against a checkpoint. */
+final class MatchingOptions {
+
+  @Option(
+      names = "--ignore-unmatched",
+      description = "Go on where keys of an adapter change nothing in the model, and name them.")
+  boolean ignoreUnmatched;
+
+  @Option(
+      names = "--allow-bare-minor-components",
+      description = "Use minor components (URAE's 4K) without the adapter they were trained on.")
+  boolean allowBareMinorComponents;
+
+  AdapterOptions options() {
+    return new AdapterOptions(ignoreUnmatched, allowBareMinorComponents);
+  }
+}

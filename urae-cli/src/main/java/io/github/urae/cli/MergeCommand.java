@@ -1,0 +1,104 @@
+package io.github.urae.cli;
+
+import io.github.urae.CancellationToken;
+import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.adapter.CheckpointMerger;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.tensor.ElementType;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/** {@code urae merge}: a new checkpoint with adapters merged into its weights. */
+@Command(
+    name = "merge",
+    description = "Write a new checkpoint with adapters merged into it, which diffusers opens too.",
+    mixinStandardHelpOptions = true,
+    sortOptions = false)
+final class MergeCommand implements Callable<Integer> {
+
+  @Spec CommandSpec spec;
+
+  @Mixin CheckpointOptions model;
+
+  @Option(
+      names = "--adapter",
+      required = true,
+      paramLabel = "FILE[=SCALE]",
+      description = "LoRA or URAE's minor components; repeatable, applied in order.")
+  List<String> adapters;
+
+  @Option(
+      names = "--output",
+      required = true,
+      paramLabel = "DIR",
+      description = "Folder of the new checkpoint; must not exist.")
+  Path output;
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "TYPE",
+      converter = TypeConverter.class,
+      description = "bf16, f16 or f32, for all rewritten weights (default: the checkpoint's).")
+  ElementType type;
+
+  @Mixin MatchingOptions matching;
+  @Mixin AdapterResult result;
+  @Mixin OutputOptions verbosity;
+
+  @Override
+  public Integer call() throws IOException {
+    long start = System.nanoTime();
+    OutputFile.checkFolder(output);
+    List<AdapterSpec> specs = new ArrayList<>();
+    for (String adapter : adapters) {
+      specs.add(model.adapter(adapter));
+    }
+    List<AdapterChain.UnmatchedKey> unmatched;
+    try (Progress progress = verbosity.progress()) {
+      unmatched =
+          new CheckpointMerger(
+                  model.checkedModelFolder(),
+                  specs,
+                  matching.options(),
+                  Optional.ofNullable(type),
+                  model.cacheFolder(),
+                  progress,
+                  new CancellationToken())
+              .mergeTo(output);
+    }
+    AdapterResult.warn(spec, unmatched);
+    Map<String, Object> findings = new LinkedHashMap<>();
+    findings.put("adapters", specs.size());
+    findings.put("unmatched", unmatched.stream().map(AdapterChain.UnmatchedKey::key).toList());
+    findings.put("seconds", AdapterResult.seconds(start));
+    result.print(spec, verbosity, output, findings);
+    return 0;
+  }
+
+  /** Reads an element type. */
+  static final class TypeConverter implements ITypeConverter<ElementType> {
+    @Override
+    public ElementType convert(String value) {
+      return switch (value) {
+        case "bf16" -> ElementType.BF16;
+        case "f16" -> ElementType.F16;
+        case "f32" -> ElementType.F32;
+        default ->
+            throw new TypeConversionException("expected bf16, f16 or f32, found '" + value + "'");
+      };
+    }
+  }
+}

@@ -1,0 +1,47 @@
+package io.github.urae.cli;
+
+import io.github.urae.device.Device;
+import io.github.urae.pipeline.FluxPipeline;
+import java.io.IOException;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+/** Options of every command that runs a model. */
+final class ModelOptions extends CheckpointOptions {
+
+  @Option(
+      names = "--device",
+      paramLabel = "DEVICE",
+      defaultValue = "auto",
+      converter = DeviceConverter.class,
+      description = "cpu, cuda[:N] or auto (default: ${DEFAULT-VALUE}).")
+  Device device;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Threads for each operator on the CPU (default: one a core).")
+  Integer threads;
+
+  FluxPipeline.Builder pipeline() throws IOException {
+    FluxPipeline.Builder builder =
+        FluxPipeline.builder().model(modelFolder()).device(device).cacheFolder(cacheFolder());
+    if (threads != null) {
+      builder.threads(threads);
+    }
+    return builder;
+  }
+
+  /** Reads a device. */
+  static final class DeviceConverter implements ITypeConverter<Device> {
+    @Override
+    public Device convert(String value) {
+      try {
+        return Device.parse(value);
+      } catch (IllegalArgumentException e) {
+        throw new TypeConversionException(e.getMessage());
+      }
+    }
+  }
+}

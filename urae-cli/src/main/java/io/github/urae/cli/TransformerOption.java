@@ -1,0 +1,16 @@
+package io.github.urae.cli;
+
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/** A transformer that is kept elsewhere than the model. */
+final class TransformerOption {
+
+  @Option(
+      names = "--transformer",
+      paramLabel = "FILE",
+      description =
+          "Take the transformer from this safetensors file, also one in Black Forest Labs' own"
+              + " names; all else comes from the model.")
+  Path file;
+}

@@ -1,0 +1,113 @@
+package io.github.urae.cli;
+
+import io.github.urae.UraeException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.charset.Charset;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/**
+ * FLUX.1 text to image at 2K and 4K, on the JVM. Exit status: 0 done, 1 an error (one line on
+ * standard error, the cause with {@code --verbose}), 2 wrong usage.
+ */
+@Command(
+    name = "urae",
+    description = "FLUX.1 text to image at 2K and 4K, on the JVM.",
+    mixinStandardHelpOptions = true,
+    versionProvider = UraeCommand.Version.class,
+    subcommands = {
+      GenerateCommand.class,
+      ExportCommand.class,
+      InspectCommand.class,
+      MergeCommand.class,
+      ConvertAdapterCommand.class,
+      MinorComponentsCommand.class
+    },
+    synopsisSubcommandLabel = "COMMAND")
+public final class UraeCommand {
+
+  private UraeCommand() {}
+
+  /**
+   * Runs the command and ends the process with its exit status.
+   *
+   * @param arguments as typed
+   */
+  public static void main(String[] arguments) {
+    PrintWriter out = new PrintWriter(System.out, true, Charset.defaultCharset());
+    PrintWriter err = new PrintWriter(System.err, true, Charset.defaultCharset());
+    System.exit(run(out, err, arguments));
+  }
+
+  /**
+   * Runs the command.
+   *
+   * @param out standard output
+   * @param err standard error
+   * @param arguments as typed
+   * @return the exit status
+   */
+  static int run(PrintWriter out, PrintWriter err, String... arguments) {
+    return commandLine()
+        .setOut(out)
+        .setErr(err)
+        .setParameterExceptionHandler(UraeCommand::reportWrongUsage)
+        .setExecutionExceptionHandler(UraeCommand::reportFailure)
+        .execute(arguments);
+  }
+
+  static CommandLine commandLine() {
+    return new CommandLine(new UraeCommand())
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setUsageHelpAutoWidth(true);
+  }
+
+  private static int reportWrongUsage(CommandLine.ParameterException wrong, String[] arguments) {
+    CommandLine command = wrong.getCommandLine();
+    command.getErr().println("urae: " + wrong.getMessage());
+    CommandLine.UnmatchedArgumentException.printSuggestions(wrong, command.getErr());
+    command.getErr().println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
+    return CommandLine.ExitCode.USAGE;
+  }
+
+  private static int reportFailure(
+      Exception failure, CommandLine command, CommandLine.ParseResult parsed) throws Exception {
+    Exception cause = failure instanceof UncheckedIOException e ? e.getCause() : failure;
+    if (!(cause instanceof UraeException) && !(cause instanceof IOException)) {
+      throw failure; // A fault of this program: the stack trace belongs in the report.
+    }
+    command.getErr().println("urae: " + describe(cause));
+    boolean verbose =
+        parsed.hasSubcommand() && parsed.subcommand().matchedOptionValue("--verbose", false);
+    if (verbose) {
+      cause.printStackTrace(command.getErr());
+    }
+    return CommandLine.ExitCode.SOFTWARE;
+  }
+
+  /** Java's messages on files are often nothing but the path. */
+  private static String describe(Exception failure) {
+    String reason = failure instanceof FileSystemException e ? e.getReason() : null;
+    if (failure instanceof NoSuchFileException e && reason == null) {
+      return e.getFile() + ": no such file or folder";
+    }
+    if (failure instanceof AccessDeniedException e && reason == null) {
+      return e.getFile() + ": access denied";
+    }
+    return failure.getMessage() == null ? failure.toString() : failure.getMessage();
+  }
+
+  /** Reads the version from the jar. */
+  static final class Version implements CommandLine.IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      String version = UraeCommand.class.getPackage().getImplementationVersion();
+      return new String[] {"urae " + (version == null ? "(built from sources)" : version)};
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** The {@code urae} command. */
+package io.github.urae.cli;

@@ -1,0 +1,136 @@
+package io.github.urae.adapter.internal.match;
+
+import io.github.urae.AdapterException;
+import io.github.urae.adapter.Adapter;
+import io.github.urae.adapter.AdapterFormat;
+import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.internal.Sha256;
+import io.github.urae.tensor.internal.Elements;
+import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.TensorSource;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.TreeSet;
+
+/**
+ * What a converted adapter was made from: the weights that it was computed on, and the adapters
+ * that it contains. Recorded in its metadata, compared when it is used.
+ *
+ * <p>Weights are identified by a sample of their values, rounded to bfloat16: the same for a
+ * checkpoint in one file or several, in bfloat16 or in float32.
+ */
+public final class BaseFingerprint {
+
+  /** Metadata: digest of the base weights. */
+  public static final String BASE_KEY = "urae_base";
+
+  /** Metadata: digests of the adapters that were converted, in order, with commas. */
+  public static final String CHAIN_KEY = "urae_chain";
+
+  /** Values looked at in each weight, evenly spaced. */
+  private static final int SAMPLES = 64;
+
+  private BaseFingerprint() {}
+
+  /** Returns a digest of some weights of a model. */
+  public static String of(TensorSource weights, Collection<String> names) throws IOException {
+    MessageDigest digest = Sha256.start();
+    ByteBuffer stored = ByteBuffer.allocate(Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    float[] value = new float[1];
+    for (String name : new TreeSet<>(names)) {
+      TensorInfo info = weights.tensors().get(name);
+      digest.update(name.getBytes(StandardCharsets.UTF_8));
+      digest.update(info.shape().toString().getBytes(StandardCharsets.UTF_8));
+      long count = info.shape().elementCount();
+      for (int i = 0; i < SAMPLES && count > 0; i++) {
+        long element = count * i / SAMPLES;
+        stored.clear().limit((int) info.type().byteSize(1));
+        weights.read(name, info.type().byteSize(element), stored);
+        Elements.toFloats(info.type(), stored.flip(), value, 0, 1);
+        short rounded = Elements.toBfloat16(value[0]);
+        digest.update((byte) rounded);
+        digest.update((byte) (rounded >> 8));
+      }
+    }
+    return Sha256.name(digest);
+  }
+
+  /**
+   * Refuses an adapter that was computed for other weights, or does not go with the others of its
+   * chain. One without records passes.
+   *
+   * @param index its place in the chain
+   * @param transformer the weights of the model
+   * @param names those of them that the adapter changes
+   */
+  static void check(
+      Adapter adapter,
+      int index,
+      List<AdapterSpec> chain,
+      TensorSource transformer,
+      Collection<String> names)
+      throws IOException {
+    String recorded = adapter.metadata().get(BASE_KEY);
+    if (recorded == null) {
+      return;
+    }
+    String found = of(transformer, names);
+    if (!found.equals(recorded)) {
+      throw new AdapterException(
+          adapter.path()
+              + ": was computed for a checkpoint with fingerprint "
+              + recorded
+              + ", but this one has "
+              + found
+              + "; compute it anew for this checkpoint");
+    }
+    List<String> recordedChain =
+        adapter.metadata().getOrDefault(CHAIN_KEY, "").isEmpty()
+            ? List.of()
+            : List.of(adapter.metadata().get(CHAIN_KEY).split(",", -1));
+    if (adapter.format() == AdapterFormat.MINOR_COMPONENTS) {
+      checkBefore(adapter, chain.subList(0, index), recordedChain);
+    } else {
+      checkContained(adapter, index, chain, recordedChain);
+    }
+  }
+
+  /** Minor components belong on top of the adapters that they were computed on. */
+  private static void checkBefore(
+      Adapter adapter, List<AdapterSpec> before, List<String> recordedChain) throws IOException {
+    List<String> digests = new ArrayList<>();
+    for (AdapterSpec spec : before) {
+      digests.add(Sha256.nameOfContent(spec.path()));
+    }
+    if (!digests.equals(recordedChain)) {
+      throw new AdapterException(
+          adapter.path()
+              + ": was computed on top of "
+              + recordedChain.size()
+              + " adapters, which are not the "
+              + before.size()
+              + " before it; expected those"
+              + " files, in the same order");
+    }
+  }
+
+  /** A converted adapter holds others, which must not be applied once more. */
+  private static void checkContained(
+      Adapter adapter, int index, List<AdapterSpec> chain, List<String> recordedChain)
+      throws IOException {
+    for (int i = 0; i < chain.size(); i++) {
+      Path other = chain.get(i).path();
+      if (i != index && recordedChain.contains(Sha256.nameOfContent(other))) {
+        throw new AdapterException(
+            adapter.path() + ": contains " + other + " already; leave that one out");
+      }
+    }
+  }
+}

@@ -1,0 +1,271 @@
+package io.github.urae.adapter.internal.merge;
+
+import io.github.urae.adapter.MinorComponents;
+import io.github.urae.adapter.internal.algebra.OpenBlas;
+import io.github.urae.adapter.internal.format.AdapterModule;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.match.WeightUpdate;
+import io.github.urae.flux.model.Component;
+import io.github.urae.internal.TaskReporter;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Tensor;
+import io.github.urae.tensor.internal.Elements;
+import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.TensorSource;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Computes the weights of one network after an {@link AdapterChain}: {@code W' = W + sum of scale_i
+ * * (alpha_i / rank_i) * B_i A_i}, accumulated in float32 and rounded once.
+ *
+ * <p>Minor components follow URAE's order: of the weight as the adapters before them leave it, in
+ * float32, the smallest singular components are replaced by the trained ones.
+ *
+ * <p>Holds a piece of 8 MB and the adapters' factors of one weight in float32, several times; for a
+ * weight with minor components, the weight in float32 and what {@link MinorComponents} needs.
+ * Weights of a million elements and more are merged by OpenBLAS where it is on the class path, in
+ * about half the time. Thread-safe.
+ */
+public final class WeightMerger {
+
+  private static final Logger LOG = LoggerFactory.getLogger(WeightMerger.class);
+
+  /** Elements of a weight from which on OpenBLAS is worth loading: no weight of a small model. */
+  private static final long LEAST_FOR_OPENBLAS = 1 << 20;
+
+  /** Size of a piece of the result. */
+  private static final int PIECE_BYTES = 8 << 20;
+
+  private final AdapterChain chain;
+  private final Component network;
+  private final TensorSource base;
+  private final Path cacheFolder;
+
+  private final Object loading = new Object();
+
+  /** Whether OpenBLAS could be loaded; empty until it was tried. */
+  private Optional<Boolean> openBlas = Optional.empty();
+
+  /** A piece's memory, kept for the next weight: the system takes longer to hand out new pages. */
+  private final AtomicReference<ByteBuffer> spare = new AtomicReference<>();
+
+  /** Takes the result piece by piece. */
+  @FunctionalInterface
+  public interface Sink {
+
+    /**
+     * Takes the next bytes of the merged weight.
+     *
+     * @param piece from position to limit; valid during the call only
+     * @throws IOException if they cannot be written
+     */
+    void accept(ByteBuffer piece) throws IOException;
+  }
+
+  /**
+   * Creates a merger.
+   *
+   * @param chain matched against this network's weights; not closed
+   * @param network the network
+   * @param base its weights as stored; not closed
+   * @param cacheFolder where OpenBLAS is unpacked, should there be minor components or large
+   *     weights
+   */
+  public WeightMerger(AdapterChain chain, Component network, TensorSource base, Path cacheFolder) {
+    this.chain = chain;
+    this.network = network;
+    this.base = base;
+    this.cacheFolder = cacheFolder;
+  }
+
+  /**
+   * Merges one weight.
+   *
+   * @param name a weight of the network; one that no adapter changes comes out as it is stored,
+   *     rounded to the type
+   * @param type F32, BF16, F16 or F64
+   * @param sink takes the bytes of the result
+   * @param reporter counts them
+   * @throws IOException if reading or writing fails
+   * @throws io.github.urae.AdapterException if minor components cannot be computed
+   */
+  public void merge(String name, ElementType type, Sink sink, TaskReporter reporter)
+      throws IOException {
+    List<WeightUpdate> updates = effective(chain.updatesOf(network, name));
+    List<WeightUpdate.LowRank> lowRank = new ArrayList<>();
+    for (WeightUpdate update : updates) {
+      if (update instanceof WeightUpdate.LowRank low) {
+        lowRank.add(low);
+      }
+    }
+    if (updates.isEmpty() && base.tensors().get(name).type() == type) {
+      copy(name, sink, reporter);
+    } else if (lowRank.size() == updates.size()) {
+      stream(name, type, lowRank, sink, reporter);
+    } else {
+      write(mergeToFloats(name), type, sink, reporter);
+    }
+  }
+
+  /**
+   * Merges one weight, unrounded.
+   *
+   * @param name a weight of the network
+   * @return the result in float32, row-major
+   * @throws IOException if reading fails
+   * @throws io.github.urae.AdapterException if minor components cannot be computed
+   */
+  public float[] mergeToFloats(String name) throws IOException {
+    return mergeToFloats(name, effective(chain.updatesOf(network, name)));
+  }
+
+  /** At scale 0 nothing is to be computed, least of all minor components. */
+  private static List<WeightUpdate> effective(List<WeightUpdate> updates) {
+    return updates.stream().filter(update -> update.scale() != 0).toList();
+  }
+
+  /** Merges some of a weight's updates only. */
+  public float[] mergeToFloats(String name, List<WeightUpdate> updates) throws IOException {
+    Tensor stored = base.tensor(name);
+    float[] weight = stored.toFloats();
+    int columns = Math.toIntExact(stored.shape().dimension(-1));
+    int rows = weight.length / columns;
+    List<WeightUpdate.LowRank> pending = new ArrayList<>();
+    for (WeightUpdate update : updates) {
+      if (update instanceof WeightUpdate.LowRank low) {
+        pending.add(low);
+      } else {
+        addInPlace(weight, rows, columns, pending);
+        pending.clear();
+        WeightUpdate.Minor minor = (WeightUpdate.Minor) update;
+        addInPlace(weight, rows, columns, replacement(weight, rows, columns, minor));
+      }
+    }
+    addInPlace(weight, rows, columns, pending);
+    return weight;
+  }
+
+  /** The trained components, less those that the weight has now. */
+  private List<WeightUpdate.LowRank> replacement(
+      float[] weight, int rows, int columns, WeightUpdate.Minor minor) {
+    int rank = minor.module().rank();
+    MinorComponents now = MinorComponents.of(weight, rows, columns, rank, cacheFolder);
+    AdapterModule removed =
+        new AdapterModule(
+            minor.module().name(),
+            Tensor.ofFloats(now.a(), rank, columns),
+            Tensor.ofFloats(now.b(), rows, rank),
+            rank,
+            1,
+            List.of());
+    return List.of(
+        new WeightUpdate.LowRank(removed, -minor.scale(), 0, 0, rows),
+        new WeightUpdate.LowRank(minor.module(), minor.scale(), 0, 0, rows));
+  }
+
+  private void addInPlace(
+      float[] weight, int rows, int columns, List<WeightUpdate.LowRank> updates) {
+    if (!updates.isEmpty()) {
+      try (LowRankProduct product = product(rows, columns, false, updates)) {
+        product.addInPlace(weight);
+      }
+    }
+  }
+
+  private void copy(String name, Sink sink, TaskReporter reporter) throws IOException {
+    ByteBuffer bytes = base.tensor(name).data();
+    for (int first = 0; first < bytes.capacity(); first += PIECE_BYTES) {
+      int count = Math.min(PIECE_BYTES, bytes.capacity() - first);
+      sink.accept(bytes.slice(first, count));
+      reporter.advance(count);
+    }
+  }
+
+  private void stream(
+      String name,
+      ElementType type,
+      List<WeightUpdate.LowRank> updates,
+      Sink sink,
+      TaskReporter reporter)
+      throws IOException {
+    TensorInfo info = base.tensors().get(name);
+    int columns =
+        info.shape().rank() == 0 ? 1 : Math.toIntExact(Math.max(1, info.shape().dimension(-1)));
+    long rows = info.shape().elementCount() / columns;
+    boolean split = RowCodec.splits(columns, info.type(), type);
+    long fromBytes = info.type().byteSize(columns);
+    long toBytes = type.byteSize(columns);
+    int pieceRows = (int) Math.max(1, PIECE_BYTES / Math.max(fromBytes, toBytes));
+    ByteBuffer source = base.tensor(name).data();
+    ByteBuffer memory = spare.getAndSet(null);
+    if (memory == null || memory.capacity() < pieceRows * toBytes) {
+      memory = direct(pieceRows * toBytes);
+    }
+    try (LowRankProduct product = product(Math.toIntExact(rows), columns, split, updates)) {
+      for (long row = 0; row < rows; row += pieceRows) {
+        int count = (int) Math.min(pieceRows, rows - row);
+        ByteBuffer piece = memory.slice(0, (int) (count * toBytes));
+        ByteBuffer stored = source.slice((int) (row * fromBytes), (int) (count * fromBytes));
+        product.addTo(
+            (int) row,
+            count,
+            new RowCodec.Stored(info.type(), stored),
+            new RowCodec.Stored(type, piece));
+        sink.accept(piece);
+        reporter.advance(count * toBytes);
+      }
+    }
+    spare.set(memory);
+  }
+
+  private LowRankProduct product(
+      int rows, int columns, boolean split, List<WeightUpdate.LowRank> updates) {
+    boolean large = !updates.isEmpty() && (long) rows * columns >= LEAST_FOR_OPENBLAS;
+    return new LowRankProduct(rows, columns, split, large && openBlasLoads(), updates);
+  }
+
+  private boolean openBlasLoads() {
+    synchronized (loading) {
+      if (openBlas.isEmpty()) {
+        openBlas = Optional.of(tryToLoadOpenBlas());
+      }
+      return openBlas.get();
+    }
+  }
+
+  private boolean tryToLoadOpenBlas() {
+    try {
+      OpenBlas.load(cacheFolder);
+      return true;
+    } catch (LinkageError e) {
+      LOG.debug("merging without OpenBLAS, which takes longer", e);
+      return false;
+    }
+  }
+
+  private static void write(float[] weight, ElementType type, Sink sink, TaskReporter reporter)
+      throws IOException {
+    int pieceElements = PIECE_BYTES / Double.BYTES;
+    ByteBuffer piece = direct(type.byteSize(pieceElements));
+    for (int first = 0; first < weight.length; first += pieceElements) {
+      int count = Math.min(pieceElements, weight.length - first);
+      Elements.fromFloats(type, weight, first, count, piece.clear());
+      int bytes = piece.flip().remaining();
+      sink.accept(piece);
+      reporter.advance(bytes);
+    }
+  }
+
+  private static ByteBuffer direct(long bytes) {
+    return ByteBuffer.allocateDirect(Math.toIntExact(bytes)).order(ByteOrder.LITTLE_ENDIAN);
+  }
+}

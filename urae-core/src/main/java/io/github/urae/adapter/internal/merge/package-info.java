@@ -1,0 +1,2 @@
+/** Updates are added to weights. */
+package io.github.urae.adapter.internal.merge;

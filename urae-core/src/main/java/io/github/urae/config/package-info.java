@@ -1,2 +1,0 @@
-/** Reading of a checkpoint's JSON configuration files, with errors that name file and key. */
-package io.github.urae.config;

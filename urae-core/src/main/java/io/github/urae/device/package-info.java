@@ -1,0 +1,2 @@
+/** Where networks run. */
+package io.github.urae.device;

@@ -1,0 +1,114 @@
+package io.github.urae.flux.arithmetic;
+
+import io.github.urae.flux.Profile;
+import java.util.Arrays;
+
+/**
+ * Cosines and sines of FLUX's rotary position embedding for a text of {@code T} tokens followed by
+ * a grid of image tokens, one row a token and one column a pair of head channels: [T +
+ * rows*columns, headDim/2].
+ *
+ * <p>Text tokens have position 0 on every axis, image tokens (0, row, column). Angles are computed
+ * in float64 and rounded once. Rotation is linear, so a factor on the query's tables is a factor on
+ * attention's logits: {@link Profile#queryFactor} costs no operator.
+ *
+ * @see <a
+ *     href="https://github.com/huggingface/diffusers/blob/main/src/diffusers/models/embeddings.py">
+ *     diffusers: {@code get_1d_rotary_pos_embed}</a>
+ */
+public final class RotaryTables {
+
+  private static final double THETA = 10_000;
+
+  private final float[] cos;
+  private final float[] sin;
+
+  private RotaryTables(float[] cos, float[] sin) {
+    this.cos = cos;
+    this.sin = sin;
+  }
+
+  /**
+   * Computes the tables.
+   *
+   * @param axes channels of a head on each of the axes (0, row, column), even; FLUX.1: 16, 56, 56
+   * @param textTokens number of text tokens, T
+   * @param grid the image tokens
+   * @param ntkFactor factor on the base frequency 10000; URAE at 2K and 4K: 10
+   * @param factor multiplies every cosine and sine, also those of text; 1 for keys
+   * @return the tables
+   */
+  public static RotaryTables of(
+      int[] axes, int textTokens, LatentGrid grid, double ntkFactor, double factor) {
+    int pairs = Arrays.stream(axes).sum() / 2;
+    int tokens = Math.toIntExact(Math.addExact(textTokens, grid.tokens()));
+    float[] cos = new float[Math.multiplyExact(tokens, pairs)];
+    float[] sin = new float[cos.length];
+    int firstPair = 0;
+    for (int axis = 0; axis < axes.length; axis++) {
+      int axisPairs = axes[axis] / 2;
+      int positions = axis == 0 ? 1 : axis == 1 ? grid.rows() : grid.columns();
+      float[][] axisCos = new float[positions][axisPairs];
+      float[][] axisSin = new float[positions][axisPairs];
+      double[] frequencies = frequencies(axes[axis], ntkFactor);
+      for (int i = 0; i < axisPairs; i++) {
+        double frequency = frequencies[i];
+        for (int position = 0; position < positions; position++) {
+          double angle = position * frequency;
+          axisCos[position][i] = scaled(Math.cos(angle), factor);
+          axisSin[position][i] = scaled(Math.sin(angle), factor);
+        }
+      }
+      for (int token = 0; token < tokens; token++) {
+        int image = token - textTokens;
+        int position =
+            image < 0 || axis == 0
+                ? 0
+                : axis == 1 ? image / grid.columns() : image % grid.columns();
+        int target = token * pairs + firstPair;
+        System.arraycopy(axisCos[position], 0, cos, target, axisPairs);
+        System.arraycopy(axisSin[position], 0, sin, target, axisPairs);
+      }
+      firstPair += axisPairs;
+    }
+    return new RotaryTables(cos, sin);
+  }
+
+  /**
+   * Returns the angles by which one step along an axis turns each pair of channels.
+   *
+   * @param axis channels of a head on the axis, even
+   * @param ntkFactor factor on the base frequency
+   * @return radians, axis/2 of them
+   */
+  public static double[] frequencies(int axis, double ntkFactor) {
+    double[] frequencies = new double[axis / 2];
+    for (int i = 0; i < frequencies.length; i++) {
+      frequencies[i] = 1 / Math.pow(THETA * ntkFactor, 2.0 * i / axis);
+    }
+    return frequencies;
+  }
+
+  /** The reference rounds the cosine to float32, then multiplies the logits in float32. */
+  private static float scaled(double value, double factor) {
+    return (float) ((float) value * factor);
+  }
+
+  /**
+   * Returns the cosines.
+   *
+   * @return a new array, [T + rows*columns, headDim/2]
+   */
+  public float[] cos() {
+    return cos.clone();
+  }
+
+  /**
+   * Returns the sines.
+   *
+   * @return a new array, [T + rows*columns, headDim/2]
+   */
+  public float[] sin() {
+    return sin.clone();
+  }
+}

@@ -1,0 +1,2 @@
+/** The parts of a model of the FLUX family. */
+package io.github.urae.flux.model;

@@ -1,0 +1,2 @@
+/** Picture files. */
+package io.github.urae.image.internal;

@@ -1,0 +1,244 @@
+package io.github.urae.internal;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.github.urae.FileFormatException;
+import io.github.urae.ModelException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/**
+ * A JSON object of a checkpoint, read key by key: a missing key, a value of another type or out of
+ * range is a {@link ModelException} that names file and key. A JSON {@code null} counts as missing,
+ * as in the libraries that write these files.
+ */
+public final class JsonConfig {
+
+  private static final JsonMapper JSON = new JsonMapper();
+
+  private final Path file;
+  private final JsonNode root;
+
+  private JsonConfig(Path file, JsonNode root) {
+    this.file = file;
+    this.root = root;
+  }
+
+  /**
+   * Reads a file.
+   *
+   * @param file a JSON file that holds one object
+   * @return its content
+   * @throws IOException if the file is missing or cannot be read
+   * @throws FileFormatException if it holds no JSON object
+   */
+  public static JsonConfig read(Path file) throws IOException {
+    JsonNode root;
+    try {
+      root = JSON.readTree(Files.readAllBytes(file));
+    } catch (JsonProcessingException e) {
+      throw new FileFormatException(file + ": not valid JSON: " + e.getOriginalMessage(), e);
+    }
+    if (root == null || !root.isObject()) {
+      throw new FileFormatException(file + ": expected a JSON object");
+    }
+    return new JsonConfig(file, root);
+  }
+
+  /**
+   * Returns the file read.
+   *
+   * @return its path
+   */
+  public Path file() {
+    return file;
+  }
+
+  /**
+   * Tells whether a key has a value.
+   *
+   * @param key name in the object
+   * @return false if missing or null
+   */
+  public boolean has(String key) {
+    return root.hasNonNull(key);
+  }
+
+  /**
+   * Returns a positive integer.
+   *
+   * @param key name in the object
+   * @return its value, 1 to 2^31 - 1
+   */
+  public int positiveInt(String key) {
+    return positive(key, required(key));
+  }
+
+  /**
+   * Returns a positive integer, or a default.
+   *
+   * @param key name in the object
+   * @param missing what a missing key means
+   * @return its value, 1 to 2^31 - 1
+   */
+  public int positiveInt(String key, int missing) {
+    return has(key) ? positive(key, root.get(key)) : missing;
+  }
+
+  private int positive(String key, JsonNode node) {
+    if (!node.isInt() || node.intValue() < 1) {
+      throw expected(key, "a positive integer", node);
+    }
+    return node.intValue();
+  }
+
+  /**
+   * Returns an integer if there is one.
+   *
+   * @param key name in the object
+   * @return its value; empty if the key is missing
+   */
+  public OptionalLong integer(String key) {
+    if (!has(key)) {
+      return OptionalLong.empty();
+    }
+    JsonNode node = root.get(key);
+    // Tokenizers write 'no limit' as 1e30, an integer beyond a long.
+    if (!node.isIntegralNumber()) {
+      throw expected(key, "an integer", node);
+    }
+    return OptionalLong.of(node.canConvertToLong() ? node.longValue() : Long.MAX_VALUE);
+  }
+
+  /**
+   * Returns positive integers.
+   *
+   * @param key name in the object
+   * @return its values; empty if the key is missing
+   */
+  public Optional<List<Integer>> positiveInts(String key) {
+    if (!has(key)) {
+      return Optional.empty();
+    }
+    JsonNode node = root.get(key);
+    if (!node.isArray()) {
+      throw expected(key, "an array of positive integers", node);
+    }
+    List<Integer> values = new ArrayList<>();
+    node.forEach(element -> values.add(positive(key, element)));
+    return Optional.of(List.copyOf(values));
+  }
+
+  /**
+   * Returns a finite number.
+   *
+   * @param key name in the object
+   * @param missing what a missing key means
+   * @return its value
+   */
+  public double number(String key, double missing) {
+    if (!has(key)) {
+      return missing;
+    }
+    JsonNode node = root.get(key);
+    if (!node.isNumber() || !Double.isFinite(node.doubleValue())) {
+      throw expected(key, "a number", node);
+    }
+    return node.doubleValue();
+  }
+
+  /**
+   * Returns a truth value.
+   *
+   * @param key name in the object
+   * @param missing what a missing key means
+   * @return its value
+   */
+  public boolean flag(String key, boolean missing) {
+    if (!has(key)) {
+      return missing;
+    }
+    JsonNode node = root.get(key);
+    if (!node.isBoolean()) {
+      throw expected(key, "true or false", node);
+    }
+    return node.booleanValue();
+  }
+
+  /**
+   * Returns a string if there is one.
+   *
+   * @param key name in the object
+   * @return its value; empty if the key is missing
+   */
+  public Optional<String> text(String key) {
+    if (!has(key)) {
+      return Optional.empty();
+    }
+    JsonNode node = root.get(key);
+    if (!node.isTextual()) {
+      throw expected(key, "a string", node);
+    }
+    return Optional.of(node.textValue());
+  }
+
+  /**
+   * Refuses a value that is not among those that are understood.
+   *
+   * @param key name in the object
+   * @param missing what a missing key means
+   * @param known the understood values
+   * @return the value, one of {@code known}
+   */
+  public String oneOf(String key, String missing, String... known) {
+    String value = text(key).orElse(missing);
+    if (!Arrays.asList(known).contains(value)) {
+      throw new ModelException(
+          file
+              + ": '"
+              + key
+              + "': expected "
+              + String.join(" or ", known)
+              + ", found '"
+              + value
+              + "', which is not supported");
+    }
+    return value;
+  }
+
+  /**
+   * Creates the exception for a value that does not do.
+   *
+   * @param key name in the object
+   * @param expectation what was expected
+   * @return the exception, to be thrown by the caller
+   */
+  public ModelException unsupported(String key, String expectation) {
+    return expected(key, expectation, root.path(key));
+  }
+
+  private JsonNode required(String key) {
+    if (!has(key)) {
+      throw new ModelException(file + ": '" + key + "' is missing");
+    }
+    return root.get(key);
+  }
+
+  private ModelException expected(String key, String expectation, JsonNode found) {
+    return new ModelException(
+        file
+            + ": '"
+            + key
+            + "': expected "
+            + expectation
+            + ", found "
+            + (found.isMissingNode() ? "nothing" : found));
+  }
+}

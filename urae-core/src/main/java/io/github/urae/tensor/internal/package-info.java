@@ -1,0 +1,2 @@
+/** Conversion of elements. */
+package io.github.urae.tensor.internal;

@@ -1,0 +1,116 @@
+package io.github.urae.weights;
+
+import io.github.urae.FileFormatException;
+import io.github.urae.ModelException;
+import io.github.urae.weights.internal.ShardedSafetensors;
+import io.github.urae.weights.internal.SingleFileTransformer;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** Opens safetensors wherever they lie: a file, an index, or a folder with one of either. */
+public final class Safetensors {
+
+  static final String FILE_SUFFIX = ".safetensors";
+  static final String INDEX_SUFFIX = ".safetensors.index.json";
+
+  private static final byte[] GGUF = {'G', 'G', 'U', 'F'};
+
+  private Safetensors() {}
+
+  /**
+   * Opens a file, an index of shards, or a folder that holds one set of weights.
+   *
+   * <p>In a folder, the names that diffusers and transformers write ({@code
+   * diffusion_pytorch_model}, {@code model}) win over others, and an index wins over a single file
+   * of the same name.
+   *
+   * @param path a {@code .safetensors} file, a {@code .safetensors.index.json} file, or a folder
+   * @return the open source; the caller closes it
+   * @throws IOException if something is missing or cannot be read
+   * @throws FileFormatException if a file breaks the format, or the folder holds several sets of
+   *     weights
+   * @throws ModelException if the file is of the GGUF format
+   */
+  public static TensorSource open(Path path) throws IOException {
+    if (Files.isDirectory(path)) {
+      return open(findInFolder(path));
+    }
+    if (path.getFileName().toString().endsWith(INDEX_SUFFIX)) {
+      return ShardedSafetensors.open(path);
+    }
+    refuseGguf(path);
+    return SafetensorsFile.open(path);
+  }
+
+  /**
+   * Opens weights by the names of diffusers' parameters, also where they are one file of FLUX.1's
+   * transformer in Black Forest Labs' names.
+   *
+   * @param path as for {@link #open}
+   * @return the open source; the caller closes it
+   * @throws IOException if something is missing or cannot be read
+   * @throws FileFormatException if a file breaks the format, or the folder holds several sets of
+   *     weights
+   * @throws ModelException if a single file is quantised or of another model
+   */
+  public static TensorSource openByParameters(Path path) throws IOException {
+    TensorSource stored = open(path);
+    if (!SingleFileTransformer.recognises(stored.tensors().keySet())) {
+      return stored;
+    }
+    try (stored) {
+      return SingleFileTransformer.open(stored.files().get(0));
+    }
+  }
+
+  private static void refuseGguf(Path file) throws IOException {
+    try (InputStream in = Files.newInputStream(file)) {
+      if (Arrays.equals(in.readNBytes(GGUF.length), GGUF)) {
+        throw new ModelException(
+            file
+                + ": GGUF files hold quantised weights and are not supported; use the model's"
+                + " safetensors in bfloat16, float16 or float32");
+      }
+    }
+  }
+
+  private static Path findInFolder(Path folder) throws IOException {
+    for (String name : List.of("diffusion_pytorch_model", "model")) {
+      for (String suffix : List.of(INDEX_SUFFIX, FILE_SUFFIX)) {
+        Path candidate = folder.resolve(name + suffix);
+        if (Files.exists(candidate)) {
+          return candidate;
+        }
+      }
+    }
+    List<Path> indices = list(folder, INDEX_SUFFIX);
+    List<Path> files = list(folder, FILE_SUFFIX);
+    List<Path> candidates = indices.isEmpty() ? files : indices;
+    if (candidates.isEmpty()) {
+      for (Path gguf : list(folder, ".gguf")) {
+        refuseGguf(gguf);
+      }
+      throw new NoSuchFileException(
+          folder.toString(),
+          null,
+          "the folder holds no .safetensors file; other formats (.bin, .gguf, .ckpt) are not read");
+    }
+    if (candidates.size() > 1) {
+      throw new FileFormatException(
+          folder + ": expected one set of weights, found " + candidates + "; name one of them");
+    }
+    return candidates.get(0);
+  }
+
+  private static List<Path> list(Path folder, String suffix) throws IOException {
+    try (Stream<Path> entries = Files.list(folder)) {
+      return entries.filter(p -> p.getFileName().toString().endsWith(suffix)).sorted().toList();
+    }
+  }
+}

@@ -1,0 +1,281 @@
+package io.github.urae.weights.internal;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import io.github.urae.FileFormatException;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Shape;
+import io.github.urae.weights.TensorInfo;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Parses and checks the header of a safetensors file: an 8-byte little-endian length, that many
+ * bytes of JSON, then the tensors' bytes without gap or overlap, to the end of the file.
+ *
+ * @param metadata strings under {@code __metadata__}
+ * @param tensors by name, in order of offset
+ * @see <a href="https://github.com/huggingface/safetensors#format">Format</a>
+ */
+public record SafetensorsHeader(Map<String, String> metadata, Map<String, TensorInfo> tensors) {
+
+  /** The reference implementation's limit. */
+  public static final long MAX_HEADER_BYTES = 100_000_000;
+
+  public static final String METADATA_KEY = "__metadata__";
+
+  private static final JsonFactory JSON =
+      JsonFactory.builder()
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          // Names and metadata may be long; the header's own limit bounds them.
+          .streamReadConstraints(
+              StreamReadConstraints.builder()
+                  .maxStringLength((int) MAX_HEADER_BYTES)
+                  .maxNameLength((int) MAX_HEADER_BYTES)
+                  .maxNestingDepth(8)
+                  .build())
+          .build();
+
+  public static SafetensorsHeader read(Path file, FileChannel channel) throws IOException {
+    long fileSize = channel.size();
+    if (fileSize < Long.BYTES) {
+      throw new FileFormatException(
+          file + ": expected a safetensors file, found only " + fileSize + " bytes");
+    }
+    ByteBuffer prefix = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    readFully(file, channel, prefix, 0);
+    long headerSize = prefix.getLong(0);
+    if (headerSize < 0 || headerSize > MAX_HEADER_BYTES) {
+      throw new FileFormatException(
+          file
+              + ": expected a safetensors header of at most "
+              + MAX_HEADER_BYTES
+              + " bytes, found a length of "
+              + Long.toUnsignedString(headerSize)
+              + "; this is probably no safetensors file");
+    }
+    if (Long.BYTES + headerSize > fileSize) {
+      throw new FileFormatException(
+          file
+              + ": truncated: the header takes "
+              + headerSize
+              + " bytes after the first 8, but the file has "
+              + fileSize
+              + " bytes; download or copy it again");
+    }
+    ByteBuffer json = ByteBuffer.allocate((int) headerSize);
+    readFully(file, channel, json, Long.BYTES);
+    return parse(file, decode(file, json.flip()), Long.BYTES + headerSize, fileSize);
+  }
+
+  private static void readFully(Path file, FileChannel channel, ByteBuffer target, long position)
+      throws IOException {
+    while (target.hasRemaining()) {
+      int count = channel.read(target, position + target.position());
+      if (count < 0) {
+        throw new FileFormatException(file + ": the file was cut short while it was being opened");
+      }
+    }
+  }
+
+  private static String decode(Path file, ByteBuffer json) {
+    if (!json.hasRemaining() || json.get(0) != '{') {
+      throw new FileFormatException(file + ": the safetensors header does not start with '{'");
+    }
+    try {
+      return StandardCharsets.UTF_8
+          .newDecoder()
+          .onMalformedInput(CodingErrorAction.REPORT)
+          .onUnmappableCharacter(CodingErrorAction.REPORT)
+          .decode(json)
+          .toString();
+    } catch (CharacterCodingException e) {
+      throw new FileFormatException(file + ": the safetensors header is not UTF-8", e);
+    }
+  }
+
+  private static SafetensorsHeader parse(Path file, String json, long dataStart, long fileSize)
+      throws IOException {
+    Map<String, String> metadata = Map.of();
+    List<TensorInfo> tensors = new ArrayList<>();
+    try (JsonParser parser = JSON.createParser(json)) {
+      parser.nextToken();
+      while (parser.nextToken() == JsonToken.FIELD_NAME) {
+        String name = parser.currentName();
+        parser.nextToken();
+        if (name.equals(METADATA_KEY)) {
+          metadata = parseMetadata(file, parser);
+        } else {
+          tensors.add(parseTensor(file, name, parser, dataStart));
+        }
+      }
+      if (parser.nextToken() != null) {
+        throw new FileFormatException(file + ": the safetensors header holds more than one object");
+      }
+    } catch (JsonProcessingException e) {
+      throw new FileFormatException(
+          file + ": the safetensors header is not valid JSON: " + e.getOriginalMessage(), e);
+    }
+    return new SafetensorsHeader(metadata, checkLayout(file, tensors, dataStart, fileSize));
+  }
+
+  private static Map<String, String> parseMetadata(Path file, JsonParser parser)
+      throws IOException {
+    Map<String, String> metadata = new LinkedHashMap<>();
+    if (parser.currentToken() != JsonToken.START_OBJECT) {
+      throw new FileFormatException(file + ": " + METADATA_KEY + " is not an object of strings");
+    }
+    while (parser.nextToken() == JsonToken.FIELD_NAME) {
+      String key = parser.currentName();
+      if (parser.nextToken() != JsonToken.VALUE_STRING) {
+        throw new FileFormatException(
+            file + ": " + METADATA_KEY + ": the value of '" + key + "' is not a string");
+      }
+      metadata.put(key, parser.getText());
+    }
+    return Collections.unmodifiableMap(metadata);
+  }
+
+  private static TensorInfo parseTensor(Path file, String name, JsonParser parser, long dataStart)
+      throws IOException {
+    if (parser.currentToken() != JsonToken.START_OBJECT) {
+      throw damaged(file, name, "expected an object with dtype, shape and data_offsets");
+    }
+    String dtype = null;
+    long[] dimensions = null;
+    long[] offsets = null;
+    while (parser.nextToken() == JsonToken.FIELD_NAME) {
+      String field = parser.currentName();
+      JsonToken value = parser.nextToken();
+      switch (field) {
+        case "dtype" -> {
+          if (value != JsonToken.VALUE_STRING) {
+            throw damaged(file, name, "dtype is not a string");
+          }
+          dtype = parser.getText();
+        }
+        case "shape" -> dimensions = parseLongs(file, name, field, parser);
+        case "data_offsets" -> offsets = parseLongs(file, name, field, parser);
+        default -> parser.skipChildren();
+      }
+    }
+    if (dtype == null || dimensions == null || offsets == null || offsets.length != 2) {
+      throw damaged(file, name, "dtype, shape or data_offsets (begin and end) missing");
+    }
+    Optional<ElementType> type = ElementType.byName(dtype);
+    if (type.isEmpty()) {
+      throw damaged(
+          file, name, "unknown dtype '" + dtype + "'; known are " + List.of(ElementType.values()));
+    }
+    return place(file, name, type.get(), dimensions, offsets, dataStart);
+  }
+
+  private static TensorInfo place(
+      Path file, String name, ElementType type, long[] dimensions, long[] offsets, long dataStart) {
+    long begin = offsets[0];
+    long end = offsets[1];
+    if (end < begin) {
+      throw damaged(file, name, "data_offsets end at " + end + ", before they begin at " + begin);
+    }
+    Shape shape;
+    long size;
+    try {
+      shape = Shape.of(dimensions);
+      size = type.byteSize(shape.elementCount());
+    } catch (ArithmeticException e) {
+      throw damaged(file, name, "impossible size of " + type + ": " + e.getMessage());
+    }
+    if (end - begin != size) {
+      throw damaged(
+          file,
+          name,
+          type.toString()
+              + shape
+              + " takes "
+              + size
+              + " bytes, but data_offsets span "
+              + (end - begin));
+    }
+    return new TensorInfo(name, type, shape, file, Math.addExact(dataStart, begin), size);
+  }
+
+  private static long[] parseLongs(Path file, String name, String field, JsonParser parser)
+      throws IOException {
+    if (parser.currentToken() != JsonToken.START_ARRAY) {
+      throw damaged(file, name, field + " is not an array");
+    }
+    List<Long> values = new ArrayList<>();
+    while (parser.nextToken() != JsonToken.END_ARRAY) {
+      boolean valid =
+          parser.currentToken() == JsonToken.VALUE_NUMBER_INT
+              && parser.getNumberType() != JsonParser.NumberType.BIG_INTEGER
+              && parser.getLongValue() >= 0
+              // Room to add the header without overflow.
+              && parser.getLongValue() <= Long.MAX_VALUE / 16;
+      if (!valid) {
+        throw damaged(
+            file,
+            name,
+            field + " holds '" + parser.getText() + "', not a size in bytes or elements");
+      }
+      values.add(parser.getLongValue());
+    }
+    return values.stream().mapToLong(Long::longValue).toArray();
+  }
+
+  private static Map<String, TensorInfo> checkLayout(
+      Path file, List<TensorInfo> tensors, long dataStart, long fileSize) {
+    // Empty tensors come before the one that starts at the same place.
+    tensors.sort(
+        Comparator.comparingLong(TensorInfo::offset).thenComparingLong(TensorInfo::length));
+    Map<String, TensorInfo> byName = new LinkedHashMap<>();
+    long end = dataStart;
+    for (TensorInfo tensor : tensors) {
+      if (tensor.offset() != end) {
+        throw damaged(
+            file,
+            tensor.name(),
+            "expected its bytes at "
+                + (end - dataStart)
+                + ", where the tensor before it ends, found them at "
+                + (tensor.offset() - dataStart)
+                + (tensor.offset() < end ? " (overlap)" : " (hole)"));
+      }
+      end = tensor.offset() + tensor.length();
+      byName.put(tensor.name(), tensor);
+    }
+    if (end != fileSize) {
+      throw new FileFormatException(
+          file
+              + (end > fileSize
+                  ? ": truncated: the header describes "
+                      + end
+                      + " bytes, the file has "
+                      + fileSize
+                      + "; download or copy it again"
+                  : ": " + (fileSize - end) + " bytes follow the last tensor"));
+    }
+    return Collections.unmodifiableMap(byName);
+  }
+
+  private static FileFormatException damaged(Path file, String tensor, String problem) {
+    return new FileFormatException(file + ": tensor '" + tensor + "': " + problem);
+  }
+}

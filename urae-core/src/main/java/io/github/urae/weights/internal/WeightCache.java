@@ -1,0 +1,251 @@
+package io.github.urae.weights.internal;
+
+import io.github.urae.FileFormatException;
+import io.github.urae.internal.FileReplacement;
+import io.github.urae.internal.OwnedResources;
+import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.SafetensorsWriter;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A folder of derived weight files, each under the name of its key.
+ *
+ * <p>Safe for several threads and processes at once: whoever first asks for a file makes it, the
+ * others wait for that. A file is at all times whole or absent. When the folder grows over its
+ * bound, the files that were not used for longest are deleted; on Linux and macOS a process that
+ * has one of them open goes on with it.
+ */
+public final class WeightCache {
+
+  /**
+   * Bound on the folder's size where the user sets none: 100 GiB, FLUX.1-dev in float32 with room.
+   */
+  public static final long DEFAULT_MAX_BYTES = 100L << 30;
+
+  private static final Logger LOG = LoggerFactory.getLogger(WeightCache.class);
+
+  private static final String ENTRY_SUFFIX = ".safetensors";
+
+  private final Path folder;
+  private final long maxBytes;
+
+  /** Makes a derived file. */
+  @FunctionalInterface
+  public interface Producer {
+
+    /**
+     * Writes the file, with a {@link SafetensorsWriter}.
+     *
+     * @param target where it belongs
+     * @throws IOException if that fails; nothing is then at {@code target}
+     */
+    void write(Path target) throws IOException;
+  }
+
+  /**
+   * Creates a cache; the folder itself is made when first needed.
+   *
+   * @param folder where files go
+   * @param maxBytes bound on their size together, positive
+   */
+  public WeightCache(Path folder, long maxBytes) {
+    this.folder = Objects.requireNonNull(folder, "folder").toAbsolutePath().normalize();
+    if (maxBytes <= 0) {
+      throw new IllegalArgumentException("the cache's bound must be positive, got " + maxBytes);
+    }
+    this.maxBytes = maxBytes;
+  }
+
+  /**
+   * Returns the default folder: {@code $XDG_CACHE_HOME/urae}, or {@code ~/.cache/urae}.
+   *
+   * @return its path; it need not exist
+   */
+  public static Path defaultFolder() {
+    String xdg = System.getenv("XDG_CACHE_HOME");
+    // The XDG specification: a relative path is invalid and ignored.
+    Path base =
+        xdg != null && Path.of(xdg).isAbsolute()
+            ? Path.of(xdg)
+            : Path.of(System.getProperty("user.home"), ".cache");
+    return base.resolve("urae");
+  }
+
+  /**
+   * Returns the folder of this cache.
+   *
+   * @return an absolute path; it need not exist
+   */
+  public Path folder() {
+    return folder;
+  }
+
+  /**
+   * Finds a derived file, or makes it.
+   *
+   * @param key what the file depends on
+   * @param expectedBytes about how large it will be; checked against the bound and the free space
+   *     before it is made
+   * @param producer makes it
+   * @return a lease on the file. It keeps the file from being deleted and others from having it:
+   *     close it as soon as the file is open
+   * @throws IOException if the file cannot be made, for want of space or otherwise
+   */
+  public Lease obtain(CacheKey key, long expectedBytes, Producer producer) throws IOException {
+    Files.createDirectories(folder);
+    // The real path, by which all pipelines of this process agree on the file's lock.
+    Path file = folder.toRealPath().resolve(key.name() + ENTRY_SUFFIX);
+    OwnedResources opened = new OwnedResources();
+    try {
+      Lease lease = opened.add(new Lease(file, KeyLock.acquire(file)));
+      if (!isWhole(file)) {
+        deletePartialFilesOf(file);
+        makeRoom(file, expectedBytes);
+        producer.write(file);
+      }
+      return lease;
+    } catch (Throwable e) {
+      opened.closeAfter(e);
+      throw e;
+    }
+  }
+
+  /** A derived file that nobody deletes meanwhile. Close it when the file is open. */
+  public static final class Lease implements Closeable {
+
+    private final Path file;
+    private KeyLock lock;
+
+    private Lease(Path file, KeyLock lock) {
+      this.file = file;
+      this.lock = lock;
+    }
+
+    /**
+     * Returns the file.
+     *
+     * @return a whole safetensors file
+     */
+    public Path file() {
+      return file;
+    }
+
+    @Override
+    public synchronized void close() throws IOException {
+      if (lock != null) {
+        KeyLock held = lock;
+        lock = null;
+        held.close();
+      }
+    }
+  }
+
+  private static boolean isWhole(Path file) throws IOException {
+    if (!Files.exists(file)) {
+      return false;
+    }
+    try {
+      SafetensorsFile.open(file).close();
+      return true;
+    } catch (FileFormatException e) {
+      LOG.warn("Replacing a damaged file in the cache: {}", e.getMessage());
+      Files.delete(file);
+      return false;
+    }
+  }
+
+  /** Left behind by killed processes: whoever holds the lock knows that nobody writes them. */
+  private static void deletePartialFilesOf(Path file) throws IOException {
+    String prefix = file.getFileName() + ".";
+    for (Path entry : list(file.getParent(), FileReplacement.PARTIAL_SUFFIX)) {
+      if (entry.getFileName().toString().startsWith(prefix)) {
+        Files.deleteIfExists(entry);
+      }
+    }
+  }
+
+  private void makeRoom(Path newFile, long expectedBytes) throws IOException {
+    if (expectedBytes > maxBytes) {
+      throw new IOException(
+          newFile
+              + ": needs "
+              + expectedBytes
+              + " bytes, but the cache is bounded to "
+              + maxBytes
+              + "; raise the bound");
+    }
+    evict(newFile, maxBytes - expectedBytes);
+    long free = Files.getFileStore(folder).getUsableSpace();
+    if (expectedBytes > free) {
+      throw new IOException(
+          newFile
+              + ": needs "
+              + expectedBytes
+              + " bytes, but only "
+              + free
+              + " are free; make room, or choose a cache folder on another disk");
+    }
+  }
+
+  private static void evict(Path keep, long allowedBytes) throws IOException {
+    record Entry(Path file, long size, FileTime lastUse) {}
+
+    long total = 0;
+    List<Entry> entries = new ArrayList<>();
+    for (Path file : list(keep.getParent(), ENTRY_SUFFIX)) {
+      try {
+        long size = Files.size(file);
+        entries.add(new Entry(file, size, KeyLock.lastUse(file)));
+        total += size;
+      } catch (NoSuchFileException e) {
+        LOG.debug("{} was deleted meanwhile", file, e);
+      }
+    }
+    entries.sort(Comparator.comparing(Entry::lastUse));
+    for (Entry entry : entries) {
+      if (total <= allowedBytes) {
+        return;
+      }
+      if (!entry.file().equals(keep) && deleteUnlessLocked(entry.file())) {
+        LOG.info("Deleted {} from the cache to keep its bound", entry.file());
+        total -= entry.size();
+      }
+    }
+  }
+
+  private static boolean deleteUnlessLocked(Path file) {
+    try {
+      Optional<KeyLock> lock = KeyLock.tryAcquire(file);
+      if (lock.isEmpty()) {
+        return false;
+      }
+      try (KeyLock held = lock.get()) {
+        LOG.debug("Deleting {} under {}", file, held);
+        return Files.deleteIfExists(file);
+      }
+    } catch (IOException e) {
+      // On Windows: mapped by someone.
+      LOG.debug("{} stays in the cache", file, e);
+      return false;
+    }
+  }
+
+  private static List<Path> list(Path folder, String suffix) throws IOException {
+    try (Stream<Path> entries = Files.list(folder)) {
+      return entries.filter(p -> p.getFileName().toString().endsWith(suffix)).toList();
+    }
+  }
+}

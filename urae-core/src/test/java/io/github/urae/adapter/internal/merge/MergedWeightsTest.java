@@ -1,0 +1,302 @@
+package io.github.urae.adapter.internal.merge;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.urae.CancellationToken;
+import io.github.urae.ProgressListener;
+import io.github.urae.TaskProgress;
+import io.github.urae.adapter.AdapterFile;
+import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.adapter.MergeProcess;
+import io.github.urae.adapter.TinyFlux;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.flux.model.Component;
+import io.github.urae.internal.Sha256;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Shape;
+import io.github.urae.tensor.Tensor;
+import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.SafetensorsWriter;
+import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.WeightCache;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Merging into the cache and into checkpoints, also by several processes and by killed ones. */
+class MergedWeightsTest {
+
+  private static final int WIDTH = 3072;
+  private static final int BLOCKS = 4;
+
+  @TempDir Path folder;
+
+  private int tasks;
+
+  private final ProgressListener listener =
+      new ProgressListener() {
+        @Override
+        public void onTask(TaskProgress task) {
+          tasks++;
+        }
+      };
+
+  private TensorSource open(TinyFlux model, AdapterChain chain, Component network, ElementType type)
+      throws IOException {
+    return MergedWeights.open(
+        chain,
+        network,
+        model.weights.get(network),
+        type,
+        new WeightCache(folder.resolve("cache"), WeightCache.DEFAULT_MAX_BYTES),
+        listener,
+        new CancellationToken());
+  }
+
+  private Path file(TinyFlux model, AdapterSpec... specs) throws IOException {
+    try (TensorSource merged =
+        open(model, model.chain(specs), Component.TRANSFORMER, ElementType.F32)) {
+      return merged.files().get(0);
+    }
+  }
+
+  @Test
+  void holdsTheChangedWeightsAndNoOthers() throws IOException {
+    try (TinyFlux model = new TinyFlux()) {
+      AdapterChain chain = model.chain(TinyFlux.spec("kohya_text_encoder"));
+      for (Component network : chain.changedNetworks()) {
+        try (TensorSource merged = open(model, chain, network, ElementType.F32)) {
+          assertThat(merged.tensors().keySet())
+              .containsExactlyInAnyOrderElementsOf(chain.changedWeights(network));
+          for (String name : merged.tensors().keySet()) {
+            assertThat(merged.tensor(name).toFloats())
+                .isEqualTo(model.merger(chain, network).mergeToFloats(name));
+          }
+        }
+      }
+    }
+  }
+
+  @Test
+  void isMadeOnceForEachChain() throws IOException {
+    AdapterSpec lora = TinyFlux.spec("urae_2k_adapter");
+    try (TinyFlux model = new TinyFlux()) {
+      Path first = file(model, lora);
+      int made = tasks;
+      assertThat(made).isPositive();
+      assertThat(file(model, lora)).isEqualTo(first);
+      assertThat(tasks).as("the second opening does nothing").isEqualTo(made);
+
+      // The same adapter elsewhere is the same.
+      Path copy = folder.resolve("copy.safetensors");
+      Files.copy(lora.path(), copy);
+      assertThat(file(model, new AdapterSpec(copy, 1))).isEqualTo(first);
+      // Another content at the same place is not.
+      Files.copy(TinyFlux.adapter("peft"), copy, StandardCopyOption.REPLACE_EXISTING);
+      assertThat(file(model, new AdapterSpec(copy, 1))).isNotEqualTo(first);
+      assertThat(file(model, new AdapterSpec(lora.path(), 0.9))).isNotEqualTo(first);
+      assertThat(file(model, lora, TinyFlux.spec("peft")))
+          .isNotEqualTo(file(model, TinyFlux.spec("peft"), lora));
+      assertThat(file(model, lora)).isEqualTo(first);
+    }
+  }
+
+  /** A transformer of 226 MB in 12 weights, and an adapter for all of them. */
+  private AdapterSpec largeModel(Path model) throws IOException {
+    Files.createDirectories(model.resolve("transformer"));
+    Random random = new Random(9);
+    byte[] noise = new byte[2 * WIDTH * WIDTH];
+    for (int i = 0; i < noise.length; i += 2) {
+      // bfloat16 between 2^-8 and 2^-6, either sign.
+      noise[i] = (byte) random.nextInt();
+      noise[i + 1] = (byte) (0x3B + (random.nextBoolean() ? 0x80 : 0));
+    }
+    Tensor weight =
+        Tensor.view(ElementType.BF16, Shape.of(WIDTH, WIDTH), ByteBuffer.wrap(noise), "noise");
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    AdapterFile adapter = new AdapterFile();
+    for (int block = 0; block < BLOCKS; block++) {
+      for (String projection : List.of("q", "k", "v")) {
+        String module = "transformer_blocks." + block + ".attn.to_" + projection;
+        tensors.put(module + ".weight", weight);
+        adapter.pair(module, 4, WIDTH, WIDTH);
+      }
+    }
+    SafetensorsWriter.write(
+        model.resolve("transformer/diffusion_pytorch_model.safetensors"), Map.of(), tensors);
+    return adapter.write(folder.resolve("large-adapter.safetensors"));
+  }
+
+  private static List<Path> filesUnder(Path folder, String ending) throws IOException {
+    if (!Files.exists(folder)) {
+      return List.of();
+    }
+    try (Stream<Path> files = Files.walk(folder)) {
+      return files.filter(f -> f.toString().endsWith(ending)).sorted().toList();
+    }
+  }
+
+  @Test
+  void twoProcessesAtOnceMergeOnce() throws Exception {
+    Path model = folder.resolve("model");
+    AdapterSpec adapter = largeModel(model);
+    Path cache = folder.resolve("shared");
+    List<Process> children = new ArrayList<>();
+    for (int i = 0; i < 2; i++) {
+      children.add(start("cache", model, adapter, cache));
+    }
+    List<String> results = new ArrayList<>();
+    for (Process child : children) {
+      List<String> lines = lines(child);
+      assertThat(lines).hasSize(2);
+      results.add(lines.get(1));
+    }
+    assertThat(results).containsExactlyInAnyOrder("merged", "found");
+    assertThat(MergeProcess.cached(model, adapter, cache)).isFalse();
+    assertThat(filesUnder(cache, ".safetensors")).hasSize(1);
+    assertThat(filesUnder(cache, ".partial")).isEmpty();
+  }
+
+  @Test
+  void aKilledMergeLeavesNothingThatIsTakenForWhole() throws Exception {
+    Path model = folder.resolve("model");
+    AdapterSpec adapter = largeModel(model);
+    Path reference = folder.resolve("reference");
+    long start = System.nanoTime();
+    assertThat(lines(start("cache", model, adapter, reference))).contains("merged");
+    long millis = (System.nanoTime() - start) / 1_000_000;
+    String whole = Sha256.nameOfContent(filesUnder(reference, ".safetensors").get(0));
+
+    long seed = System.nanoTime();
+    Random random = new Random(seed);
+    System.out.println("a merge takes " + millis + " ms; kills by seed " + seed);
+    Path cache = folder.resolve("killed-cache");
+    Path output = folder.resolve("killed-output");
+    int killed = 0;
+    int partial = 0;
+    for (int i = 0; i < 9; i++) {
+      boolean toCache = i % 3 != 2;
+      Process child =
+          toCache
+              ? start("cache", model, adapter, cache)
+              : start("checkpoint", model, adapter, output);
+      BufferedReader lines = child.inputReader(StandardCharsets.UTF_8);
+      assertThat(lines.readLine()).isEqualTo("begins");
+      // The JVM's own start is over by now: what is left of the time is the merge.
+      if (!child.waitFor(random.nextLong(Math.max(2, millis)), TimeUnit.MILLISECONDS)) {
+        child.destroyForcibly().waitFor();
+        killed++;
+      }
+      partial += filesUnder(folder, ".partial").isEmpty() ? 0 : 1;
+      for (Path file : filesUnder(cache, ".safetensors")) {
+        assertThat(Sha256.nameOfContent(file)).as("round %d, seed %d", i, seed).isEqualTo(whole);
+        Files.delete(file);
+      }
+      if (Files.exists(output)) {
+        assertThat(contentOf(output)).as("round %d, seed %d", i, seed).isEqualTo(whole);
+        delete(output);
+      }
+    }
+    System.out.println(killed + " of 9 were killed, " + partial + " left partial files");
+    assertThat(killed).as("seed %d", seed).isPositive();
+    // The next start merges, whatever the killed ones left, and tidies up after them.
+    MergeProcess.cached(model, adapter, cache);
+    assertThat(filesUnder(cache, ".partial")).isEmpty();
+    assertThat(Sha256.nameOfContent(filesUnder(cache, ".safetensors").get(0))).isEqualTo(whole);
+  }
+
+  private static void delete(Path folder) throws IOException {
+    List<Path> entries;
+    try (Stream<Path> files = Files.walk(folder)) {
+      entries = files.sorted(Comparator.reverseOrder()).toList();
+    }
+    for (Path entry : entries) {
+      Files.delete(entry);
+    }
+  }
+
+  /** Digests a checkpoint's transformer as if it were in the form of the cache. */
+  private String contentOf(Path checkpoint) throws IOException {
+    Path copy = folder.resolve("copy-of-checkpoint.safetensors");
+    try (SafetensorsFile file =
+        SafetensorsFile.open(
+            checkpoint.resolve("transformer/diffusion_pytorch_model.safetensors"))) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      for (String name : file.tensors().keySet()) {
+        tensors.put(name, file.tensor(name));
+      }
+      SafetensorsWriter.write(copy, Map.of(), tensors);
+    }
+    return Sha256.nameOfContent(copy);
+  }
+
+  /** Everything but minor components works without OpenBLAS, and these say what is missing. */
+  @Test
+  void withoutOpenBlas() throws Exception {
+    AdapterSpec adapter = TinyFlux.spec("peft");
+    Path model = TinyFlux.CHECKPOINT.toAbsolutePath();
+    Path cache = folder.resolve("cache");
+    Predicate<String> without = entry -> !entry.contains("openblas") && !entry.contains("javacpp");
+    String[] places = {model.toString(), adapter.path().toString(), cache.toString()};
+    List<String> merging =
+        lines(MergeProcess.start(without, "cache", places[0], places[1], places[2]));
+    assertThat(merging).containsExactly("begins", "merged");
+    String[] large = largeWeight();
+    List<String> streaming =
+        lines(MergeProcess.start(without, "checkpoint", large[0], large[1], large[2]));
+    assertThat(streaming).containsExactly("begins", "merged");
+    List<String> minor =
+        lines(MergeProcess.start(without, "minor", places[0], places[1], places[2]));
+    assertThat(minor).hasSize(2);
+    assertThat(minor.get(1))
+        .contains("need OpenBLAS", "org.bytedeco:openblas", "org.bytedeco:javacpp");
+  }
+
+  /** A checkpoint with one weight that OpenBLAS would multiply, an adapter, and a new folder. */
+  private String[] largeWeight() throws IOException {
+    String name = "single_transformer_blocks.0.proj_out";
+    Path model = folder.resolve("large");
+    Files.createDirectories(model.resolve("transformer"));
+    SafetensorsWriter.write(
+        model.resolve("transformer/diffusion_pytorch_model.safetensors"),
+        Map.of(),
+        Map.of(
+            name + ".weight",
+            AdapterFile.rounded(ElementType.BF16, new float[1024 * 1030], 1024, 1030)));
+    AdapterSpec adapter =
+        new AdapterFile().pair(name, 2, 1030, 1024).write(folder.resolve("large.safetensors"));
+    return new String[] {
+      model.toString(), adapter.path().toString(), folder.resolve("merged-large").toString()
+    };
+  }
+
+  private static Process start(String what, Path model, AdapterSpec adapter, Path result)
+      throws IOException {
+    return MergeProcess.start(
+        entry -> true, what, model.toString(), adapter.path().toString(), result.toString());
+  }
+
+  /** Waits for a process to end well; returns what it printed. */
+  private static List<String> lines(Process child) throws IOException, InterruptedException {
+    try (BufferedReader reader = child.inputReader(StandardCharsets.UTF_8)) {
+      List<String> lines = reader.lines().toList();
+      assertThat(child.waitFor()).isZero();
+      return lines;
+    }
+  }
+}

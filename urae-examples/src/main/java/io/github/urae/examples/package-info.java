@@ -1,2 +1,0 @@
-/** The {@code urae} command. */
-package io.github.urae.examples;

@@ -1,0 +1,345 @@
+package io.github.urae.export;
+
+import io.github.urae.CancellationToken;
+import io.github.urae.ModelException;
+import io.github.urae.ProgressListener;
+import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.merge.WeightMerger;
+import io.github.urae.flux.Profile;
+import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.internal.FileReplacement;
+import io.github.urae.internal.OwnedResources;
+import io.github.urae.internal.TaskReporter;
+import io.github.urae.onnx.internal.graph.ClipTextGraph;
+import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.onnx.internal.graph.T5EncoderGraph;
+import io.github.urae.onnx.internal.graph.TransformerGraph;
+import io.github.urae.onnx.internal.model.DiffusersSource;
+import io.github.urae.onnx.internal.model.ExportSource;
+import io.github.urae.onnx.internal.model.ModelSource;
+import io.github.urae.onnx.internal.session.Weights;
+import io.github.urae.onnx.internal.source.ExportWriter;
+import io.github.urae.onnx.internal.tokenizer.T5Tokenizer;
+import io.github.urae.pipeline.FluxPipeline;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.WeightCache;
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * Writes a model as ONNX in Optimum's layout and names, for any ONNX Runtime: graphs that need no
+ * code of this library, weights beside them as external data, adapters merged in.
+ *
+ * <p>Graphs use ONNX's operators of set 23, and ONNX Runtime's own {@code MultiHeadAttention} and
+ * {@code QuickGelu}: attention in standard operators holds its scores on the processor, gigabytes
+ * at 2K. Rotary positions are computed in the transformer; NTK factor and proportional attention
+ * are fixed there.
+ */
+public final class OnnxExport {
+
+  private final Builder settings;
+  private final ModelSource source;
+  private final FluxCheckpoint checkpoint;
+
+  private OnnxExport(Builder settings, ModelSource source) {
+    this.settings = settings;
+    this.source = source;
+    this.checkpoint = source.checkpoint();
+  }
+
+  /**
+   * Starts an export.
+   *
+   * @return a builder with nothing but defaults
+   */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /**
+   * Says what this library understands of a directory of exports.
+   *
+   * @param folder a model
+   * @return a report for each network; empty if the model is no directory of exports
+   * @throws IOException if a file is missing or cannot be read
+   * @throws io.github.urae.UraeException if a file is damaged or of another model
+   */
+  public static List<ExportReport> inspect(Path folder) throws IOException {
+    return ModelSource.at(folder) instanceof ExportSource export ? export.reports() : List.of();
+  }
+
+  private List<AdapterChain.UnmatchedKey> write() throws IOException {
+    if (Files.exists(settings.output)) {
+      throw new FileAlreadyExistsException(
+          settings.output.toString(), null, "is there already; name a folder that is not");
+    }
+    try (OwnedResources opened = new OwnedResources()) {
+      Map<Component, TensorSource> weights = new EnumMap<>(Component.class);
+      Map<Component, NetworkGraph> graphs = new EnumMap<>(Component.class);
+      Map<Component, TensorSource> adaptable = new EnumMap<>(Component.class);
+      for (Component component : Component.networks()) {
+        NetworkGraph graph = graph(component);
+        Weights stored = opened.add(source.open(component, graph.type()));
+        if (!stored.graph().weights().keySet().equals(graph.weights().keySet())) {
+          throw new ModelException(
+              stored.original().files().get(0)
+                  + ": not understood as a whole, so that it cannot be exported anew");
+        }
+        graphs.put(component, graph);
+        weights.put(component, stored.original());
+        if (component.isAdaptable()) {
+          adaptable.put(component, stored.original());
+        }
+      }
+      AdapterChain chain =
+          opened.add(AdapterChain.open(settings.adapters, adaptable, settings.adapterOptions));
+      FileReplacement.createFolder(
+          settings.output,
+          folder -> {
+            Files.createDirectories(folder);
+            for (Component component : Component.networks()) {
+              write(folder, component, graphs.get(component), weights.get(component), chain);
+            }
+            copyRest(folder);
+          });
+      return chain.unmatched();
+    }
+  }
+
+  private NetworkGraph graph(Component component) throws IOException {
+    ElementType type = settings.type;
+    return switch (component) {
+      case TEXT_ENCODER -> ClipTextGraph.buildStandalone(checkpoint.clip(), type);
+      // Its feed-forward networks overflow in half precision.
+      case TEXT_ENCODER_2 ->
+          T5EncoderGraph.buildStandalone(
+              checkpoint.t5(), type == ElementType.F16 ? ElementType.F32 : type);
+      case TRANSFORMER ->
+          TransformerGraph.buildStandalone(checkpoint.transformer(), type, profile());
+      default -> DiffusersSource.graph(checkpoint, component, type);
+    };
+  }
+
+  private Profile profile() throws IOException {
+    Path folder = checkpoint.folder().resolve(Component.TOKENIZER_2.folder());
+    try (T5Tokenizer tokenizer =
+        T5Tokenizer.open(
+            folder, checkpoint.t5().endToken(), checkpoint.t5().padToken(), settings.cacheFolder)) {
+      long nativeTokens = checkpoint.nativeTokens(tokenizer.maxLength());
+      return settings.profile == Profile.Choice.ULTRA
+          ? Profile.ultra(checkpoint.scheduler(), nativeTokens)
+          : Profile.standard(checkpoint.scheduler(), nativeTokens);
+    }
+  }
+
+  private void write(
+      Path root, Component component, NetworkGraph graph, TensorSource weights, AdapterChain chain)
+      throws IOException {
+    Path folder = Files.createDirectories(root.resolve(component.id()));
+    long bytes =
+        graph.weights().values().stream()
+            .mapToLong(shape -> graph.type().byteSize(shape.elementCount()))
+            .sum();
+    TaskReporter reporter =
+        new TaskReporter(
+            settings.listener, settings.cancellation, "exporting " + component.id(), bytes);
+    WeightMerger merger = new WeightMerger(chain, component, weights, settings.cacheFolder);
+    ExportWriter.write(
+        folder, graph, (name, sink) -> merger.merge(name, graph.type(), sink::accept, reporter));
+    weights.checkUnchanged();
+    Files.copy(configuration(component), folder.resolve("config.json"));
+  }
+
+  private Path configuration(Component component) {
+    Path exported = checkpoint.folder().resolve(component.id()).resolve("config.json");
+    return Files.exists(exported)
+        ? exported
+        : checkpoint.folder().resolve(component.folder()).resolve("config.json");
+  }
+
+  /** Copies what is no network, as it is. */
+  private void copyRest(Path target) throws IOException {
+    for (String name : List.of("model_index.json", "scheduler", "tokenizer", "tokenizer_2")) {
+      Path original = checkpoint.folder().resolve(name);
+      List<Path> files;
+      try (Stream<Path> walked = Files.walk(original)) {
+        files = walked.toList();
+      }
+      for (Path file : files) {
+        Path copy = target.resolve(checkpoint.folder().relativize(file).toString());
+        if (Files.isDirectory(file)) {
+          Files.createDirectories(copy);
+        } else {
+          Files.copy(file, copy);
+        }
+      }
+    }
+  }
+
+  /** Collects the settings of an export. Not thread-safe. */
+  public static final class Builder {
+
+    private Path model;
+    private Optional<Path> transformer = Optional.empty();
+    private Path output;
+    private final List<AdapterSpec> adapters = new ArrayList<>();
+    private AdapterOptions adapterOptions = AdapterOptions.STRICT;
+    private ElementType type = ElementType.F32;
+    private Profile.Choice profile = Profile.Choice.STANDARD;
+    private Path cacheFolder = WeightCache.defaultFolder();
+    private ProgressListener listener = ProgressListener.NONE;
+    private CancellationToken cancellation = new CancellationToken();
+
+    private Builder() {}
+
+    /**
+     * Sets the model. Required.
+     *
+     * @param folder as for {@link FluxPipeline.Builder#model}
+     * @return this
+     */
+    public Builder model(Path folder) {
+      model = Objects.requireNonNull(folder, "model");
+      return this;
+    }
+
+    /**
+     * Takes the transformer from elsewhere.
+     *
+     * @param file as for {@link FluxPipeline.Builder#transformer}
+     * @return this
+     */
+    public Builder transformer(Path file) {
+      transformer = Optional.of(file);
+      return this;
+    }
+
+    /**
+     * Sets the folder to write. Required.
+     *
+     * @param folder must not exist; written whole or not at all
+     * @return this
+     */
+    public Builder output(Path folder) {
+      output = Objects.requireNonNull(folder, "output");
+      return this;
+    }
+
+    /**
+     * Adds adapters, merged in this order.
+     *
+     * @param specs files and scales
+     * @return this
+     */
+    public Builder adapters(List<AdapterSpec> specs) {
+      adapters.addAll(specs);
+      return this;
+    }
+
+    /**
+     * Sets what is let pass when adapters are matched.
+     *
+     * @param options by default nothing
+     * @return this
+     */
+    public Builder adapterOptions(AdapterOptions options) {
+      adapterOptions = Objects.requireNonNull(options, "options");
+      return this;
+    }
+
+    /**
+     * Sets the element type.
+     *
+     * @param value F32 (default), F16 or BF16; the autoencoder is always F32, and T5 where F16 is
+     *     asked for, in which it would overflow
+     * @return this
+     */
+    public Builder elementType(ElementType value) {
+      if (value != ElementType.F32 && value != ElementType.F16 && value != ElementType.BF16) {
+        throw new IllegalArgumentException("expected F32, F16 or BF16, got " + value);
+      }
+      type = value;
+      return this;
+    }
+
+    /**
+     * Sets the profile whose NTK factor and proportional attention are fixed in the transformer.
+     *
+     * @param value standard (default) or ultra
+     * @return this
+     */
+    public Builder profile(Profile.Choice value) {
+      if (value == Profile.Choice.AUTO) {
+        throw new IllegalArgumentException("expected STANDARD or ULTRA: an export has one of them");
+      }
+      profile = value;
+      return this;
+    }
+
+    /**
+     * Sets the folder for native libraries.
+     *
+     * @param folder as for {@link FluxPipeline.Builder#cacheFolder}
+     * @return this
+     */
+    public Builder cacheFolder(Path folder) {
+      cacheFolder = Objects.requireNonNull(folder, "cacheFolder");
+      return this;
+    }
+
+    /**
+     * Sets who hears of the progress.
+     *
+     * @param value called on the thread that writes
+     * @return this
+     */
+    public Builder listener(ProgressListener value) {
+      listener = Objects.requireNonNull(value, "listener");
+      return this;
+    }
+
+    /**
+     * Sets what ends the export from another thread.
+     *
+     * @param value a token
+     * @return this
+     */
+    public Builder cancellation(CancellationToken value) {
+      cancellation = Objects.requireNonNull(value, "cancellation");
+      return this;
+    }
+
+    /**
+     * Writes the export.
+     *
+     * @return keys of adapters that change nothing; empty unless that is let pass
+     * @throws IOException if a file is missing or cannot be read or written, or the output is there
+     *     already
+     * @throws io.github.urae.UraeException if model or adapters are damaged or do not fit
+     * @throws IllegalStateException if model or output is not set
+     */
+    public List<AdapterChain.UnmatchedKey> write() throws IOException {
+      if (model == null || output == null) {
+        throw new IllegalStateException("expected a model and an output");
+      }
+      ModelSource source =
+          transformer.isPresent()
+              ? ModelSource.at(model, transformer.get())
+              : ModelSource.at(model);
+      return new OnnxExport(this, source).write();
+    }
+  }
+}

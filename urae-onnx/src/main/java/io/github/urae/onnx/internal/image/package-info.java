@@ -1,0 +1,2 @@
+/** The autoencoder around its networks: tiles, previews, pixels. */
+package io.github.urae.onnx.internal.image;

@@ -1,0 +1,67 @@
+package io.github.urae.onnx.internal.model;
+
+import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.onnx.internal.session.Weights;
+import io.github.urae.tensor.ElementType;
+import java.io.IOException;
+import java.nio.file.Path;
+
+/**
+ * A stored model: where configurations, graphs and weights come from. The one place that knows in
+ * which form a model is stored.
+ */
+public interface ModelSource {
+
+  /** Returns the configurations; tokenizers lie in their folder. */
+  FluxCheckpoint checkpoint();
+
+  /**
+   * Opens a network: its graph, and the base weights under the names of diffusers' parameters.
+   * Reads headers only, and checks everything.
+   *
+   * @param component which network
+   * @param type element type of the session; the autoencoder's is always float32
+   * @return graph and weights; the caller closes them
+   * @throws IOException if a file is missing or cannot be read
+   * @throws io.github.urae.UraeException if a file is damaged or does not fit
+   */
+  Weights open(Component component, ElementType type) throws IOException;
+
+  /**
+   * Recognises a stored model by what lies at a path.
+   *
+   * @throws IOException if a file is missing or cannot be read
+   * @throws io.github.urae.UraeException if it is no model of FLUX.1
+   */
+  static ModelSource at(Path path) throws IOException {
+    FluxCheckpoint checkpoint = FluxCheckpoint.open(path);
+    return ExportSource.recognises(checkpoint.folder())
+        ? new ExportSource(checkpoint)
+        : new DiffusersSource(checkpoint);
+  }
+
+  /**
+   * Recognises a stored model whose transformer is kept elsewhere.
+   *
+   * @param transformer a file of the transformer, in diffusers' or Black Forest Labs' names
+   * @throws IOException if a file is missing or cannot be read
+   * @throws io.github.urae.UraeException if it is no model of FLUX.1
+   */
+  static ModelSource at(Path path, Path transformer) throws IOException {
+    ModelSource rest = at(path);
+    return new ModelSource() {
+      @Override
+      public FluxCheckpoint checkpoint() {
+        return rest.checkpoint();
+      }
+
+      @Override
+      public Weights open(Component component, ElementType type) throws IOException {
+        return component == Component.TRANSFORMER
+            ? Weights.open(DiffusersSource.graph(checkpoint(), component, type), transformer)
+            : rest.open(component, type);
+      }
+    };
+  }
+}

@@ -1,0 +1,221 @@
+package io.github.urae.onnx.internal.model;
+
+import io.github.urae.AdapterException;
+import io.github.urae.CancellationToken;
+import io.github.urae.ProgressListener;
+import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.device.Device;
+import io.github.urae.device.Residency;
+import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.internal.OwnedResources;
+import io.github.urae.internal.Sha256;
+import io.github.urae.onnx.internal.generation.Planner;
+import io.github.urae.onnx.internal.generation.TextEncoders;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.weights.TensorSource;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The networks of a model with one chain of adapters: what a generation holds from its beginning to
+ * its end. Never changes; other adapters make other networks, which share the slots whose weights
+ * are the same. Thread-safe; owns its hold on model and slots.
+ */
+public final class Networks implements Closeable {
+
+  private static final Logger LOG = LoggerFactory.getLogger(Networks.class);
+
+  /**
+   * A slot and what its weights depend on.
+   *
+   * @param recipe the content and scale of each adapter that changes the network, in order
+   */
+  private record Filled(List<String> recipe, Shared.Lease<NetworkSlot> slot) {}
+
+  private final Shared.Lease<Model> model;
+  private final List<AdapterSpec> adapters;
+  private final Map<Component, Filled> slots = new EnumMap<>(Component.class);
+  private final OwnedResources held = new OwnedResources();
+  private List<AdapterChain.UnmatchedKey> unmatched = List.of();
+
+  private Networks(Shared.Lease<Model> model, List<AdapterSpec> adapters) {
+    this.model = held.add(model);
+    this.adapters = List.copyOf(adapters);
+  }
+
+  /**
+   * Opens a model's networks.
+   *
+   * @param source where the model is stored
+   * @param adapters applied in order; may be empty
+   * @param listener hears of conversion and merging
+   * @param cancellation ends them
+   * @return the networks; the caller closes them
+   * @throws IOException if a file is missing or cannot be read or written
+   * @throws io.github.urae.UraeException if a file is damaged or does not fit
+   */
+  public static Networks open(
+      ModelSource source,
+      PipelineSettings settings,
+      List<AdapterSpec> adapters,
+      ProgressListener listener,
+      CancellationToken cancellation)
+      throws IOException {
+    Shared.Lease<Model> model = Shared.leaseOf(Model.open(source, settings));
+    return new Networks(model, adapters).filled(Map.of(), listener, cancellation);
+  }
+
+  /**
+   * Makes networks of the same model with other adapters. These stay as they are, also where that
+   * fails; they must be held meanwhile.
+   *
+   * @return networks that share with these what is the same in both; the caller closes them
+   */
+  public Networks with(
+      List<AdapterSpec> others, ProgressListener listener, CancellationToken cancellation)
+      throws IOException {
+    return new Networks(model.again(), others).filled(slots, listener, cancellation);
+  }
+
+  private AdapterChain openChain() throws IOException {
+    Map<Component, TensorSource> weights = model().adaptable();
+    try {
+      return AdapterChain.open(adapters, weights, model().settings().adapterOptions());
+    } catch (AdapterException e) {
+      String remarks =
+          weights.values().stream()
+              .flatMap(source -> source.remark().stream())
+              .collect(Collectors.joining("; "));
+      throw remarks.isEmpty() ? e : new AdapterException(e.getMessage() + "; " + remarks, e);
+    }
+  }
+
+  private Networks filled(
+      Map<Component, Filled> before, ProgressListener listener, CancellationToken cancellation)
+      throws IOException {
+    try (AdapterChain chain = openChain()) {
+      unmatched = chain.unmatched();
+      unmatched.forEach(
+          key ->
+              LOG.warn("{}: '{}' changes nothing in this model", key.adapter().path(), key.key()));
+      Map<Path, String> digests = new HashMap<>();
+      for (AdapterSpec adapter : adapters) {
+        digests.put(adapter.path(), Sha256.nameOfContent(adapter.path()));
+      }
+      for (Component component : Component.networks()) {
+        if (component.isOnDemand()) {
+          continue;
+        }
+        List<String> recipe = new ArrayList<>();
+        for (AdapterSpec adapter :
+            component.isAdaptable() ? chain.adaptersOf(component) : List.<AdapterSpec>of()) {
+          recipe.add(digests.get(adapter.path()) + "=" + adapter.scale());
+        }
+        Filled old = before.get(component);
+        Shared.Lease<NetworkSlot> slot =
+            held.add(
+                old != null && old.recipe().equals(recipe)
+                    ? old.slot().again()
+                    : Shared.leaseOf(Model.slot(model, component, chain, listener, cancellation)));
+        slots.put(component, new Filled(recipe, slot));
+        if (model().settings().residency() == Residency.ALL) {
+          use(component).close(); // Loads it, to stay.
+        }
+      }
+      return this;
+    } catch (Throwable e) {
+      held.closeAfter(e);
+      throw e;
+    }
+  }
+
+  private Model model() {
+    return model.get();
+  }
+
+  public FluxCheckpoint checkpoint() {
+    return model().checkpoint();
+  }
+
+  public Device device() {
+    return model().settings().sessions().device();
+  }
+
+  /** Returns the element type of text encoders and transformer. */
+  public ElementType elementType() {
+    return model().elementType();
+  }
+
+  /** Returns the adapters, in order. */
+  public List<AdapterSpec> adapters() {
+    return adapters;
+  }
+
+  /** Returns the keys of adapters that change nothing. */
+  public List<AdapterChain.UnmatchedKey> unmatched() {
+    return unmatched;
+  }
+
+  public int maxTextTokens() {
+    return checkpoint().maxTextTokens(model().t5Tokenizer().maxLength());
+  }
+
+  public long nativeTokens() {
+    return checkpoint().nativeTokens(model().t5Tokenizer().maxLength());
+  }
+
+  /** Loads a network unless it is loaded; the caller closes the use. */
+  public NetworkUse use(Component component) throws IOException {
+    return component.isOnDemand()
+        ? model().use(component)
+        : slots.get(component).slot().get().use();
+  }
+
+  /** Loads text encoders as they are needed. */
+  public TextEncoders encoders() {
+    return new TextEncoders(
+        model().clipTokenizer(),
+        () -> use(Component.TEXT_ENCODER),
+        checkpoint().clip(),
+        model().t5Tokenizer(),
+        () -> use(Component.TEXT_ENCODER_2),
+        checkpoint().t5());
+  }
+
+  /** Returns what works out time and memory of generations. */
+  public Planner planner() {
+    boolean sessionsStay = model().settings().residency() == Residency.ALL;
+    return new Planner(checkpoint(), elementType().byteSize(1), sessionsStay, model()::heldWeights);
+  }
+
+  /** Returns the most bytes that a generation may be expected to take. */
+  public OptionalLong memoryLimit() {
+    return model().settings().memoryLimit();
+  }
+
+  /** Waits until the memory of cancelled runs is free again. */
+  public void awaitCancelledRuns(CancellationToken cancellation) {
+    model().cancelledRuns().await(cancellation);
+  }
+
+  public long nanosInRuntime() {
+    return model().clock().nanos();
+  }
+
+  @Override
+  public void close() throws IOException {
+    held.close();
+  }
+}

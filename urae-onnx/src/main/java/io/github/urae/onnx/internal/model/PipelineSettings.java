@@ -1,0 +1,23 @@
+package io.github.urae.onnx.internal.model;
+
+import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.device.Residency;
+import io.github.urae.onnx.internal.session.SessionSettings;
+import io.github.urae.weights.internal.WeightCache;
+import java.util.OptionalLong;
+
+/**
+ * What holds for a pipeline's whole life.
+ *
+ * @param sessions how sessions are opened
+ * @param residency when they are
+ * @param cache where derived weights lie
+ * @param memoryLimit most bytes that a generation may be expected to take
+ * @param adapterOptions what is let pass when adapters are matched
+ */
+public record PipelineSettings(
+    SessionSettings sessions,
+    Residency residency,
+    WeightCache cache,
+    OptionalLong memoryLimit,
+    AdapterOptions adapterOptions) {}

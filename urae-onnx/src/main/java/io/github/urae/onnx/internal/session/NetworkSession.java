@@ -1,0 +1,321 @@
+package io.github.urae.onnx.internal.session;
+
+import ai.onnx.proto.OnnxMl.AttributeProto;
+import ai.onnx.proto.OnnxMl.GraphProto;
+import ai.onnx.proto.OnnxMl.NodeProto;
+import ai.onnx.proto.OnnxMl.StringStringEntryProto;
+import ai.onnx.proto.OnnxMl.TensorProto;
+import ai.onnx.proto.OnnxMl.ValueInfoProto;
+import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtException;
+import ai.onnxruntime.OrtSession;
+import io.github.urae.CancellationToken;
+import io.github.urae.InferenceException;
+import io.github.urae.device.Device;
+import io.github.urae.internal.OwnedResources;
+import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.onnx.internal.graph.OnnxTypes;
+import io.github.urae.tensor.Tensor;
+import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.TensorLayout;
+import io.github.urae.weights.TensorSource;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A network that runs. Its weights stay in their files, memory-mapped by ONNX Runtime; overrides
+ * are used where they lie. Thread-safe.
+ */
+public final class NetworkSession implements LoadedNetwork {
+
+  private static final Logger LOG = LoggerFactory.getLogger(NetworkSession.class);
+
+  private final NetworkGraph graph;
+  private final Set<String> inputs;
+  private final Device device;
+  private final OrtEnvironment environment;
+  private final OwnedResources resources = new OwnedResources();
+  private final RuntimeClock clock;
+
+  /** Null on the processor. */
+  private PlacementCheck placement;
+
+  private OrtSession session;
+  private int running;
+
+  private NetworkSession(NetworkGraph graph, Device device, RuntimeClock clock) {
+    this.graph = graph;
+    this.device = device;
+    this.clock = clock;
+    this.environment = OnnxEngine.environment();
+    this.inputs =
+        graph.graph().getInputList().stream()
+            .map(ValueInfoProto::getName)
+            .collect(Collectors.toUnmodifiableSet());
+  }
+
+  /**
+   * Opens a session.
+   *
+   * @param graph the network
+   * @param weights every weight of the graph in the graph's element type
+   * @param overrides weights that replace those of the same name, in the same type and shape; they
+   *     must stay readable until the session is closed
+   * @param settings device, threads, prepacking
+   * @return the session; the caller closes it
+   * @throws IOException if a file cannot be found
+   * @throws InferenceException if ONNX Runtime refuses
+   */
+  public static NetworkSession open(
+      NetworkGraph graph,
+      TensorSource weights,
+      Map<String, Tensor> overrides,
+      SessionSettings settings)
+      throws IOException {
+    return open(graph, weights, overrides, settings, new RuntimeClock());
+  }
+
+  /**
+   * Opens a session whose runs are timed.
+   *
+   * @param graph the network
+   * @param weights every weight of the graph in the graph's element type
+   * @param overrides as above
+   * @param settings device, threads, prepacking
+   * @param clock adds up the time of its runs
+   * @return the session; the caller closes it
+   * @throws IOException if a file cannot be found
+   * @throws InferenceException if ONNX Runtime refuses
+   */
+  public static NetworkSession open(
+      NetworkGraph graph,
+      TensorSource weights,
+      Map<String, Tensor> overrides,
+      SessionSettings settings,
+      RuntimeClock clock)
+      throws IOException {
+    NetworkSession opened = new NetworkSession(graph, settings.device(), clock);
+    try {
+      opened.start(weights, overrides, settings);
+      return opened;
+    } catch (OrtException e) {
+      opened.resources.closeAfter(e);
+      throw OnnxEngine.failed("the " + graph.name() + " could not be loaded", e);
+    } catch (Throwable e) {
+      opened.resources.closeAfter(e);
+      throw e;
+    }
+  }
+
+  private void start(TensorSource weights, Map<String, Tensor> overrides, SessionSettings settings)
+      throws IOException, OrtException {
+    Map<Path, Path> realPaths = new HashMap<>();
+    Path folder = null;
+    for (Path file : weights.files()) {
+      Path real = file.toRealPath();
+      realPaths.put(file, real);
+      folder = folder == null ? real.getParent() : commonParent(folder, real);
+    }
+    byte[] model = model(graph, weights, overrides.keySet(), folder, realPaths);
+    try (OrtSession.SessionOptions options = OnnxEngine.options(settings)) {
+      options.addConfigEntry(
+          "session.model_external_initializers_file_folder_path", folder.toString());
+      if (device instanceof Device.Cuda) {
+        placement = resources.add(PlacementCheck.start(graph.name(), options));
+      }
+      Map<String, Tensor> given = new HashMap<>(overrides);
+      for (String name : graph.weights().keySet()) {
+        if (!given.containsKey(name) && weights.layout(name) == TensorLayout.SCATTERED) {
+          given.put(name, weights.tensor(name));
+        }
+      }
+      for (Map.Entry<String, Tensor> override : given.entrySet()) {
+        OnnxTensor tensor = resources.add(Bindings.toOnnx(environment, override.getValue()));
+        options.addInitializer(override.getKey(), tensor);
+      }
+      session = resources.add(environment.createSession(model, options));
+    }
+  }
+
+  /** ONNX Runtime finds weights below one folder. Files are usually in the same. */
+  private static Path commonParent(Path folder, Path file) throws IOException {
+    Path parent = folder;
+    while (parent != null && !file.startsWith(parent)) {
+      parent = parent.getParent();
+    }
+    if (parent == null) {
+      throw new IOException(
+          file + " and " + folder + " are on different drives; put a checkpoint's files on one");
+    }
+    return parent;
+  }
+
+  private static byte[] model(
+      NetworkGraph graph,
+      TensorSource weights,
+      Set<String> overridden,
+      Path folder,
+      Map<Path, Path> realPaths) {
+    GraphProto.Builder withWeights = graph.graph().toBuilder();
+    Set<String> transposed = new HashSet<>();
+    for (String name : graph.weights().keySet()) {
+      TensorInfo info = weights.tensors().get(name);
+      long[] dimensions = info.shape().toArray();
+      if (!overridden.contains(name) && weights.layout(name) == TensorLayout.TRANSPOSED) {
+        transposed.add(name);
+        dimensions = new long[] {dimensions[1], dimensions[0]};
+      }
+      String location = folder.relativize(realPaths.get(info.file())).toString().replace('\\', '/');
+      TensorProto.Builder tensor =
+          TensorProto.newBuilder()
+              .setName(name)
+              .setDataType(OnnxTypes.code(info.type()))
+              .setDataLocation(TensorProto.DataLocation.EXTERNAL)
+              .addExternalData(entry("location", location))
+              .addExternalData(entry("offset", Long.toString(info.offset())))
+              .addExternalData(entry("length", Long.toString(info.length())));
+      for (long dimension : dimensions) {
+        tensor.addDims(dimension);
+      }
+      withWeights.addInitializer(tensor);
+    }
+    takeAsStored(withWeights, transposed);
+    return graph.model(withWeights.build()).toByteArray();
+  }
+
+  /** Lets matrix products take weights that are stored transposed as they are. */
+  private static void takeAsStored(GraphProto.Builder graph, Set<String> transposed) {
+    for (NodeProto.Builder node : graph.getNodeBuilderList()) {
+      if (node.getInputCount() > 1 && transposed.contains(node.getInput(1))) {
+        for (AttributeProto.Builder attribute : node.getAttributeBuilderList()) {
+          if (attribute.getName().equals("transB")) {
+            attribute.setI(0);
+          }
+        }
+      }
+    }
+  }
+
+  private static StringStringEntryProto entry(String key, String value) {
+    return StringStringEntryProto.newBuilder().setKey(key).setValue(value).build();
+  }
+
+  @Override
+  public boolean takes(String input) {
+    return inputs.contains(input);
+  }
+
+  @Override
+  public NetworkRun start(Map<String, Tensor> inputs) {
+    OrtSession open = begin();
+    Map<String, Tensor> kept = Map.copyOf(inputs);
+    try {
+      return NetworkRun.start(
+          graph.name(),
+          stop -> {
+            try {
+              return run(open, kept, stop);
+            } finally {
+              end();
+            }
+          });
+    } catch (Throwable e) { // No thread could be started.
+      end();
+      throw e;
+    }
+  }
+
+  private float[] run(OrtSession open, Map<String, Tensor> given, CancellationToken stop)
+      throws OrtException {
+    try (Bindings bindings = new Bindings(environment)) {
+      for (Map.Entry<String, Tensor> input : given.entrySet()) {
+        if (takes(input.getKey())) {
+          bindings.add(input.getKey(), input.getValue());
+        }
+      }
+      try (OrtSession.Result result = call(open, bindings.values(), stop)) {
+        // A copy in a heap buffer of its own, so that its array is the output.
+        return ((OnnxTensor) result.get(0)).getFloatBuffer().array();
+      }
+    }
+  }
+
+  /** Runs on the calling thread; the caller closes the result. */
+  private OrtSession.Result call(
+      OrtSession open, Map<String, OnnxTensor> bound, CancellationToken stop) throws OrtException {
+    stop.throwIfCancelled();
+    try (OrtSession.RunOptions options = OnnxEngine.runOptions(device)) {
+      CancellationToken.Registration registration = stop.onCancel(() -> terminate(options));
+      try {
+        long start = System.nanoTime();
+        OrtSession.Result result = open.run(bound, options);
+        clock.add(System.nanoTime() - start);
+        if (placement != null) {
+          placement.afterRun(open);
+        }
+        return result;
+      } finally {
+        registration.close();
+      }
+    }
+  }
+
+  /** Runs on the calling thread, from and to native memory; the caller closes the result. */
+  OrtSession.Result runNative(Map<String, OnnxTensor> bound, CancellationToken stop)
+      throws OrtException {
+    OrtSession open = begin();
+    try {
+      return call(open, bound, stop);
+    } finally {
+      end();
+    }
+  }
+
+  private synchronized OrtSession begin() {
+    if (session == null) {
+      throw new IllegalStateException("the session of the " + graph.name() + " is closed");
+    }
+    running++;
+    return session;
+  }
+
+  private synchronized void end() {
+    running--;
+    if (running == 0 && session == null) {
+      release();
+    }
+  }
+
+  private static void terminate(OrtSession.RunOptions options) {
+    try {
+      options.setTerminate(true);
+    } catch (OrtException e) {
+      LOG.warn("A run could not be cancelled and goes on", e);
+    }
+  }
+
+  /** Closes the session; where a run goes on, that run does it when it ends. */
+  @Override
+  public synchronized void close() {
+    session = null;
+    if (running == 0) {
+      release();
+    }
+  }
+
+  private void release() {
+    try {
+      resources.close();
+    } catch (IOException e) {
+      throw new InferenceException("closing the " + graph.name() + " failed", e);
+    }
+  }
+}

@@ -1,0 +1,113 @@
+package io.github.urae.onnx.internal.source;
+
+import ai.onnx.proto.OnnxMl.GraphProto;
+import ai.onnx.proto.OnnxMl.StringStringEntryProto;
+import ai.onnx.proto.OnnxMl.TensorProto;
+import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.onnx.internal.graph.OnnxTypes;
+import io.github.urae.tensor.Shape;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Map;
+
+/** Writes a network as {@code model.onnx} with its weights in {@code model.onnx_data} beside it. */
+public final class ExportWriter {
+
+  /** Name of the graph's file. */
+  public static final String MODEL = "model.onnx";
+
+  /** Name of the file of weights. */
+  public static final String DATA = "model.onnx_data";
+
+  /** ONNX asks for whole pages, so that weights can be mapped one by one. */
+  private static final long ALIGNMENT = 4096;
+
+  private ExportWriter() {}
+
+  /** Gives the bytes of weights. */
+  @FunctionalInterface
+  public interface WeightBytes {
+
+    /**
+     * Writes a weight in the graph's element type.
+     *
+     * @param name its name
+     * @param sink takes the bytes, piece by piece
+     * @throws IOException if they cannot be read or written
+     */
+    void writeTo(String name, Sink sink) throws IOException;
+  }
+
+  /** Takes bytes. */
+  @FunctionalInterface
+  public interface Sink {
+
+    /**
+     * Takes a piece.
+     *
+     * @param piece from position to limit; valid during the call only
+     * @throws IOException if it cannot be written
+     */
+    void accept(ByteBuffer piece) throws IOException;
+  }
+
+  /**
+   * Writes both files.
+   *
+   * @param folder where they go; must exist
+   * @param graph a graph that needs no input of this library's own making
+   * @param weights its weights
+   * @throws IOException if reading or writing fails
+   */
+  public static void write(Path folder, NetworkGraph graph, WeightBytes weights)
+      throws IOException {
+    GraphProto.Builder complete = graph.graph().toBuilder();
+    try (FileChannel data =
+        FileChannel.open(
+            folder.resolve(DATA), StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
+      for (Map.Entry<String, Shape> weight : graph.weights().entrySet()) {
+        long offset = (data.position() + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        data.position(offset);
+        weights.writeTo(
+            weight.getKey(),
+            piece -> {
+              while (piece.hasRemaining()) {
+                data.write(piece);
+              }
+            });
+        complete.addInitializer(
+            initializer(graph, weight.getKey(), offset, data.position() - offset));
+      }
+    }
+    Files.write(folder.resolve(MODEL), graph.model(complete.build()).toByteArray());
+  }
+
+  private static TensorProto initializer(
+      NetworkGraph graph, String name, long offset, long length) {
+    Shape shape = graph.weights().get(name);
+    long expected = graph.type().byteSize(shape.elementCount());
+    if (length != expected) {
+      throw new IllegalStateException(name + ": expected " + expected + " bytes, got " + length);
+    }
+    TensorProto.Builder tensor =
+        TensorProto.newBuilder()
+            .setName(name)
+            .setDataType(OnnxTypes.code(graph.type()))
+            .setDataLocation(TensorProto.DataLocation.EXTERNAL)
+            .addExternalData(entry("location", DATA))
+            .addExternalData(entry("offset", Long.toString(offset)))
+            .addExternalData(entry("length", Long.toString(length)));
+    for (long dimension : shape.toArray()) {
+      tensor.addDims(dimension);
+    }
+    return tensor.build();
+  }
+
+  private static StringStringEntryProto entry(String key, String value) {
+    return StringStringEntryProto.newBuilder().setKey(key).setValue(value).build();
+  }
+}

@@ -1,0 +1,377 @@
+package io.github.urae.onnx.internal.source;
+
+import ai.onnx.proto.OnnxMl.AttributeProto;
+import ai.onnx.proto.OnnxMl.GraphProto;
+import ai.onnx.proto.OnnxMl.NodeProto;
+import ai.onnx.proto.OnnxMl.TensorProto;
+import ai.onnx.proto.OnnxMl.TensorShapeProto;
+import ai.onnx.proto.OnnxMl.TypeProto;
+import ai.onnx.proto.OnnxMl.ValueInfoProto;
+import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.onnx.internal.graph.OnnxTypes;
+import io.github.urae.tensor.ElementType;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Rewrites the patterns that it knows in an exported transformer which is not known as a whole:
+ * attention that holds its scores becomes {@code MultiHeadAttention}, and the rotary tables that
+ * the export computes from positions become inputs, with the factor of proportional attention on
+ * the queries. What it does not know stays as it is.
+ */
+final class GraphRewriter {
+
+  private static final String POSITIONS = "pos_embed";
+
+  private final GraphProto.Builder graph;
+  private final int heads;
+  private final Map<String, NodeProto> writers = new HashMap<>();
+  private final Map<String, List<NodeProto>> readers = new HashMap<>();
+  private final List<NodeProto> added = new ArrayList<>();
+  private final Set<NodeProto> removed = new HashSet<>();
+  private final List<String> queries = new ArrayList<>();
+  private final int attentions;
+  private int fused;
+  private boolean tables;
+
+  private GraphRewriter(GraphProto.Builder graph, int heads) {
+    this.graph = graph;
+    this.heads = heads;
+    for (NodeProto node : graph.getNodeList()) {
+      node.getOutputList().forEach(o -> writers.put(o, node));
+      node.getInputList()
+          .forEach(i -> readers.computeIfAbsent(i, n -> new ArrayList<>()).add(node));
+    }
+    attentions = Ingredients.of(graph.build()).get(Ingredients.Kind.ATTENTION);
+  }
+
+  /**
+   * What was rewritten.
+   *
+   * @param attentions how many attentions the graph has
+   * @param fused how many of them hold their scores no more
+   * @param rotaryInputs whether rotary tables are inputs
+   */
+  record Result(int attentions, int fused, boolean rotaryInputs) {
+
+    @Override
+    public String toString() {
+      return "attention "
+          + fused
+          + " of "
+          + attentions
+          + ", rotary tables "
+          + (rotaryInputs ? "as inputs" : "as exported: the standard profile only");
+    }
+  }
+
+  /**
+   * Rewrites a graph in place.
+   *
+   * @param heads attention heads
+   */
+  static Result rewriteInPlace(GraphProto.Builder graph, int heads) {
+    GraphRewriter rewriter = new GraphRewriter(graph, heads);
+    boolean nested =
+        graph.getNodeList().stream()
+            .flatMap(node -> node.getAttributeList().stream())
+            .anyMatch(AttributeProto::hasG);
+    if (nested) {
+      return new Result(rewriter.attentions, 0, false);
+    }
+    for (NodeProto node : graph.getNodeList()) {
+      if (node.getOpType().equals("Softmax")) {
+        rewriter.fuseAttention(node);
+      }
+    }
+    rewriter.exposeTables();
+    rewriter.finish();
+    return new Result(rewriter.attentions, rewriter.fused, rewriter.tables);
+  }
+
+  /**
+   * Softmax(q k) v, with q [B, heads, S, D], k [B, heads, D, S] and v [B, heads, S, D]. A factor on
+   * the scores moves to q.
+   */
+  private void fuseAttention(NodeProto softmax) {
+    NodeProto before = writers.get(softmax.getInput(0));
+    List<NodeProto> factors = new ArrayList<>();
+    while (before != null && Set.of("Cast", "Mul", "Div").contains(before.getOpType())) {
+      if (!before.getOpType().equals("Cast")) {
+        factors.add(before);
+      }
+      before = writers.get(before.getInput(0));
+    }
+    NodeProto after = onlyReader(softmax.getOutput(0));
+    if (after != null && after.getOpType().equals("Cast")) {
+      after = onlyReader(after.getOutput(0));
+    }
+    boolean matches =
+        before != null
+            && before.getOpType().equals("MatMul")
+            && onlyReader(before.getOutput(0)) != null
+            && after != null
+            && after.getOpType().equals("MatMul")
+            && factors.size() <= 1;
+    if (!matches) {
+      return;
+    }
+    String query = before.getInput(0);
+    for (NodeProto factor : factors) {
+      query = add(factor.getOpType(), List.of(query, factor.getInput(1)));
+    }
+    String scaled = query + " for " + softmax.getName();
+    queries.add(scaled);
+    added.add(
+        NodeProto.newBuilder()
+            .setOpType("Identity")
+            .setName(scaled)
+            .addInput(query)
+            .addOutput(scaled)
+            .build());
+    String attended =
+        addMicrosoft(
+            "MultiHeadAttention",
+            List.of(
+                flat(scaled, 0, 2, 1, 3),
+                flat(before.getInput(1), 0, 3, 1, 2),
+                flat(after.getInput(1), 0, 2, 1, 3)),
+            integer("num_heads", heads),
+            AttributeProto.newBuilder()
+                .setName("scale")
+                .setType(AttributeProto.AttributeType.FLOAT)
+                .setF(1)
+                .build());
+    String perHead = add("Reshape", List.of(attended, longs(0, 0, heads, -1)));
+    added.add(
+        NodeProto.newBuilder()
+            .setOpType("Transpose")
+            .setName("transpose " + after.getOutput(0))
+            .addInput(perHead)
+            .addOutput(after.getOutput(0))
+            .addAttribute(integers("perm", 0, 2, 1, 3))
+            .build());
+    removed.add(after);
+    fused++;
+  }
+
+  /** [B, S, heads * D] of a value with four dimensions in another order. */
+  private String flat(String value, long... order) {
+    String ordered = add("Transpose", List.of(value), integers("perm", order));
+    return add("Reshape", List.of(ordered, longs(0, 0, -1)));
+  }
+
+  private NodeProto onlyReader(String value) {
+    List<NodeProto> all = readers.getOrDefault(value, List.of());
+    return all.size() == 1 ? all.get(0) : null;
+  }
+
+  /** Cuts the graph where tables [S, D], each number twice, leave the module that makes them. */
+  private void exposeTables() {
+    Set<String> results = new LinkedHashSet<>();
+    for (NodeProto node : graph.getNodeList()) {
+      if (isPositions(node)) {
+        for (String output : node.getOutputList()) {
+          if (readers.getOrDefault(output, List.of()).stream().anyMatch(n -> !isPositions(n))) {
+            results.add(output);
+          }
+        }
+      }
+    }
+    Optional<String> cos = results.stream().filter(r -> comesFrom(r, "Cos", "Sin")).findFirst();
+    Optional<String> sin = results.stream().filter(r -> comesFrom(r, "Sin", "Cos")).findFirst();
+    // Without all attentions fused there is no place for the factor on the queries.
+    if (results.size() != 2
+        || cos.isEmpty()
+        || sin.isEmpty()
+        || fused != attentions
+        || fused == 0) {
+      return;
+    }
+    replaceTable(cos.get(), "key_cos");
+    replaceTable(sin.get(), "key_sin");
+    declare("query_cos");
+    declare("query_sin");
+    // The first token is text, at position 0: its cosines are the factor itself.
+    String column = add("Gather", List.of("query_cos", longs(0)), integer("axis", 0));
+    String factor = add("Gather", List.of(column, longs(0)), integer("axis", 1));
+    String scalar = add("Reshape", List.of(factor, longs(1)));
+    for (int i = 0; i < added.size(); i++) {
+      NodeProto node = added.get(i);
+      if (queries.contains(node.getName())) {
+        String like = add("CastLike", List.of(scalar, node.getInput(0)));
+        added.set(i, node.toBuilder().setOpType("Mul").addInput(like).build());
+      }
+    }
+    tables = true;
+  }
+
+  private static boolean isPositions(NodeProto node) {
+    return node.getName().contains(POSITIONS) && !node.getOpType().equals("Constant");
+  }
+
+  private boolean comesFrom(String value, String operator, String other) {
+    Deque<String> open = new ArrayDeque<>(List.of(value));
+    Set<String> seen = new HashSet<>();
+    boolean found = false;
+    while (!open.isEmpty()) {
+      String next = open.pop();
+      NodeProto writer = writers.get(next);
+      if (writer == null || !seen.add(next)) {
+        continue;
+      }
+      if (writer.getOpType().equals(other)) {
+        return false;
+      }
+      if (writer.getOpType().equals(operator)) {
+        found = true;
+      } else {
+        open.addAll(writer.getInputList());
+      }
+    }
+    return found;
+  }
+
+  private void replaceTable(String value, String input) {
+    declare(input);
+    NodeProto writer = writers.get(value);
+    String column = add("Unsqueeze", List.of(input, longs(2)));
+    String twice = add("Concat", List.of(column, column), integer("axis", 2));
+    String table = add("Reshape", List.of(twice, longs(0, -1)));
+    long type =
+        writer.getOpType().equals("Cast")
+            ? writer.getAttribute(0).getI()
+            : OnnxTypes.code(ElementType.F32);
+    added.add(
+        NodeProto.newBuilder()
+            .setOpType("Cast")
+            .setName("table " + input)
+            .addInput(table)
+            .addOutput(value)
+            .addAttribute(integer("to", type))
+            .build());
+    removed.add(writer);
+  }
+
+  private void declare(String input) {
+    graph.addInput(
+        ValueInfoProto.newBuilder()
+            .setName(input)
+            .setType(
+                TypeProto.newBuilder()
+                    .setTensorType(
+                        TypeProto.Tensor.newBuilder()
+                            .setElemType(OnnxTypes.code(ElementType.F32))
+                            .setShape(
+                                TensorShapeProto.newBuilder()
+                                    .addDim(
+                                        TensorShapeProto.Dimension.newBuilder()
+                                            .setDimParam("tokens"))
+                                    .addDim(
+                                        TensorShapeProto.Dimension.newBuilder()
+                                            .setDimParam("pairs"))))));
+  }
+
+  /** Puts the nodes in an order in which they can run, without those that nothing needs. */
+  private void finish() {
+    Map<String, NodeProto> makers = new HashMap<>();
+    List<NodeProto> all = new ArrayList<>(graph.getNodeList());
+    all.removeAll(removed);
+    all.addAll(added);
+    for (NodeProto node : all) {
+      node.getOutputList().forEach(o -> makers.put(o, node));
+    }
+    Set<NodeProto> done = new LinkedHashSet<>();
+    Deque<NodeProto> open = new ArrayDeque<>();
+    for (ValueInfoProto output : graph.getOutputList()) {
+      open.push(makers.get(output.getName()));
+    }
+    while (!open.isEmpty()) {
+      NodeProto node = open.peek();
+      boolean ready = true;
+      for (String input : node.getInputList()) {
+        NodeProto maker = makers.get(input);
+        if (maker != null && !done.contains(maker)) {
+          open.push(maker);
+          ready = false;
+        }
+      }
+      if (ready) {
+        open.pop();
+        done.add(node);
+      }
+    }
+    graph.clearNode().addAllNode(done);
+    if (tables) {
+      List<ValueInfoProto> inputs = new ArrayList<>(graph.getInputList());
+      inputs.removeIf(i -> Set.of("img_ids", "txt_ids").contains(i.getName()));
+      graph.clearInput().addAllInput(inputs);
+    }
+  }
+
+  private String add(String operator, List<String> inputs, AttributeProto... attributes) {
+    return add("", operator, inputs, attributes);
+  }
+
+  private String addMicrosoft(String operator, List<String> inputs, AttributeProto... attributes) {
+    return add(NetworkGraph.MICROSOFT_DOMAIN, operator, inputs, attributes);
+  }
+
+  private String add(
+      String domain, String operator, List<String> inputs, AttributeProto... attributes) {
+    String name = "urae/" + operator + "_" + added.size();
+    added.add(
+        NodeProto.newBuilder()
+            .setDomain(domain)
+            .setOpType(operator)
+            .setName(name)
+            .addAllInput(inputs)
+            .addOutput(name)
+            .addAllAttribute(List.of(attributes))
+            .build());
+    return name;
+  }
+
+  private String longs(long... values) {
+    TensorProto.Builder tensor =
+        TensorProto.newBuilder()
+            .setDataType(OnnxTypes.code(ElementType.I64))
+            .addDims(values.length);
+    for (long value : values) {
+      tensor.addInt64Data(value);
+    }
+    return add(
+        "Constant",
+        List.of(),
+        AttributeProto.newBuilder()
+            .setName("value")
+            .setType(AttributeProto.AttributeType.TENSOR)
+            .setT(tensor)
+            .build());
+  }
+
+  private static AttributeProto integer(String name, long value) {
+    return AttributeProto.newBuilder()
+        .setName(name)
+        .setType(AttributeProto.AttributeType.INT)
+        .setI(value)
+        .build();
+  }
+
+  private static AttributeProto integers(String name, long... values) {
+    AttributeProto.Builder attribute =
+        AttributeProto.newBuilder().setName(name).setType(AttributeProto.AttributeType.INTS);
+    for (long value : values) {
+      attribute.addInts(value);
+    }
+    return attribute.build();
+  }
+}

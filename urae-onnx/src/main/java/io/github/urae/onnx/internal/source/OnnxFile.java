@@ -1,0 +1,389 @@
+package io.github.urae.onnx.internal.source;
+
+import ai.onnx.proto.OnnxMl.FunctionProto;
+import ai.onnx.proto.OnnxMl.GraphProto;
+import ai.onnx.proto.OnnxMl.NodeProto;
+import ai.onnx.proto.OnnxMl.OperatorSetIdProto;
+import ai.onnx.proto.OnnxMl.StringStringEntryProto;
+import ai.onnx.proto.OnnxMl.TensorProto;
+import ai.onnx.proto.OnnxMl.ValueInfoProto;
+import com.google.protobuf.CodedInputStream;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.WireFormat;
+import io.github.urae.FileFormatException;
+import io.github.urae.ModelException;
+import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Shape;
+import io.github.urae.weights.TensorInfo;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A {@code model.onnx}: its nodes, and where its initializers lie, in the file itself or in
+ * external data beside it. Holds no weight; a file of gigabytes costs kilobytes.
+ *
+ * @param path the file
+ * @param irVersion version of ONNX's file format
+ * @param opsets versions of operators by domain; the standard domain is the empty string
+ * @param functions functions that the model brings along
+ * @param graph nodes, inputs and outputs, and those initializers that have no place: a few small
+ *     constants
+ * @param initializers those that have one, by name
+ */
+record OnnxFile(
+    Path path,
+    long irVersion,
+    Map<String, Long> opsets,
+    List<FunctionProto> functions,
+    GraphProto graph,
+    Map<String, TensorInfo> initializers) {
+
+  /** Oldest and newest standard operators whose files are read. */
+  private static final long MIN_OPSET = 11;
+
+  private static final long MAX_OPSET = 25;
+
+  /** Bytes of nodes and constants; FLUX.1's take about 4 MB. */
+  private static final long MAX_GRAPH_BYTES = 256L << 20;
+
+  /**
+   * Reads a file.
+   *
+   * @throws IOException if it is missing or cannot be read
+   * @throws FileFormatException if it is damaged, or its external data is missing, cut short or
+   *     outside its folder
+   * @throws ModelException if it needs operators that ONNX Runtime does not have
+   */
+  static OnnxFile read(Path path) throws IOException {
+    Reader reader = new Reader(path);
+    try (InputStream in = Files.newInputStream(path)) {
+      reader.model(CodedInputStream.newInstance(in));
+    } catch (InvalidProtocolBufferException e) {
+      throw new FileFormatException(path + ": not a valid ONNX file: " + e.getMessage(), e);
+    }
+    OnnxFile file = reader.finish();
+    file.checkOperators();
+    return file;
+  }
+
+  private void checkOperators() {
+    Long version = opsets.get("");
+    if (version == null || version < MIN_OPSET || version > MAX_OPSET) {
+      throw new ModelException(
+          path
+              + ": expected operator set "
+              + MIN_OPSET
+              + " to "
+              + MAX_OPSET
+              + ", found "
+              + (version == null ? "none" : version)
+              + "; export the model again");
+    }
+    for (NodeProto node : graph.getNodeList()) {
+      String domain = node.getDomain();
+      boolean known =
+          isStandard(domain)
+              || domain.equals(NetworkGraph.MICROSOFT_DOMAIN)
+              || functions.stream()
+                  .anyMatch(
+                      f -> f.getDomain().equals(domain) && f.getName().equals(node.getOpType()));
+      if (!known) {
+        throw new ModelException(
+            path
+                + ": node '"
+                + node.getName()
+                + "': expected operators of ONNX or ONNX Runtime, found the custom operator '"
+                + node.getOpType()
+                + "' of '"
+                + domain
+                + "'; export the model without it");
+      }
+    }
+  }
+
+  static boolean isStandard(String domain) {
+    return domain.isEmpty() || domain.equals("ai.onnx");
+  }
+
+  /** Names file, initializer and the first node that reads it, for messages. */
+  String describe(String initializer) {
+    Optional<String> reader =
+        graph.getNodeList().stream()
+            .filter(n -> n.getInputList().contains(initializer))
+            .map(n -> " of node '" + n.getName() + "'")
+            .findFirst();
+    return path + ": initializer '" + initializer + "'" + reader.orElse("");
+  }
+
+  /** Walks the file's messages; weights are skipped and their positions kept. */
+  private static final class Reader {
+
+    private final Path path;
+    private final Path folder;
+    private final Map<String, Long> opsets = new LinkedHashMap<>();
+    private final List<FunctionProto> functions = new ArrayList<>();
+    private final GraphProto.Builder graph = GraphProto.newBuilder();
+    private final Map<String, TensorInfo> initializers = new LinkedHashMap<>();
+    private long irVersion;
+    private long graphBytes;
+    private boolean hasGraph;
+
+    Reader(Path path) {
+      this.path = path;
+      this.folder = path.toAbsolutePath().normalize().getParent();
+    }
+
+    OnnxFile finish() throws IOException {
+      if (!hasGraph) {
+        throw new FileFormatException(path + ": not a valid ONNX file: it holds no graph");
+      }
+      OnnxFile file =
+          new OnnxFile(
+              path,
+              irVersion,
+              Collections.unmodifiableMap(opsets),
+              List.copyOf(functions),
+              graph.build(),
+              Collections.unmodifiableMap(initializers));
+      for (TensorInfo info : initializers.values()) {
+        checkPlace(file, info);
+      }
+      return file;
+    }
+
+    void model(CodedInputStream in) throws IOException {
+      for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
+        switch (WireFormat.getTagFieldNumber(tag)) {
+          case 1 -> irVersion = in.readInt64();
+          case 7 -> graph(in);
+          case 8 -> {
+            OperatorSetIdProto opset = OperatorSetIdProto.parseFrom(bytes(in));
+            String domain = isStandard(opset.getDomain()) ? "" : opset.getDomain();
+            opsets.put(domain, opset.getVersion());
+          }
+          case 25 -> functions.add(FunctionProto.parseFrom(bytes(in)));
+          default -> in.skipField(tag);
+        }
+      }
+    }
+
+    private byte[] bytes(CodedInputStream in) throws IOException {
+      int length = in.readRawVarint32();
+      graphBytes += length;
+      if (length < 0 || graphBytes > MAX_GRAPH_BYTES) {
+        throw new FileFormatException(
+            path
+                + ": nodes and constants take more than "
+                + MAX_GRAPH_BYTES
+                + " bytes; weights belong in initializers");
+      }
+      return in.readRawBytes(length);
+    }
+
+    private void graph(CodedInputStream in) throws IOException {
+      hasGraph = true;
+      int limit = in.pushLimit(in.readRawVarint32());
+      for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
+        switch (WireFormat.getTagFieldNumber(tag)) {
+          case 1 -> graph.addNode(NodeProto.parseFrom(bytes(in)));
+          case 2 -> graph.setName(in.readString());
+          case 5 -> initializer(in);
+          case 11 -> graph.addInput(ValueInfoProto.parseFrom(bytes(in)));
+          case 12 -> graph.addOutput(ValueInfoProto.parseFrom(bytes(in)));
+          case 15 ->
+              throw new FileFormatException(path + ": sparse initializers are not supported");
+          default -> in.skipField(tag);
+        }
+      }
+      in.popLimit(limit);
+    }
+
+    private void initializer(CodedInputStream in) throws IOException {
+      TensorProto.Builder tensor = TensorProto.newBuilder();
+      long position = -1;
+      long length = -1;
+      int limit = in.pushLimit(in.readRawVarint32());
+      for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
+        boolean delimited = WireFormat.getTagWireType(tag) == WireFormat.WIRETYPE_LENGTH_DELIMITED;
+        switch (WireFormat.getTagFieldNumber(tag)) {
+          case 1 -> {
+            if (delimited) {
+              int packed = in.pushLimit(in.readRawVarint32());
+              while (!in.isAtEnd()) {
+                tensor.addDims(in.readInt64());
+              }
+              in.popLimit(packed);
+            } else {
+              tensor.addDims(in.readInt64());
+            }
+          }
+          case 2 -> tensor.setDataType(in.readInt32());
+          case 8 -> tensor.setName(in.readString());
+          case 13 -> tensor.addExternalData(StringStringEntryProto.parseFrom(bytes(in)));
+          case 14 -> {
+            int location = in.readEnum();
+            if (location == TensorProto.DataLocation.EXTERNAL_VALUE) {
+              tensor.setDataLocation(TensorProto.DataLocation.EXTERNAL);
+            }
+          }
+          case 4, 9 -> {
+            if (!delimited || length >= 0) {
+              throw unreadable(tensor.getName());
+            }
+            length = in.readRawVarint32();
+            position = in.getTotalBytesRead();
+            in.skipRawBytes((int) length);
+          }
+          case 5 -> throw unreadable(tensor.getName());
+          case 7 -> {
+            if (delimited) {
+              int packed = in.pushLimit(in.readRawVarint32());
+              while (!in.isAtEnd()) {
+                tensor.addInt64Data(in.readInt64());
+              }
+              in.popLimit(packed);
+            } else {
+              tensor.addInt64Data(in.readInt64());
+            }
+            graphBytes += Long.BYTES;
+          }
+          default -> in.skipField(tag);
+        }
+      }
+      in.popLimit(limit);
+      add(tensor, position, length);
+    }
+
+    private FileFormatException unreadable(String name) {
+      return new FileFormatException(
+          path
+              + ": initializer '"
+              + name
+              + "': its values are stored one by one; save the model with raw_data or external"
+              + " data");
+    }
+
+    private void add(TensorProto.Builder tensor, long position, long length) {
+      Optional<ElementType> type = OnnxElementTypes.of(tensor.getDataType());
+      boolean external = tensor.getDataLocation() == TensorProto.DataLocation.EXTERNAL;
+      if (!external && length < 0) {
+        graph.addInitializer(tensor); // A few integers, or nothing at all.
+        return;
+      }
+      if (type.isEmpty()) {
+        throw new FileFormatException(
+            path
+                + ": initializer '"
+                + tensor.getName()
+                + "': element type "
+                + tensor.getDataType()
+                + " of ONNX is not supported");
+      }
+      Shape shape;
+      long size;
+      try {
+        shape = Shape.of(tensor.getDimsList().stream().mapToLong(Long::longValue).toArray());
+        size = type.get().byteSize(shape.elementCount());
+      } catch (IllegalArgumentException | ArithmeticException e) {
+        throw new FileFormatException(
+            path + ": initializer '" + tensor.getName() + "': impossible shape", e);
+      }
+      Path file = path;
+      if (external) {
+        Map<String, String> entries = new LinkedHashMap<>();
+        tensor.getExternalDataList().forEach(e -> entries.put(e.getKey(), e.getValue()));
+        file = externalFile(tensor.getName(), entries.get("location"));
+        position = number(tensor.getName(), entries.getOrDefault("offset", "0"));
+        length = number(tensor.getName(), entries.getOrDefault("length", Long.toString(size)));
+      }
+      if (length != size) {
+        throw new FileFormatException(
+            path
+                + ": initializer '"
+                + tensor.getName()
+                + "': "
+                + type.get()
+                + shape
+                + " takes "
+                + size
+                + " bytes, but "
+                + length
+                + " are stored");
+      }
+      TensorInfo info = new TensorInfo(tensor.getName(), type.get(), shape, file, position, length);
+      if (initializers.put(tensor.getName(), info) != null) {
+        throw new FileFormatException(
+            path + ": initializer '" + tensor.getName() + "' is there twice");
+      }
+    }
+
+    private long number(String name, String text) {
+      try {
+        long value = Long.parseLong(text);
+        if (value >= 0) {
+          return value;
+        }
+      } catch (NumberFormatException e) {
+        throw new FileFormatException(
+            path + ": initializer '" + name + "': '" + text + "' is no position", e);
+      }
+      throw new FileFormatException(
+          path + ": initializer '" + name + "': " + text + " is no position");
+    }
+
+    private Path externalFile(String name, String location) {
+      Path resolved;
+      try {
+        resolved = location == null ? folder : folder.resolve(location).normalize();
+      } catch (InvalidPathException e) {
+        throw new FileFormatException(
+            path + ": initializer '" + name + "': '" + location + "' is no file name", e);
+      }
+      // By name only: in a Hugging Face cache the files are links out of the folder.
+      if (!resolved.startsWith(folder) || resolved.equals(folder)) {
+        throw new FileFormatException(
+            path
+                + ": initializer '"
+                + name
+                + "': its external data '"
+                + location
+                + "' lies outside the folder of the model");
+      }
+      return resolved;
+    }
+
+    private static void checkPlace(OnnxFile file, TensorInfo info) throws IOException {
+      if (!Files.exists(info.file())) {
+        throw new FileFormatException(
+            file.describe(info.name())
+                + ": its external data "
+                + info.file()
+                + " is missing; copy it beside the model");
+      }
+      long size = Files.size(info.file());
+      if (info.offset() > size - info.length()) {
+        throw new FileFormatException(
+            file.describe(info.name())
+                + ": expected "
+                + info.length()
+                + " bytes from position "
+                + info.offset()
+                + " of "
+                + info.file()
+                + ", which ends at "
+                + size
+                + "; it was cut short: copy it again");
+      }
+    }
+  }
+}

@@ -1,0 +1,72 @@
+package io.github.urae.onnx.internal.tokenizer;
+
+import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import io.github.urae.FileFormatException;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+
+/** A tokenizer of the native library, made from a {@code tokenizer.json}. Thread-safe. */
+final class NativeTokenizer implements Closeable {
+
+  private final ReadWriteLock lock = new ReentrantReadWriteLock();
+  private long handle;
+
+  private NativeTokenizer(long handle) {
+    this.handle = handle;
+  }
+
+  /**
+   * Creates a tokenizer.
+   *
+   * @param json content of a {@code tokenizer.json}
+   * @param origin the file that it comes from, for messages
+   * @param cacheFolder where the native library is unpacked
+   */
+  static NativeTokenizer create(String json, Path origin, Path cacheFolder) throws IOException {
+    TokenizerLibrary.load(cacheFolder);
+    long handle;
+    try {
+      handle = TokenizersLibrary.LIB.createTokenizerFromString(json);
+    } catch (RuntimeException e) {
+      throw new FileFormatException(origin + ": not a valid tokenizer: " + e.getMessage(), e);
+    }
+    // Length is this library's business; a file may carry settings of its last use.
+    TokenizersLibrary.LIB.disableTruncation(handle);
+    TokenizersLibrary.LIB.disablePadding(handle);
+    return new NativeTokenizer(handle);
+  }
+
+  /** Returns the ids of a text, without special tokens around them. */
+  long[] encode(String text) {
+    lock.readLock().lock();
+    try {
+      if (handle == 0) {
+        throw new IllegalStateException("this tokenizer is closed");
+      }
+      long encoding = TokenizersLibrary.LIB.encode(handle, text, false);
+      try {
+        return TokenizersLibrary.LIB.getTokenIds(encoding);
+      } finally {
+        TokenizersLibrary.LIB.deleteEncoding(encoding);
+      }
+    } finally {
+      lock.readLock().unlock();
+    }
+  }
+
+  @Override
+  public void close() {
+    lock.writeLock().lock();
+    try {
+      if (handle != 0) {
+        TokenizersLibrary.LIB.deleteTokenizer(handle);
+        handle = 0;
+      }
+    } finally {
+      lock.writeLock().unlock();
+    }
+  }
+}

@@ -1,2 +1,0 @@
-/** Text to token ids, exactly as Hugging Face's fast tokenizers for CLIP and T5 do it. */
-package io.github.urae.tokenizer;

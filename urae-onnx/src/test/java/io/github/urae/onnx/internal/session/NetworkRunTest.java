@@ -1,0 +1,148 @@
+package io.github.urae.onnx.internal.session;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import ai.onnx.proto.OnnxMl.AttributeProto;
+import ai.onnx.proto.OnnxMl.GraphProto;
+import ai.onnx.proto.OnnxMl.NodeProto;
+import ai.onnx.proto.OnnxMl.TensorShapeProto;
+import ai.onnx.proto.OnnxMl.TypeProto;
+import ai.onnx.proto.OnnxMl.ValueInfoProto;
+import io.github.urae.CancellationToken;
+import io.github.urae.GenerationCancelledException;
+import io.github.urae.InferenceException;
+import io.github.urae.device.Device;
+import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.onnx.internal.graph.OnnxTypes;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Tensor;
+import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.SafetensorsWriter;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Whoever cancels does not wait for the one operator that goes on; nothing is freed under it. */
+class NetworkRunTest {
+
+  private static final int HEADS = 16;
+  private static final int HEAD_DIM = 64;
+
+  @TempDir Path folder;
+
+  /** A network of nothing but one attention. */
+  private static NetworkGraph oneAttention() {
+    NodeProto attention =
+        NodeProto.newBuilder()
+            .setOpType("MultiHeadAttention")
+            .setDomain(NetworkGraph.MICROSOFT_DOMAIN)
+            .setName("attention")
+            .addInput("x")
+            .addInput("x")
+            .addInput("x")
+            .addOutput("y")
+            .addAttribute(
+                AttributeProto.newBuilder()
+                    .setName("num_heads")
+                    .setType(AttributeProto.AttributeType.INT)
+                    .setI(HEADS))
+            .build();
+    GraphProto graph =
+        GraphProto.newBuilder()
+            .setName("attention")
+            .addNode(attention)
+            .addInput(value("x"))
+            .addOutput(value("y"))
+            .build();
+    return new NetworkGraph(
+        "attention", ElementType.F32, graph, Map.of(), NetworkGraph.OPSET, List.of());
+  }
+
+  private static ValueInfoProto value(String name) {
+    return ValueInfoProto.newBuilder()
+        .setName(name)
+        .setType(
+            TypeProto.newBuilder()
+                .setTensorType(
+                    TypeProto.Tensor.newBuilder()
+                        .setElemType(OnnxTypes.code(ElementType.F32))
+                        .setShape(
+                            TensorShapeProto.newBuilder()
+                                .addDim(dimension("batch"))
+                                .addDim(dimension("tokens"))
+                                .addDim(
+                                    TensorShapeProto.Dimension.newBuilder()
+                                        .setDimValue(HEADS * HEAD_DIM)))))
+        .build();
+  }
+
+  private static TensorShapeProto.Dimension dimension(String name) {
+    return TensorShapeProto.Dimension.newBuilder().setDimParam(name).build();
+  }
+
+  private NetworkSession open() throws IOException {
+    Path file = folder.resolve("unused.safetensors");
+    SafetensorsWriter.write(file, Map.of(), Map.of("unused", Tensor.ofFloats(new float[1], 1)));
+    try (SafetensorsFile weights = SafetensorsFile.open(file)) {
+      SessionSettings settings = new SessionSettings(Device.cpu(), OptionalInt.of(1), false);
+      return NetworkSession.open(oneAttention(), weights, Map.of(), settings);
+    }
+  }
+
+  private static Map<String, Tensor> tokens(int count) {
+    int width = HEADS * HEAD_DIM;
+    return Map.of("x", Tensor.ofFloats(new float[count * width], 1, count, width));
+  }
+
+  @Test
+  void cancellingDoesNotWaitForTheOperator() throws Exception {
+    NetworkSession session = open();
+    // Seconds of work in one operator.
+    NetworkRun run = session.start(tokens(12_288));
+    CancellationToken token = new CancellationToken();
+    token.cancel();
+    assertThatThrownBy(() -> run.await(token)).isInstanceOf(GenerationCancelledException.class);
+    assertThat(run.hasEnded()).as("the operator goes on").isFalse();
+    session.close();
+    session.close();
+    assertThat(run.hasEnded()).as("closing does not wait either").isFalse();
+    assertThatThrownBy(() -> session.start(tokens(1))).isInstanceOf(IllegalStateException.class);
+    run.ended().toCompletableFuture().get(2, TimeUnit.MINUTES);
+    assertThat(run.hasEnded()).isTrue();
+  }
+
+  @Test
+  void interruptionDoesNotWaitEither() throws Exception {
+    try (NetworkSession session = open()) {
+      NetworkRun run = session.start(tokens(12_288));
+      Thread.currentThread().interrupt();
+      assertThatThrownBy(() -> run.await(new CancellationToken()))
+          .isInstanceOf(GenerationCancelledException.class);
+      assertThat(Thread.interrupted()).isTrue();
+      assertThat(run.hasEnded()).isFalse();
+      run.ended().toCompletableFuture().get(2, TimeUnit.MINUTES);
+      // The session is as good as before.
+      assertThat(session.run(tokens(2), new CancellationToken()))
+          .hasSize(2 * HEADS * HEAD_DIM)
+          .containsOnly(0f);
+    }
+  }
+
+  @Test
+  void failuresReachTheCaller() throws IOException {
+    try (NetworkSession session = open()) {
+      assertThatThrownBy(
+              () ->
+                  session.run(
+                      Map.of("x", Tensor.ofFloats(new float[8], 1, 1, 8)), new CancellationToken()))
+          .isInstanceOf(InferenceException.class)
+          .hasMessageContaining("the attention failed");
+    }
+  }
+}

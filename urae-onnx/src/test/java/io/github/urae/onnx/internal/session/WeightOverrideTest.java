@@ -1,0 +1,135 @@
+package io.github.urae.onnx.internal.session;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.urae.CancellationToken;
+import io.github.urae.ProgressListener;
+import io.github.urae.device.Device;
+import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.RotaryTables;
+import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.TransformerConfig;
+import io.github.urae.onnx.internal.graph.ClipTextGraph;
+import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.onnx.internal.graph.TransformerGraph;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Shape;
+import io.github.urae.tensor.Tensor;
+import io.github.urae.testkit.TestData;
+import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.WeightCache;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Replaces every weight that an adapter may change, one at a time, at the optimisation level that
+ * is used in production. A weight that ONNX Runtime has folded into something else would ignore
+ * that.
+ */
+class WeightOverrideTest {
+
+  private static final SessionSettings SETTINGS =
+      new SessionSettings(Device.cpu(), OptionalInt.of(1), false);
+
+  @Test
+  void everyLinearWeightOfTheTransformerCanBeReplaced() throws IOException {
+    FluxCheckpoint checkpoint = FluxCheckpoint.open(TestData.demo().checkpoint());
+    NetworkGraph graph = TransformerGraph.build(checkpoint.transformer(), ElementType.F32);
+    assertEveryMatrixCounts(graph, checkpoint, "transformer", inputs(checkpoint.transformer()), 62);
+  }
+
+  @Test
+  void everyLinearWeightOfClipCanBeReplaced() throws IOException {
+    FluxCheckpoint checkpoint = FluxCheckpoint.open(TestData.demo().checkpoint());
+    NetworkGraph graph = ClipTextGraph.build(checkpoint.clip(), ElementType.F32);
+    long[] ids = new long[77];
+    ids[0] = 1579;
+    ids[1] = 320;
+    ids[2] = 1580;
+    ByteBuffer data = ByteBuffer.allocateDirect(77 * Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    data.asLongBuffer().put(ids);
+    Tensor input = Tensor.view(ElementType.I64, Shape.of(1, 77), data, "ids");
+    assertEveryMatrixCounts(graph, checkpoint, "text_encoder", Map.of("input_ids", input), 14);
+  }
+
+  private static void assertEveryMatrixCounts(
+      NetworkGraph graph,
+      FluxCheckpoint checkpoint,
+      String folder,
+      Map<String, Tensor> inputs,
+      int expectedMatrices)
+      throws IOException {
+    WeightCache cache = new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES);
+    try (Weights weights = Weights.open(graph, checkpoint.folder().resolve(folder))) {
+      TensorSource source =
+          weights.inSessionType(cache, ProgressListener.NONE, new CancellationToken());
+      float[] base = run(graph, source, Map.of(), inputs);
+      List<String> matrices = new ArrayList<>();
+      List<String> ignored = new ArrayList<>();
+      for (Map.Entry<String, Shape> weight : graph.weights().entrySet()) {
+        if (weight.getValue().rank() != 2) {
+          continue;
+        }
+        matrices.add(weight.getKey());
+        Tensor original = source.tensor(weight.getKey());
+        float[] changed = original.toFloats();
+        for (int i = 0; i < changed.length; i++) {
+          changed[i] = 1.5f * changed[i] + 0.01f;
+        }
+        Tensor replacement = Tensor.ofFloats(changed, original.shape().toArray());
+        float[] output = run(graph, source, Map.of(weight.getKey(), replacement), inputs);
+        if (TestData.relativeDifference(base, output) < 1e-5) {
+          ignored.add(weight.getKey());
+        }
+      }
+      assertThat(matrices).hasSize(expectedMatrices);
+      assertThat(ignored).as("weights whose replacement changes nothing").isEmpty();
+      assertThat(run(graph, source, Map.of(), inputs)).isEqualTo(base);
+    }
+  }
+
+  private static float[] run(
+      NetworkGraph graph,
+      TensorSource source,
+      Map<String, Tensor> overrides,
+      Map<String, Tensor> inputs)
+      throws IOException {
+    try (NetworkSession session = NetworkSession.open(graph, source, overrides, SETTINGS)) {
+      return session.run(inputs, new CancellationToken());
+    }
+  }
+
+  private static Map<String, Tensor> inputs(TransformerConfig config) {
+    LatentGrid grid = new LatentGrid(64, 48);
+    int text = 5;
+    TorchGenerator random = new TorchGenerator(7);
+    int[] axes = config.rotaryAxes().stream().mapToInt(Integer::intValue).toArray();
+    RotaryTables tables = RotaryTables.of(axes, text, grid, 1, 1);
+    long tokens = text + grid.tokens();
+    Map<String, Tensor> inputs = new HashMap<>();
+    inputs.put(
+        "hidden_states",
+        Tensor.ofFloats(random.randn(grid.latentElements()), 1, grid.tokens(), 64));
+    inputs.put(
+        "encoder_hidden_states",
+        Tensor.ofFloats(random.randn(text * config.textDim()), 1, text, config.textDim()));
+    inputs.put(
+        "pooled_projections",
+        Tensor.ofFloats(random.randn(config.pooledDim()), 1, config.pooledDim()));
+    inputs.put("timestep", Tensor.ofFloats(new float[] {0.7f}, 1));
+    inputs.put("guidance", Tensor.ofFloats(new float[] {3.5f}, 1));
+    for (String side : List.of("query", "key")) {
+      inputs.put(side + "_cos", Tensor.ofFloats(tables.cos(), tokens, config.headDim() / 2));
+      inputs.put(side + "_sin", Tensor.ofFloats(tables.sin(), tokens, config.headDim() / 2));
+    }
+    return inputs;
+  }
+}

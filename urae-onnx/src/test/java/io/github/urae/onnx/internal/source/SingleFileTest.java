@@ -1,0 +1,158 @@
+package io.github.urae.onnx.internal.source;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.urae.ModelException;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Shape;
+import io.github.urae.tensor.Tensor;
+import io.github.urae.tensor.internal.Elements;
+import io.github.urae.testkit.TestData;
+import io.github.urae.weights.Safetensors;
+import io.github.urae.weights.SafetensorsWriter;
+import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.TensorLayout;
+import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.SingleFileTransformer;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A transformer in Black Forest Labs' names is the same transformer. */
+class SingleFileTest {
+
+  /**
+   * SHA-256 over names and bytes of the recorded file's tensors, sorted by name: what the tests
+   * write is what the reference's own converter read.
+   */
+  private static final String RECORDED =
+      "80c9b00a440c2b4db0c24858600ff7bff5b348db552871d0bfc68fd367539669";
+
+  @TempDir static Path shared;
+  @TempDir Path folder;
+
+  private static Path file;
+
+  @BeforeAll
+  static void write() throws IOException {
+    file = shared.resolve("flux.safetensors");
+    OriginalNames.write(TestData.demo().checkpoint().resolve("transformer"), file);
+  }
+
+  private static TensorSource openDemo() throws IOException {
+    return Safetensors.open(TestData.demo().checkpoint().resolve("transformer"));
+  }
+
+  @Test
+  void theTestWritesTheRecordedFile() throws Exception {
+    MessageDigest digest = MessageDigest.getInstance("SHA-256");
+    try (TensorSource stored = Safetensors.open(file)) {
+      for (TensorInfo info : new TreeMap<>(stored.tensors()).values()) {
+        digest.update((info.name() + info.type() + info.shape()).getBytes(StandardCharsets.UTF_8));
+        digest.update(stored.tensor(info.name()).data());
+      }
+    }
+    assertThat(HexFormat.of().formatHex(digest.digest())).isEqualTo(RECORDED);
+  }
+
+  @Test
+  void everyParameterIsThatOfTheCheckpoint() throws IOException {
+    try (TensorSource diffusers = openDemo();
+        TensorSource single = Safetensors.openByParameters(file)) {
+      assertThat(single).isInstanceOf(SingleFileTransformer.class);
+      assertThat(single.tensors().keySet()).isEqualTo(diffusers.tensors().keySet());
+      for (String name : diffusers.tensors().keySet()) {
+        Tensor expected = diffusers.tensor(name);
+        Tensor actual = single.tensor(name);
+        assertThat(actual.shape()).as(name).isEqualTo(expected.shape());
+        assertThat(actual.type()).as(name).isEqualTo(expected.type());
+        assertThat(actual.data()).as(name).isEqualTo(expected.data());
+        for (int position : new int[] {0, 6, expected.data().remaining() / 2 - 2}) {
+          ByteBuffer part = ByteBuffer.allocate(8);
+          single.read(name, position, part);
+          assertThat(part.flip())
+              .as("%s from %d", name, position)
+              .isEqualTo(expected.data().slice(position, 8));
+        }
+      }
+    }
+  }
+
+  @Test
+  void onlyTheSwappedHalvesLieInPieces() throws IOException {
+    try (TensorSource single = SingleFileTransformer.open(file)) {
+      assertThat(single.tensors().keySet().stream())
+          .filteredOn(name -> single.layout(name) != TensorLayout.ROW_MAJOR)
+          .containsExactly("norm_out.linear.weight", "norm_out.linear.bias");
+    }
+  }
+
+  @Test
+  void namesOfComfyUiAreRead() throws IOException {
+    Path prefixed = folder.resolve("comfy.safetensors");
+    try (TensorSource diffusers = openDemo()) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      OriginalNames.of(diffusers).forEach((k, v) -> tensors.put("model.diffusion_model." + k, v));
+      tensors.put("vae.decoder.conv_in.bias", Tensor.ofFloats(new float[4], 4));
+      SafetensorsWriter.write(prefixed, Map.of(), tensors);
+      try (TensorSource single = Safetensors.openByParameters(prefixed)) {
+        assertThat(single.tensors().keySet()).isEqualTo(diffusers.tensors().keySet());
+      }
+    }
+  }
+
+  @Test
+  void otherModelsAndQuantisedFilesAreRefusedByName() throws IOException {
+    Path changed = folder.resolve("changed.safetensors");
+    try (TensorSource diffusers = openDemo()) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>(OriginalNames.of(diffusers));
+      Tensor weight = tensors.get("img_in.weight");
+      byte[] eighths = new byte[(int) weight.shape().elementCount()];
+      tensors.put(
+          "img_in.weight",
+          Tensor.view(ElementType.F8_E4M3, weight.shape(), ByteBuffer.wrap(eighths), "fp8"));
+      SafetensorsWriter.write(changed, Map.of(), tensors);
+      assertRefused(changed, "changed.safetensors", "'img_in.weight'", "float8", "bfloat16");
+
+      tensors.put("img_in.weight", weight);
+      tensors.put("redux_up.bias", Tensor.ofFloats(new float[4], 4));
+      SafetensorsWriter.write(changed, Map.of(), tensors);
+      assertRefused(changed, "'redux_up.bias'", "another model");
+
+      tensors.remove("redux_up.bias");
+      tensors.remove("single_blocks.1.norm.key_norm.scale");
+      SafetensorsWriter.write(changed, Map.of(), tensors);
+      assertRefused(changed, "'single_blocks.1.norm.key_norm.scale'", "found none");
+
+      ByteBuffer rows = ByteBuffer.allocate(10 * 2 * 3);
+      Elements.fromFloats(ElementType.BF16, new float[30], 0, 30, rows);
+      tensors.putAll(OriginalNames.of(diffusers));
+      tensors.put(
+          "double_blocks.0.img_attn.qkv.weight",
+          Tensor.view(ElementType.BF16, Shape.of(10, 3), rows.flip(), "uneven"));
+      SafetensorsWriter.write(changed, Map.of(), tensors);
+      assertRefused(changed, "'double_blocks.0.img_attn.qkv.weight'", "3 equal parts", "[10, 3]");
+    }
+    Path gguf = Files.writeString(folder.resolve("flux-q4.gguf"), "GGUF then something else");
+    assertRefused(gguf, "flux-q4.gguf", "GGUF");
+    Files.delete(changed);
+    assertRefused(folder, "flux-q4.gguf", "GGUF");
+  }
+
+  private static void assertRefused(Path path, String... parts) {
+    assertThatThrownBy(() -> Safetensors.openByParameters(path).close())
+        .isInstanceOf(ModelException.class)
+        .hasMessageContainingAll(parts);
+  }
+}

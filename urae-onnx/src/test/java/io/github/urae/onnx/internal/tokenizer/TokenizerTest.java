@@ -1,0 +1,156 @@
+package io.github.urae.onnx.internal.tokenizer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.urae.FileFormatException;
+import io.github.urae.testkit.TestData;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.StreamSupport;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class TokenizerTest {
+
+  private static final Path CHECKPOINT = TestData.demo().checkpoint();
+
+  @TempDir Path folder;
+
+  private static ClipTokenizer clip(Path folder) throws IOException {
+    return ClipTokenizer.open(folder, TestData.CACHE);
+  }
+
+  private static T5Tokenizer t5(Path folder) throws IOException {
+    return T5Tokenizer.open(folder, 1, 0, TestData.CACHE);
+  }
+
+  @Test
+  void everyRecordedPromptHasItsIds() throws IOException {
+    JsonNode rows = new ObjectMapper().readTree(TestData.path("golden/tokens.json").toFile());
+    assertThat(rows).hasSize(8);
+    try (ClipTokenizer clip = clip(CHECKPOINT.resolve("tokenizer"));
+        T5Tokenizer t5 = t5(CHECKPOINT.resolve("tokenizer_2"))) {
+      assertThat(clip.maxLength()).isEqualTo(77);
+      assertThat(t5.maxLength()).isEqualTo(64);
+      for (JsonNode row : rows) {
+        String text = row.get("text").textValue();
+        assertThat(clip.encode(text, 77)).as("CLIP: %s", text).isEqualTo(ids(row, "clip_ids"));
+        assertThat(t5.encode(text, 64)).as("T5: %s", text).isEqualTo(ids(row, "t5_ids"));
+        assertThat(t5.encode(text, 12)).as("T5: %s", text).isEqualTo(ids(row, "t5_ids_12"));
+      }
+    }
+  }
+
+  private static long[] ids(JsonNode row, String key) {
+    return StreamSupport.stream(row.get(key).spliterator(), false)
+        .mapToLong(JsonNode::longValue)
+        .toArray();
+  }
+
+  @Test
+  void specialTokensInAPromptAreRecognised() throws IOException {
+    try (ClipTokenizer clip = clip(CHECKPOINT.resolve("tokenizer"))) {
+      assertThat(clip.encode("a <|endoftext|> b", 8)).startsWith(1579).contains(1580);
+      assertThat(clip.encode("a<|startoftext|>", 8)[2]).isEqualTo(1579);
+    }
+  }
+
+  @Test
+  void theShortestLengthsHoldTheSpecialTokens() throws IOException {
+    try (ClipTokenizer clip = clip(CHECKPOINT.resolve("tokenizer"));
+        T5Tokenizer t5 = t5(CHECKPOINT.resolve("tokenizer_2"))) {
+      assertThat(clip.encode("a red circle", 2)).containsExactly(1579, 1580);
+      assertThat(t5.encode("a red circle", 1)).containsExactly(1);
+      assertThatThrownBy(() -> clip.encode("a", 1)).isInstanceOf(IllegalArgumentException.class);
+      assertThatThrownBy(() -> t5.encode("a", 0)).isInstanceOf(IllegalArgumentException.class);
+    }
+  }
+
+  @Test
+  void severalThreadsGetTheSameIds() throws IOException {
+    try (ClipTokenizer clip = clip(CHECKPOINT.resolve("tokenizer"))) {
+      List<String> texts = IntStream.range(0, 200).mapToObj(i -> "a star number " + i).toList();
+      List<long[]> alone = texts.stream().map(t -> clip.encode(t, 77)).toList();
+      List<long[]> together = texts.parallelStream().map(t -> clip.encode(t, 77)).toList();
+      for (int i = 0; i < texts.size(); i++) {
+        assertThat(together.get(i)).isEqualTo(alone.get(i));
+      }
+    }
+  }
+
+  @Test
+  void useAfterCloseIsRefused() throws IOException {
+    ClipTokenizer clip = clip(CHECKPOINT.resolve("tokenizer"));
+    clip.close();
+    clip.close();
+    assertThatThrownBy(() -> clip.encode("a", 77)).isInstanceOf(IllegalStateException.class);
+  }
+
+  @Test
+  void nothingIsWrittenToTheHome() {
+    assertThat(Path.of(System.getProperty("user.home"), ".djl.ai", "tokenizers")).doesNotExist();
+  }
+
+  @Test
+  void missingFilesAreNamed() {
+    assertThatThrownBy(() -> clip(folder))
+        .isInstanceOf(NoSuchFileException.class)
+        .hasMessageContaining("vocab.json");
+    assertThatThrownBy(() -> t5(folder))
+        .isInstanceOf(NoSuchFileException.class)
+        .hasMessageContainingAll("tokenizer.json", "download");
+  }
+
+  @Test
+  void damagedFilesAreNamed() throws IOException {
+    Path vocabulary = folder.resolve("vocab.json");
+    Path merges = folder.resolve("merges.txt");
+    Files.copy(CHECKPOINT.resolve("tokenizer/merges.txt"), merges);
+    for (String bad : List.of("", "[]", "{", "{\"a\": 0}", "{\"<|startoftext|>\": \"x\"}")) {
+      Files.writeString(vocabulary, bad);
+      assertDamaged(vocabulary);
+    }
+    Files.copy(
+        CHECKPOINT.resolve("tokenizer/vocab.json"),
+        vocabulary,
+        StandardCopyOption.REPLACE_EXISTING);
+    Files.write(merges, new byte[] {'#', '\n', (byte) 0xC3, '('});
+    assertDamaged(merges);
+    Files.writeString(merges, "#version: 0.2\nthree parts here\n");
+    assertDamaged(merges);
+    Files.writeString(merges, "#version: 0.2\nno such\n");
+    assertDamaged(vocabulary);
+  }
+
+  private void assertDamaged(Path file) {
+    assertThatThrownBy(() -> clip(folder))
+        .isInstanceOf(FileFormatException.class)
+        .hasMessageContaining(file.toString());
+  }
+
+  @Test
+  void damagedT5FilesAreNamed() throws IOException {
+    byte[] whole = Files.readAllBytes(CHECKPOINT.resolve("tokenizer_2/tokenizer.json"));
+    Path file = folder.resolve("tokenizer.json");
+    for (byte[] bad :
+        List.of(
+            new byte[0],
+            "{}".getBytes(StandardCharsets.UTF_8),
+            Arrays.copyOf(whole, whole.length / 2))) {
+      Files.write(file, bad);
+      assertThatThrownBy(() -> t5(folder))
+          .isInstanceOf(FileFormatException.class)
+          .hasMessageContaining(file.toString());
+    }
+  }
+}
