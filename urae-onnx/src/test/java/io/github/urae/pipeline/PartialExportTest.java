@@ -131,7 +131,7 @@ class PartialExportTest {
     assertThat(report.remarks())
         .containsExactly(
             "other activation: expected 0 times, found 1",
-            "rewritten in component: attention 6 of 6, rotary tables as inputs");
+            "rewritten in part: attention 6 of 6, rotary tables as inputs");
     try (Networks networks = open(root)) {
       assertThat(firstVelocity(networks, "standard-wide")).isLessThan(ONE_STAGE);
       assertThat(firstVelocity(networks, "ultra-256")).isLessThan(ONE_STAGE);
@@ -145,7 +145,7 @@ class PartialExportTest {
     OnnxEdit.edit(transformer, OnnxEdit.nodeNames(name -> name.replace("/pos_embed/", "/places/")));
     assertThat(report().remarks())
         .contains(
-            "rewritten in component: attention 6 of 6, rotary tables as exported: the standard profile"
+            "rewritten in part: attention 6 of 6, rotary tables as exported: the standard profile"
                 + " only");
     try (Networks networks = open(root)) {
       assertThat(firstVelocity(networks, "standard-128")).isLessThan(ONE_STAGE);
