@@ -5,6 +5,7 @@ import io.github.urae.GenerationCancelledException;
 import io.github.urae.demo.DemoModel;
 import io.github.urae.device.Device;
 import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.pipeline.FluxPipeline;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -75,7 +76,8 @@ public final class Cancelling {
     canceller.start();
     try {
       pipeline.generate(
-          GenerationRequest.builder("a").size(side, side).steps(4).cancellation(token).build());
+          GenerationRequest.builder("a").size(side, side).steps(4).build(),
+          RunOptions.builder().cancellation(token).build());
       throw new IllegalStateException("was not cancelled");
     } catch (GenerationCancelledException e) {
       long back = System.nanoTime();

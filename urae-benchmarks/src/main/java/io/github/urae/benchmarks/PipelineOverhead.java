@@ -5,6 +5,7 @@ import io.github.urae.StepProgress;
 import io.github.urae.demo.DemoModel;
 import io.github.urae.device.Device;
 import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.pipeline.FluxPipeline;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -118,7 +119,7 @@ public final class PipelineOverhead {
           }
         };
     try (FluxPipeline pipeline = open(cache)) {
-      pipeline.generate(request().listener(listener).build());
+      pipeline.generate(request().build(), RunOptions.builder().listener(listener).build());
     }
   }
 

@@ -6,6 +6,7 @@ import io.github.urae.demo.DemoModel;
 import io.github.urae.device.Device;
 import io.github.urae.flux.GenerationPlan;
 import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.pipeline.FluxPipeline;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -90,7 +91,7 @@ public final class PlannedMemory {
                 decode[0] = PeakMemory.watching();
               }
             };
-        pipeline.generate(request(side).listener(listener).build());
+        pipeline.generate(request(side).build(), RunOptions.builder().listener(listener).build());
         double decoding = decode[0].megabytes() - base;
         decode[0].close();
         double peak = Math.max(denoising[0], decoding);

@@ -7,6 +7,7 @@ import io.github.urae.device.Device;
 import io.github.urae.flux.CoarseToFine;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.pipeline.FluxPipeline;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -40,11 +41,7 @@ public final class UltraResolution {
     Path cache = Path.of("target/benchmark-cache");
     Path model = DemoModel.unpackInto(cache).checkpoint();
     GenerationRequest.Builder request =
-        GenerationRequest.builder(PROMPT)
-            .size(size, size)
-            .steps(steps)
-            .seed(0)
-            .listener(new Printer());
+        GenerationRequest.builder(PROMPT).size(size, size).steps(steps).seed(0);
     if (Arrays.asList(arguments).contains("coarse-to-fine")) {
       request.coarseToFine(CoarseToFine.defaults());
     }
@@ -53,7 +50,8 @@ public final class UltraResolution {
         FluxPipeline pipeline =
             FluxPipeline.builder().model(model).device(Device.cpu()).cacheFolder(cache).build()) {
       long start = System.nanoTime();
-      List<GeneratedImage> pictures = pipeline.generate(request.build());
+      List<GeneratedImage> pictures =
+          pipeline.generate(request.build(), RunOptions.builder().listener(new Printer()).build());
       long generated = System.nanoTime();
       Path file = folder.path().resolve("picture.png");
       pictures.get(0).save(file);

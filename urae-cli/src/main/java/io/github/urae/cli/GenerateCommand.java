@@ -10,6 +10,7 @@ import io.github.urae.flux.GenerationPlan;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.GenerationSettings;
 import io.github.urae.flux.Profile;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.TimestepShift;
 import io.github.urae.flux.TrueGuidance;
 import io.github.urae.flux.VaeTiling;
@@ -260,7 +261,7 @@ final class GenerateCommand implements Callable<Integer> {
     List<GeneratedImage> pictures;
     try (Progress progress = verbosity.progress();
         FluxPipeline pipeline = pipeline().listener(progress).build()) {
-      pictures = pipeline.generate(request(progress));
+      pictures = pipeline.generate(request(), RunOptions.builder().listener(progress).build());
     }
     save(pictures, (System.nanoTime() - start) / 1e9);
     return 0;
@@ -270,7 +271,7 @@ final class GenerateCommand implements Callable<Integer> {
     GenerationPlan plan;
     try (Progress progress = verbosity.progress();
         FluxPipeline pipeline = pipeline().listener(progress).build()) {
-      plan = pipeline.plan(request(progress));
+      plan = pipeline.plan(request());
     }
     PrintWriter out = spec.commandLine().getOut();
     out.printf(
@@ -328,7 +329,7 @@ final class GenerateCommand implements Callable<Integer> {
     return builder;
   }
 
-  private GenerationRequest request(Progress progress) throws IOException {
+  private GenerationRequest request() throws IOException {
     GenerationRequest.Builder request =
         GenerationRequest.builder(prompts)
             .secondPrompts(secondPrompts.toArray(new String[0]))
@@ -336,8 +337,7 @@ final class GenerateCommand implements Callable<Integer> {
             .imagesPerPrompt(images)
             .batchSize(batchSize)
             .profile(profile)
-            .vaeTiling(vaeTiling)
-            .listener(progress);
+            .vaeTiling(vaeTiling);
     if (width != null) {
       request.width(width);
     }

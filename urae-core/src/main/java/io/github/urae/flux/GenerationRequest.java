@@ -1,8 +1,6 @@
 package io.github.urae.flux;
 
-import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
-import io.github.urae.ProgressListener;
 import io.github.urae.flux.model.internal.SchedulerConfig;
 import io.github.urae.image.RgbImage;
 import io.github.urae.tensor.ElementType;
@@ -51,8 +49,6 @@ public final class GenerationRequest {
   private final CoarseToFine coarseToFine;
   private final TrueGuidance trueGuidance;
   private final VaeTiling vaeTiling;
-  private final ProgressListener listener;
-  private final CancellationToken cancellation;
 
   private GenerationRequest(Builder builder) {
     prompts = List.copyOf(builder.prompts);
@@ -76,8 +72,6 @@ public final class GenerationRequest {
     coarseToFine = builder.coarseToFine;
     trueGuidance = builder.trueGuidance;
     vaeTiling = builder.vaeTiling;
-    listener = builder.listener;
-    cancellation = builder.cancellation;
     check();
   }
 
@@ -340,24 +334,6 @@ public final class GenerationRequest {
   }
 
   /**
-   * Returns who hears of the steps.
-   *
-   * @return never null
-   */
-  public ProgressListener listener() {
-    return listener;
-  }
-
-  /**
-   * Returns what cancels this generation.
-   *
-   * @return never null
-   */
-  public CancellationToken cancellation() {
-    return cancellation;
-  }
-
-  /**
    * Settles the profile for a picture.
    *
    * @param scheduler the checkpoint's scheduler configuration
@@ -403,8 +379,6 @@ public final class GenerationRequest {
     private CoarseToFine coarseToFine;
     private TrueGuidance trueGuidance;
     private VaeTiling vaeTiling = VaeTiling.AUTO;
-    private ProgressListener listener = ProgressListener.NONE;
-    private CancellationToken cancellation = new CancellationToken();
 
     private Builder() {}
 
@@ -672,28 +646,6 @@ public final class GenerationRequest {
      */
     public Builder vaeTiling(VaeTiling value) {
       vaeTiling = Objects.requireNonNull(value, "vaeTiling");
-      return this;
-    }
-
-    /**
-     * Sets who hears of every step.
-     *
-     * @param value called on the thread that generates
-     * @return this
-     */
-    public Builder listener(ProgressListener value) {
-      listener = Objects.requireNonNull(value, "listener");
-      return this;
-    }
-
-    /**
-     * Sets what cancels the generation from another thread.
-     *
-     * @param value may be shared by several generations
-     * @return this
-     */
-    public Builder cancellation(CancellationToken value) {
-      cancellation = Objects.requireNonNull(value, "cancellation");
       return this;
     }
 

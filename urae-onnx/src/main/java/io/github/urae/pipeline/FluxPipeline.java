@@ -12,6 +12,7 @@ import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationPlan;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.PromptEmbeddings;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.internal.FluxCheckpoint;
 import io.github.urae.onnx.internal.generation.Generation;
 import io.github.urae.onnx.internal.model.ModelSource;
@@ -90,12 +91,28 @@ public final class FluxPipeline implements Closeable {
   }
 
   /**
+   * Draws pictures, telling nobody of the progress.
+   *
+   * @param request what to draw, and how
+   * @return one picture for each prompt and image, prompts varying slowest
+   * @throws InvalidRequestException if the request does not fit the checkpoint
+   * @throws io.github.urae.GenerationCancelledException if the thread was interrupted
+   * @throws io.github.urae.InferenceException if ONNX Runtime fails, for want of memory for
+   *     instance
+   * @throws IllegalStateException if this pipeline is closed
+   */
+  public List<GeneratedImage> generate(GenerationRequest request) {
+    return generate(request, RunOptions.NONE);
+  }
+
+  /**
    * Draws pictures.
    *
    * <p>Cancelling returns at once. The native work ends at its next operator and frees its memory
    * then; until it has, the next call waits.
    *
    * @param request what to draw, and how
+   * @param options who is told of progress, and what cancels this call
    * @return one picture for each prompt and image, prompts varying slowest
    * @throws InvalidRequestException if the request does not fit the checkpoint
    * @throws io.github.urae.GenerationCancelledException if it was cancelled, or the thread
@@ -104,14 +121,21 @@ public final class FluxPipeline implements Closeable {
    *     instance
    * @throws IllegalStateException if this pipeline is closed
    */
-  public List<GeneratedImage> generate(GenerationRequest request) {
+  public List<GeneratedImage> generate(GenerationRequest request, RunOptions options) {
+    // A token of this call's own, so that a listener that cancels it cancels no other.
+    CancellationToken cancellation = new CancellationToken();
+    CancellationToken given = options.cancellation().orElseGet(CancellationToken::new);
+    CancellationToken.Registration linked = given.onCancel(cancellation::cancel);
     try (Shared.Lease<Networks> lease = lease()) {
-      Generation generation = new Generation(lease.get(), request);
+      Generation generation =
+          new Generation(lease.get(), request, options.listener(), cancellation);
       generation.checkMemory();
-      lease.get().awaitCancelledRuns(request.cancellation());
+      lease.get().awaitCancelledRuns(cancellation);
       return generation.run();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    } finally {
+      linked.close();
     }
   }
 

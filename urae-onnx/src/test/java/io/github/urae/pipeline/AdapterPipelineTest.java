@@ -18,6 +18,7 @@ import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.device.Device;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.Component;
 import io.github.urae.onnx.internal.model.NetworkUse;
 import io.github.urae.onnx.internal.model.Networks;
@@ -304,7 +305,8 @@ class AdapterPipelineTest {
             }
           }
         };
-    GeneratedImage during = pipeline.generate(small().listener(changing).build()).get(0);
+    GeneratedImage during =
+        pipeline.generate(small().build(), RunOptions.builder().listener(changing).build()).get(0);
     assertThat(changed).containsExactly(List.of(), List.of(KOHYA));
     assertThat(difference(alone, during.toBufferedImage())).isZero();
     assertThat(during.settings().adapters()).hasToString("[urae_2k_adapter.safetensors=1.0]");

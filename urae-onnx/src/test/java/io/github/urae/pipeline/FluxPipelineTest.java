@@ -14,6 +14,7 @@ import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.GenerationSettings;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.PromptEmbeddings;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.TimestepShift;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.TorchGenerator;
@@ -213,7 +214,9 @@ class FluxPipelineTest {
   @Test
   void stepsAreReportedInOrder() {
     List<StepProgress> steps = new ArrayList<>();
-    pipeline.generate(small().imagesPerPrompt(2).steps(3).listener(collecting(steps)).build());
+    pipeline.generate(
+        small().imagesPerPrompt(2).steps(3).build(),
+        RunOptions.builder().listener(collecting(steps)).build());
     assertThat(steps).extracting(StepProgress::step).containsExactly(1, 2, 3, 4, 5, 6);
     assertThat(steps).extracting(StepProgress::steps).containsOnly(6);
     assertThat(steps.get(0).sigma()).isEqualTo(1);
@@ -243,9 +246,17 @@ class FluxPipelineTest {
             }
           }
         };
-    assertThatThrownBy(() -> pipeline.generate(small().steps(5).listener(listener).build()))
-        .isInstanceOf(GenerationCancelledException.class);
-    assertThat(seen).containsExactly(1, 2);
+    CancellationToken token = new CancellationToken();
+    RunOptions options = RunOptions.builder().listener(listener).cancellation(token).build();
+    GenerationRequest request = small().steps(5).build();
+    for (int i = 0; i < 2; i++) {
+      seen.clear();
+      assertThatThrownBy(() -> pipeline.generate(request, options))
+          .isInstanceOf(GenerationCancelledException.class);
+      assertThat(seen).containsExactly(1, 2);
+    }
+    assertThat(token.isCancelled()).isFalse();
+    assertThat(pipeline.generate(request)).hasSize(1);
   }
 
   @Test
@@ -263,9 +274,9 @@ class FluxPipelineTest {
               }
             }
           };
-      GenerationRequest request =
-          small().size(512, 512).steps(1000).listener(listener).cancellation(token).build();
-      assertThatThrownBy(() -> pipeline.generate(request))
+      GenerationRequest request = small().size(512, 512).steps(1000).build();
+      RunOptions options = RunOptions.builder().listener(listener).cancellation(token).build();
+      assertThatThrownBy(() -> pipeline.generate(request, options))
           .isInstanceOf(GenerationCancelledException.class);
       cancelling.get(0).get();
     } finally {
@@ -369,7 +380,12 @@ class FluxPipelineTest {
             }
           }
         };
-    assertSame(draw(pipeline, small()), draw(closed, small().listener(closing)));
+    assertSame(
+        draw(pipeline, small()),
+        closed
+            .generate(small().build(), RunOptions.builder().listener(closing).build())
+            .get(0)
+            .toBufferedImage());
     assertThatThrownBy(() -> closed.generate(PROMPT, 64, 64))
         .isInstanceOf(IllegalStateException.class);
   }

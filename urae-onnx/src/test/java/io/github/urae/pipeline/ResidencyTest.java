@@ -11,6 +11,7 @@ import io.github.urae.device.Device;
 import io.github.urae.device.Residency;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.FluxCheckpoint;
 import io.github.urae.onnx.internal.graph.GraphSegments;
@@ -115,13 +116,9 @@ class ResidencyTest {
             }
           };
       GenerationRequest cancelled =
-          GenerationRequest.builder("a star")
-              .size(256, 256)
-              .steps(1000)
-              .listener(cancelling)
-              .cancellation(token)
-              .build();
-      assertThatThrownBy(() -> pipeline.generate(cancelled))
+          GenerationRequest.builder("a star").size(256, 256).steps(1000).build();
+      RunOptions options = RunOptions.builder().listener(cancelling).cancellation(token).build();
+      assertThatThrownBy(() -> pipeline.generate(cancelled, options))
           .isInstanceOf(GenerationCancelledException.class);
       assertThat(pipeline.generate(request.build()).get(0).latents().toFloats()).isEqualTo(before);
     }

@@ -12,6 +12,7 @@ import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.GenerationSettings;
 import io.github.urae.flux.Profile;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.TrueGuidance;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.model.internal.VaeConfig;
@@ -55,7 +56,12 @@ class StartingPointTest {
   }
 
   private static GeneratedImage draw(GenerationRequest.Builder request) {
-    return pipeline.generate(request.build()).get(0);
+    return draw(request, ProgressListener.NONE);
+  }
+
+  private static GeneratedImage draw(GenerationRequest.Builder request, ProgressListener listener) {
+    RunOptions options = RunOptions.builder().listener(listener).build();
+    return pipeline.generate(request.build(), options).get(0);
   }
 
   @Test
@@ -180,11 +186,7 @@ class StartingPointTest {
             assertThat(step.previews().get(0).width()).isEqualTo(step.step() <= 2 ? 16 : 32);
           }
         };
-    draw(
-        small()
-            .size(256, 256)
-            .coarseToFine(new CoarseToFine(0.5, OptionalInt.of(2)))
-            .listener(listener));
+    draw(small().size(256, 256).coarseToFine(new CoarseToFine(0.5, OptionalInt.of(2))), listener);
     assertThat(steps).extracting(StepProgress::step).containsExactly(1, 2, 3, 4);
     assertThat(steps).extracting(StepProgress::steps).containsOnly(4);
     assertThat(steps.get(1).done()).isLessThan(0.3);
@@ -205,8 +207,7 @@ class StartingPointTest {
             previews.add(step.previews().get(0));
           }
         };
-    RgbImage picture =
-        draw(small().size(128, 128).steps(8).seed(0).listener(listener)).toRgbImage();
+    RgbImage picture = draw(small().size(128, 128).steps(8).seed(0), listener).toRgbImage();
     RgbImage small = picture.resized(16, 16);
     double last = meanDifference(small, previews.get(7));
     System.out.printf("preview: %.1f of 255 in the mean%n", last);

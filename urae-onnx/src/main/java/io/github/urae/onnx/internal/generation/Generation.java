@@ -2,6 +2,7 @@ package io.github.urae.onnx.internal.generation;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
+import io.github.urae.ProgressListener;
 import io.github.urae.flux.CoarseToFine;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationPlan;
@@ -48,6 +49,7 @@ public final class Generation {
   private final FluxCheckpoint checkpoint;
   private final GenerationRequest request;
   private final Denoiser.StepObserver observer;
+  private final ProgressListener listener;
   private final CancellationToken cancellation;
   private final LatentGrid grid;
   private final int textTokens;
@@ -67,16 +69,35 @@ public final class Generation {
 
   /** Settles everything that the request leaves to the checkpoint, and checks that it fits. */
   public Generation(Networks networks, GenerationRequest request) {
-    this(networks, request, (step, latents, velocity) -> {});
+    this(networks, request, ProgressListener.NONE, new CancellationToken());
+  }
+
+  /** The same with somebody who is told of the steps, and what cancels this generation alone. */
+  public Generation(
+      Networks networks,
+      GenerationRequest request,
+      ProgressListener listener,
+      CancellationToken cancellation) {
+    this(networks, request, listener, cancellation, (step, latents, velocity) -> {});
   }
 
   /** The same with somebody who sees the latents after every step. */
   public Generation(Networks networks, GenerationRequest request, Denoiser.StepObserver observer) {
+    this(networks, request, ProgressListener.NONE, new CancellationToken(), observer);
+  }
+
+  private Generation(
+      Networks networks,
+      GenerationRequest request,
+      ProgressListener listener,
+      CancellationToken cancellation,
+      Denoiser.StepObserver observer) {
+    this.listener = listener;
+    this.cancellation = cancellation;
     this.observer = observer;
     this.networks = networks;
     this.checkpoint = networks.checkpoint();
     this.request = request;
-    this.cancellation = request.cancellation();
     int nativeSize = checkpoint.nativeSize();
     grid = new LatentGrid(request.width().orElse(nativeSize), request.height().orElse(nativeSize));
     textTokens =
@@ -325,7 +346,7 @@ public final class Generation {
   private StepReporter reporter() {
     int batches = (images + request.batchSize() - 1) / request.batchSize();
     StepReporter reporter =
-        new StepReporter(request.listener(), cancellation, checkpoint.transformer().width());
+        new StepReporter(listener, cancellation, checkpoint.transformer().width());
     draft.ifPresent(
         pass ->
             reporter.expect(batches * pass.schedule().steps(), textTokens + pass.grid().tokens()));
