@@ -1,8 +1,8 @@
 package io.github.urae;
 
 /**
- * Hears how far something long has come. Methods are called on the thread that does the work, so
- * they should return soon; an exception thrown from one ends the work.
+ * Hears how far something long has come. Called on the thread that does the work, so it should
+ * return soon; an exception thrown from it ends the work.
  */
 public interface ProgressListener {
 
@@ -10,12 +10,12 @@ public interface ProgressListener {
   ProgressListener NONE = new ProgressListener() {};
 
   /**
-   * Called while weights are read, converted, merged or written; at the start, then at most a few
-   * times a second, and at the end.
+   * Called when a stage begins, after each of its units (bytes: a few times a second at most), and
+   * when it is done. A stage may come up several times.
    *
    * @param progress what is being done and how much of it is done
    */
-  default void onTask(TaskProgress progress) {}
+  default void onProgress(StageProgress progress) {}
 
   /**
    * Called after each denoising step.

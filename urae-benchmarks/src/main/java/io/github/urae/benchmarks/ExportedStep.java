@@ -147,6 +147,7 @@ public final class ExportedStep {
     try (Weights weights = open(way, export, checkpoint, graph)) {
       TensorSource stored =
           weights.inSessionType(
+              Component.TRANSFORMER,
               new WeightCache(cache, WeightCache.DEFAULT_MAX_BYTES),
               ProgressListener.NONE,
               new CancellationToken());

@@ -6,6 +6,7 @@ import io.github.urae.demo.DemoModel;
 import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
+import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
@@ -84,7 +85,11 @@ public final class GoldenVelocity {
         NetworkSession session =
             NetworkSession.open(
                 graph,
-                weights.inSessionType(converted, ProgressListener.NONE, new CancellationToken()),
+                weights.inSessionType(
+                    Component.TRANSFORMER,
+                    converted,
+                    ProgressListener.NONE,
+                    new CancellationToken()),
                 Map.of(),
                 settings)) {
       return session.run(inputs(golden, grid, config), new CancellationToken());

@@ -6,6 +6,7 @@ import static org.bytedeco.openblas.global.openblas.cblas_sgemm;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
+import io.github.urae.Stage;
 import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.MinorComponents;
@@ -142,7 +143,7 @@ public class LowRankMerge {
 
   private TaskReporter reporter() {
     return new TaskReporter(
-        new ProgressListener() {}, new CancellationToken(), "merging", result.capacity());
+        ProgressListener.NONE, new CancellationToken(), Stage.MERGING, result.capacity());
   }
 
   /**

@@ -1,15 +1,17 @@
 package io.github.urae.cli;
 
 import io.github.urae.ProgressListener;
-import io.github.urae.StepProgress;
-import io.github.urae.TaskProgress;
+import io.github.urae.StageProgress;
+import java.util.Locale;
+import java.util.Timer;
+import java.util.TimerTask;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
 /**
- * Progress bars with an estimate on standard error: one for each task and one for the denoising
- * steps. There are none where standard error is no terminal.
+ * Progress bars with an estimate on standard error: one for each stage that lasts longer than a
+ * second. There are none where standard error is no terminal.
  */
 final class Progress implements ProgressListener, AutoCloseable {
 
@@ -18,12 +20,17 @@ final class Progress implements ProgressListener, AutoCloseable {
 
   private static final int REFRESH_MILLIS = 200;
 
+  /** What is done sooner is not shown. */
+  private static final int PATIENCE_MILLIS = 1000;
+
   private final boolean shown;
+  private final Timer timer;
+  private StageProgress latest;
   private ProgressBar bar;
-  private String task;
 
   private Progress(boolean shown) {
     this.shown = shown;
+    this.timer = shown ? new Timer("progress", true) : null;
   }
 
   static Progress none() {
@@ -35,41 +42,81 @@ final class Progress implements ProgressListener, AutoCloseable {
   }
 
   @Override
-  public void onTask(TaskProgress progress) {
-    // Kilobytes, which the bar's own unit turns into megabytes and gigabytes where fitting.
-    show(progress.task(), " MB", 1 << 20, progress.done(), progress.total());
-  }
-
-  @Override
-  public void onStep(StepProgress step) {
-    show("denoising", " steps", 1, step.step(), step.steps());
-  }
-
-  private void show(String newTask, String unit, long unitSize, long done, long total) {
+  public synchronized void onProgress(StageProgress progress) {
     if (!shown) {
       return;
     }
-    if (!newTask.equals(task)) {
-      close();
-      task = newTask;
+    if (latest == null || !describe(progress).equals(describe(latest))) {
+      closeBar();
+      latest = progress;
+      showLater(progress);
+    } else {
+      latest = progress;
+    }
+    if (bar != null) {
+      show();
+    }
+    if (progress.isComplete()) {
+      closeBar();
+      latest = null;
+    }
+  }
+
+  private void showLater(StageProgress begun) {
+    String stage = describe(begun);
+    timer.schedule(
+        new TimerTask() {
+          @Override
+          public void run() {
+            synchronized (Progress.this) {
+              if (bar == null && latest != null && describe(latest).equals(stage)) {
+                show();
+              }
+            }
+          }
+        },
+        PATIENCE_MILLIS);
+  }
+
+  private void show() {
+    if (bar == null) {
+      boolean bytes = latest.unit() == StageProgress.Unit.BYTES;
       bar =
           new ProgressBarBuilder()
-              .setTaskName(newTask)
-              .setInitialMax(total)
-              .setUnit(unit, unitSize)
+              .setTaskName(describe(latest))
+              // A stage of one unit tells nothing between its beginning and its end.
+              .setInitialMax(latest.total() == 1 ? -1 : latest.total())
+              .setUnit(bytes ? " MB" : " " + name(latest.unit()), bytes ? 1 << 20 : 1)
+              .startsFrom(0, latest.elapsed())
               .setStyle(ProgressBarStyle.ASCII)
               .setUpdateIntervalMillis(REFRESH_MILLIS)
               .build();
     }
-    bar.stepTo(done);
+    bar.stepTo(latest.done());
   }
 
-  @Override
-  public void close() {
+  private static String describe(StageProgress progress) {
+    String stage = name(progress.stage());
+    return progress.component().map(component -> stage + " " + component).orElse(stage);
+  }
+
+  private static String name(Enum<?> id) {
+    return id.name().toLowerCase(Locale.ROOT).replace('_', ' ');
+  }
+
+  private void closeBar() {
     if (bar != null) {
       bar.close();
       bar = null;
-      task = null;
+    }
+  }
+
+  @Override
+  public synchronized void close() {
+    closeBar();
+    latest = null;
+    if (timer != null) {
+      timer.cancel();
     }
   }
 }

@@ -5,6 +5,7 @@ import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
+import io.github.urae.Stage;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.match.BaseFingerprint;
 import io.github.urae.adapter.internal.match.WeightUpdate;
@@ -352,8 +353,7 @@ public final class AdapterConversion {
       List<SafetensorsWriter.Declaration> declarations = new ArrayList<>();
       modules.forEach(module -> declarations.addAll(List.of(module.down(), module.up())));
       long bytes = declarations.stream().mapToLong(SafetensorsWriter.Declaration::byteSize).sum();
-      TaskReporter reporter =
-          new TaskReporter(listener, cancellation, "computing minor components", bytes);
+      TaskReporter reporter = new TaskReporter(listener, cancellation, Stage.DECOMPOSING, bytes);
       try (SafetensorsWriter writer =
           SafetensorsWriter.create(output, metadata(modules), declarations)) {
         for (Module module : modules) {

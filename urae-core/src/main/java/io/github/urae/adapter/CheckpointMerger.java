@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.CancellationToken;
 import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
+import io.github.urae.Stage;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
@@ -187,7 +188,7 @@ public final class CheckpointMerger {
     for (Path file : copies) {
       total += Files.size(file);
     }
-    TaskReporter reporter = new TaskReporter(listener, cancellation, "merging", total);
+    TaskReporter reporter = new TaskReporter(listener, cancellation, Stage.MERGING, total);
     for (Path file : copies) {
       copy(file, target.resolve(model.relativize(file)), reporter);
     }

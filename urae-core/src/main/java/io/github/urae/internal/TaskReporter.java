@@ -3,8 +3,10 @@ package io.github.urae.internal;
 import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.ProgressListener;
-import io.github.urae.TaskProgress;
+import io.github.urae.Stage;
+import io.github.urae.StageProgress;
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * Counts the bytes of one task and tells a listener, a few times a second at most. Checks for
@@ -16,25 +18,54 @@ public final class TaskReporter {
 
   private final ProgressListener listener;
   private final CancellationToken cancellation;
-  private final String task;
+  private final Stage stage;
+  private final Optional<String> component;
   private final long total;
   private final long start = System.nanoTime();
   private long done;
   private long lastReport = start;
 
   /**
-   * Starts a task and reports its beginning.
+   * Starts a task that concerns several networks, and reports its beginning.
    *
    * @param listener hears of it, on the calling thread
    * @param cancellation ends it
-   * @param task what is done, in words
+   * @param stage what is done
    * @param total bytes in all
    */
   public TaskReporter(
-      ProgressListener listener, CancellationToken cancellation, String task, long total) {
+      ProgressListener listener, CancellationToken cancellation, Stage stage, long total) {
+    this(listener, cancellation, stage, Optional.empty(), total);
+  }
+
+  /**
+   * Starts a task on one network, and reports its beginning.
+   *
+   * @param listener hears of it, on the calling thread
+   * @param cancellation ends it
+   * @param stage what is done
+   * @param component id of the network
+   * @param total bytes in all
+   */
+  public TaskReporter(
+      ProgressListener listener,
+      CancellationToken cancellation,
+      Stage stage,
+      String component,
+      long total) {
+    this(listener, cancellation, stage, Optional.of(component), total);
+  }
+
+  private TaskReporter(
+      ProgressListener listener,
+      CancellationToken cancellation,
+      Stage stage,
+      Optional<String> component,
+      long total) {
     this.listener = listener;
     this.cancellation = cancellation;
-    this.task = task;
+    this.stage = stage;
+    this.component = component;
     this.total = total;
     report(start);
   }
@@ -56,6 +87,19 @@ public final class TaskReporter {
 
   private void report(long now) {
     lastReport = now;
-    listener.onTask(new TaskProgress(task, done, total, Duration.ofNanos(now - start)));
+    long elapsed = now - start;
+    Optional<Duration> remaining =
+        done == 0
+            ? Optional.empty()
+            : Optional.of(Duration.ofNanos((long) ((double) elapsed / done * (total - done))));
+    listener.onProgress(
+        new StageProgress(
+            stage,
+            component,
+            done,
+            total,
+            StageProgress.Unit.BYTES,
+            Duration.ofNanos(elapsed),
+            remaining));
   }
 }

@@ -10,7 +10,8 @@ import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
-import io.github.urae.TaskProgress;
+import io.github.urae.Stage;
+import io.github.urae.StageProgress;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.flux.model.Component;
 import io.github.urae.internal.TaskReporter;
@@ -54,7 +55,7 @@ class CheckpointMergerTest {
         TinyFlux.CACHE,
         new ProgressListener() {
           @Override
-          public void onTask(TaskProgress task) {
+          public void onProgress(StageProgress task) {
             progress(task);
           }
         },
@@ -65,7 +66,7 @@ class CheckpointMergerTest {
   private double cancelAt = Double.POSITIVE_INFINITY;
   private double lastFraction;
 
-  private void progress(TaskProgress task) {
+  private void progress(StageProgress task) {
     lastFraction = (double) task.done() / task.total();
     if (lastFraction >= cancelAt) {
       cancellation.cancel();
@@ -104,7 +105,7 @@ class CheckpointMergerTest {
             info.type(),
             all::put,
             new TaskReporter(
-                new ProgressListener() {}, new CancellationToken(), "merging", all.capacity()));
+                ProgressListener.NONE, new CancellationToken(), Stage.MERGING, all.capacity()));
     return all.array();
   }
 

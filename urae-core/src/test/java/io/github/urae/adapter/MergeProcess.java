@@ -3,7 +3,7 @@ package io.github.urae.adapter;
 import io.github.urae.AdapterException;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
-import io.github.urae.TaskProgress;
+import io.github.urae.StageProgress;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.MergedWeights;
@@ -90,7 +90,7 @@ public final class MergeProcess {
     ProgressListener listener =
         new ProgressListener() {
           @Override
-          public void onTask(TaskProgress task) {
+          public void onProgress(StageProgress task) {
             merged[0] = true;
           }
         };

@@ -3,6 +3,7 @@ package io.github.urae.export;
 import io.github.urae.CancellationToken;
 import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
+import io.github.urae.Stage;
 import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.internal.match.AdapterChain;
@@ -155,7 +156,7 @@ public final class OnnxExport {
             .sum();
     TaskReporter reporter =
         new TaskReporter(
-            settings.listener, settings.cancellation, "exporting " + component.id(), bytes);
+            settings.listener, settings.cancellation, Stage.EXPORTING, component.id(), bytes);
     WeightMerger merger = new WeightMerger(chain, component, weights, settings.cacheFolder);
     ExportWriter.write(
         folder, graph, (name, sink) -> merger.merge(name, graph.type(), sink::accept, reporter));

@@ -8,8 +8,8 @@ import io.github.urae.CancellationToken;
 import io.github.urae.FileFormatException;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.ProgressListener;
+import io.github.urae.StageProgress;
 import io.github.urae.StepProgress;
-import io.github.urae.TaskProgress;
 import io.github.urae.adapter.AdapterConversion;
 import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
@@ -357,7 +357,7 @@ class AdapterPipelineTest {
     ProgressListener closeMeanwhile =
         new ProgressListener() {
           @Override
-          public void onTask(TaskProgress progress) {
+          public void onProgress(StageProgress progress) {
             try {
               closing.close();
             } catch (IOException e) {
@@ -379,8 +379,8 @@ class AdapterPipelineTest {
     ProgressListener listener =
         new ProgressListener() {
           @Override
-          public void onTask(TaskProgress progress) {
-            tasks.add(progress.task());
+          public void onProgress(StageProgress progress) {
+            tasks.add(progress.stage() + " " + progress.component().orElseThrow());
           }
         };
     for (int start = 0; start < 2; start++) {
@@ -390,7 +390,7 @@ class AdapterPipelineTest {
           .listener(listener)
           .build()
           .close();
-      assertThat(tasks.contains("merging adapters into transformer")).isEqualTo(start == 0);
+      assertThat(tasks.contains("MERGING transformer")).isEqualTo(start == 0);
       tasks.clear();
     }
   }

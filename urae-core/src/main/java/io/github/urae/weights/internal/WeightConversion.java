@@ -3,6 +3,7 @@ package io.github.urae.weights.internal;
 import io.github.urae.CancellationToken;
 import io.github.urae.FileFormatException;
 import io.github.urae.ProgressListener;
+import io.github.urae.Stage;
 import io.github.urae.internal.TaskReporter;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.internal.Elements;
@@ -50,7 +51,7 @@ public final class WeightConversion {
    * @param type F32, BF16, F16 or F64
    * @param target the new file; replaced as a whole, or unchanged if this fails
    * @param metadata strings for the new file's {@code __metadata__}
-   * @param task what is done, in words, for the listener
+   * @param component id of the network, for the listener
    * @param listener hears of the progress
    * @param cancellation ends the work early
    * @throws IOException if reading or writing fails
@@ -62,14 +63,15 @@ public final class WeightConversion {
       ElementType type,
       Path target,
       Map<String, String> metadata,
-      String task,
+      String component,
       ProgressListener listener,
       CancellationToken cancellation)
       throws IOException {
     List<SafetensorsWriter.Declaration> declarations =
         names.stream().map(name -> declare(source.tensors().get(name), type)).toList();
     long total = byteSize(source, names, type);
-    TaskReporter reporter = new TaskReporter(listener, cancellation, task, total);
+    TaskReporter reporter =
+        new TaskReporter(listener, cancellation, Stage.CONVERTING, component, total);
     float[] values = new float[PIECE];
     ByteBuffer stored = ByteBuffer.allocateDirect(PIECE * Double.BYTES);
     ByteBuffer converted = ByteBuffer.allocateDirect(PIECE * Double.BYTES);

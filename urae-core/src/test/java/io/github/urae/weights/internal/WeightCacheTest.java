@@ -7,7 +7,7 @@ import io.github.urae.CancellationToken;
 import io.github.urae.FileFormatException;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.ProgressListener;
-import io.github.urae.TaskProgress;
+import io.github.urae.StageProgress;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
@@ -262,7 +262,7 @@ class WeightCacheTest {
     tensors.put("empty", random(random, ElementType.F32, 0));
     tensors.put("not wanted", random(random, ElementType.F32, 5));
     SafetensorsWriter.write(source, Map.of(), tensors);
-    List<TaskProgress> reports = new ArrayList<>();
+    List<StageProgress> reports = new ArrayList<>();
     Path target = folder.resolve("target.safetensors");
     List<String> names = List.of("f32", "bf16", "empty", "f16");
     try (SafetensorsFile open = SafetensorsFile.open(source)) {
@@ -272,7 +272,7 @@ class WeightCacheTest {
           to,
           target,
           Map.of("m", "1"),
-          "task",
+          "transformer",
           listening(reports),
           new CancellationToken());
     }
@@ -291,10 +291,10 @@ class WeightCacheTest {
     assertThat(reports.get(reports.size() - 1).isComplete()).isTrue();
   }
 
-  private static ProgressListener listening(List<TaskProgress> reports) {
+  private static ProgressListener listening(List<StageProgress> reports) {
     return new ProgressListener() {
       @Override
-      public void onTask(TaskProgress progress) {
+      public void onProgress(StageProgress progress) {
         reports.add(progress);
       }
     };
@@ -348,7 +348,7 @@ class WeightCacheTest {
         ElementType.BF16,
         folder.resolve("target.safetensors"),
         Map.of(),
-        "task",
+        "transformer",
         ProgressListener.NONE,
         cancellation);
   }

@@ -2,6 +2,7 @@ package io.github.urae.adapter.internal.merge;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
+import io.github.urae.Stage;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.flux.model.Component;
@@ -59,8 +60,8 @@ public final class MergedWeights {
     WeightMerger merger = new WeightMerger(chain, network, base, cache.folder());
     WeightCache.Producer producer =
         target -> {
-          String task = "merging adapters into " + network.folder();
-          TaskReporter reporter = new TaskReporter(listener, cancellation, task, bytes);
+          TaskReporter reporter =
+              new TaskReporter(listener, cancellation, Stage.MERGING, network.id(), bytes);
           write(merger, tensors, type, target, reporter);
           base.checkUnchanged();
         };

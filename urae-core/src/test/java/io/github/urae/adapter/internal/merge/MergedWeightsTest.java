@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
-import io.github.urae.TaskProgress;
+import io.github.urae.StageProgress;
 import io.github.urae.adapter.AdapterFile;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.MergeProcess;
@@ -51,7 +51,7 @@ class MergedWeightsTest {
   private final ProgressListener listener =
       new ProgressListener() {
         @Override
-        public void onTask(TaskProgress task) {
+        public void onProgress(StageProgress task) {
           tasks++;
         }
       };

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
+import io.github.urae.Stage;
 import io.github.urae.adapter.AdapterFile;
 import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
@@ -158,7 +159,7 @@ class WeightMergerTest {
     ByteBuffer all = ByteBuffer.allocate((int) type.byteSize(elements));
     TaskReporter reporter =
         new TaskReporter(
-            new ProgressListener() {}, new CancellationToken(), "merging", all.capacity());
+            ProgressListener.NONE, new CancellationToken(), Stage.MERGING, all.capacity());
     merger.merge(name, type, all::put, reporter);
     assertThat(all.hasRemaining()).isFalse();
     return all.array();

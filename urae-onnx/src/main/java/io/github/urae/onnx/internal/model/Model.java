@@ -173,7 +173,7 @@ final class Model implements Closeable {
     Model model = lease.get();
     WeightCache cache = model.settings.cache();
     Weights own = model.weights.get(component);
-    TensorSource base = own.inSessionType(cache, listener, cancellation);
+    TensorSource base = own.inSessionType(component, cache, listener, cancellation);
     Optional<TensorSource> merged = Optional.empty();
     if (component.isAdaptable() && !chain.changedWeights(component).isEmpty()) {
       merged =
@@ -215,7 +215,8 @@ final class Model implements Closeable {
     Weights own = source.open(component, elementType);
     try {
       TensorSource base =
-          own.inSessionType(settings.cache(), ProgressListener.NONE, new CancellationToken());
+          own.inSessionType(
+              component, settings.cache(), ProgressListener.NONE, new CancellationToken());
       return opened.add(
           new NetworkSlot(
               own, component, own.graph(), base, Optional.empty(), settings, clock, cancelled));

@@ -2,6 +2,7 @@ package io.github.urae.onnx.internal.session;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
+import io.github.urae.flux.model.Component;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.weights.Safetensors;
@@ -96,6 +97,7 @@ public final class Weights implements Closeable {
    * Returns the weights in the session's element type. Where any weight has another, or many do not
    * lie in one piece, all are written to the cache in that type first, unless they are there.
    *
+   * @param component what the listener is told that the network is
    * @param cache where the copy goes
    * @param listener hears of the conversion
    * @param cancellation ends the conversion
@@ -103,7 +105,10 @@ public final class Weights implements Closeable {
    * @throws IOException if a file cannot be read or written
    */
   public synchronized TensorSource inSessionType(
-      WeightCache cache, ProgressListener listener, CancellationToken cancellation)
+      Component component,
+      WeightCache cache,
+      ProgressListener listener,
+      CancellationToken cancellation)
       throws IOException {
     boolean sameType =
         graph.weights().keySet().stream()
@@ -117,13 +122,16 @@ public final class Weights implements Closeable {
       return original;
     }
     if (converted == null) {
-      converted = opened.add(convert(cache, listener, cancellation));
+      converted = opened.add(convert(component, cache, listener, cancellation));
     }
     return converted;
   }
 
   private TensorSource convert(
-      WeightCache cache, ProgressListener listener, CancellationToken cancellation)
+      Component component,
+      WeightCache cache,
+      ProgressListener listener,
+      CancellationToken cancellation)
       throws IOException {
     Collection<String> names = graph.weights().keySet();
     CacheKey key =
@@ -140,7 +148,7 @@ public final class Weights implements Closeable {
                 graph.type(),
                 target,
                 Map.of("source", original.files().get(0).toString()),
-                "converting " + graph.name() + " to " + graph.type(),
+                component.id(),
                 listener,
                 cancellation);
     long size = WeightConversion.byteSize(original, names, graph.type());

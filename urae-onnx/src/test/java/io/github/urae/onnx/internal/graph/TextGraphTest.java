@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.device.Device;
+import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.ClipTextConfig;
 import io.github.urae.flux.model.internal.FluxCheckpoint;
 import io.github.urae.flux.model.internal.T5Config;
@@ -66,7 +67,8 @@ class TextGraphTest {
         NetworkSession session =
             NetworkSession.open(
                 graph,
-                weights.inSessionType(cache, ProgressListener.NONE, new CancellationToken()),
+                weights.inSessionType(
+                    Component.TEXT_ENCODER, cache, ProgressListener.NONE, new CancellationToken()),
                 Map.of(),
                 new SessionSettings(Device.cpu(), OptionalInt.of(1), false))) {
       return session.run(Map.of("input_ids", ids), new CancellationToken());

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.device.Device;
+import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
@@ -163,7 +164,8 @@ class WeightMemoryTest {
     private static TensorSource typed(Weights weights, Path file) throws IOException {
       WeightCache cache =
           new WeightCache(file.resolveSibling("cache"), WeightCache.DEFAULT_MAX_BYTES);
-      return weights.inSessionType(cache, ProgressListener.NONE, new CancellationToken());
+      return weights.inSessionType(
+          Component.TRANSFORMER, cache, ProgressListener.NONE, new CancellationToken());
     }
 
     /** Watches the peak of anonymous memory meanwhile. */

@@ -8,6 +8,7 @@ import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
 import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.FluxCheckpoint;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.onnx.internal.graph.ClipTextGraph;
@@ -70,7 +71,8 @@ class WeightOverrideTest {
     WeightCache cache = new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES);
     try (Weights weights = Weights.open(graph, checkpoint.folder().resolve(folder))) {
       TensorSource source =
-          weights.inSessionType(cache, ProgressListener.NONE, new CancellationToken());
+          weights.inSessionType(
+              Component.TRANSFORMER, cache, ProgressListener.NONE, new CancellationToken());
       float[] base = run(graph, source, Map.of(), inputs);
       List<String> matrices = new ArrayList<>();
       List<String> ignored = new ArrayList<>();
