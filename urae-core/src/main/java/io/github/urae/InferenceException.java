@@ -1,6 +1,9 @@
 package io.github.urae;
 
-/** ONNX Runtime refused or failed; its own message is in the cause. */
+/**
+ * ONNX Runtime or another native library refused, failed, or could not be loaded; its own message
+ * is in the cause.
+ */
 public final class InferenceException extends UraeException {
 
   private static final long serialVersionUID = 1L;

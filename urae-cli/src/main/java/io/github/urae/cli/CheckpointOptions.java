@@ -3,7 +3,7 @@ package io.github.urae.cli;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.demo.DemoModel;
 import io.github.urae.flux.model.internal.FluxCheckpoint;
-import io.github.urae.weights.internal.WeightCache;
+import io.github.urae.internal.CacheFolder;
 import java.io.IOException;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
@@ -35,7 +35,7 @@ class CheckpointOptions {
   Path cacheDir;
 
   Path cacheFolder() {
-    return cacheDir == null ? WeightCache.defaultFolder() : cacheDir;
+    return cacheDir == null ? CacheFolder.byDefault() : cacheDir;
   }
 
   /** Returns the chosen checkpoint, or the bundled one, unpacked into the cache. */

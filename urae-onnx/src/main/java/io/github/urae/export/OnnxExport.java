@@ -11,7 +11,9 @@ import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.internal.CacheFolder;
 import io.github.urae.internal.FileReplacement;
+import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.TaskReporter;
 import io.github.urae.onnx.internal.graph.ClipTextGraph;
@@ -27,7 +29,6 @@ import io.github.urae.onnx.internal.tokenizer.T5Tokenizer;
 import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.TensorSource;
-import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
@@ -136,9 +137,9 @@ public final class OnnxExport {
 
   private Profile profile() throws IOException {
     Path folder = checkpoint.folder().resolve(Component.TOKENIZER_2.folder());
+    NativeLibraries.unpackInto(settings.cacheFolder);
     try (T5Tokenizer tokenizer =
-        T5Tokenizer.open(
-            folder, checkpoint.t5().endToken(), checkpoint.t5().padToken(), settings.cacheFolder)) {
+        T5Tokenizer.open(folder, checkpoint.t5().endToken(), checkpoint.t5().padToken())) {
       long nativeTokens = checkpoint.nativeTokens(tokenizer.maxLength());
       return settings.profile == Profile.Choice.ULTRA
           ? Profile.ultra(checkpoint.scheduler(), nativeTokens)
@@ -200,7 +201,7 @@ public final class OnnxExport {
     private AdapterOptions adapterOptions = AdapterOptions.STRICT;
     private ElementType type = ElementType.F32;
     private Profile.Choice profile = Profile.Choice.STANDARD;
-    private Path cacheFolder = WeightCache.defaultFolder();
+    private Path cacheFolder = CacheFolder.byDefault();
     private ProgressListener listener = ProgressListener.NONE;
     private CancellationToken cancellation = new CancellationToken();
 

@@ -14,6 +14,8 @@ import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.internal.CacheFolder;
+import io.github.urae.internal.NativeLibraries;
 import io.github.urae.onnx.internal.generation.Generation;
 import io.github.urae.onnx.internal.model.ModelSource;
 import io.github.urae.onnx.internal.model.Networks;
@@ -346,7 +348,7 @@ public final class FluxPipeline implements Closeable {
     private Path model;
     private Optional<Path> transformer = Optional.empty();
     private Device device = Device.auto();
-    private Path cacheFolder = WeightCache.defaultFolder();
+    private Path cacheFolder = CacheFolder.byDefault();
     private long cacheBytes = WeightCache.DEFAULT_MAX_BYTES;
     private OptionalInt threads = OptionalInt.empty();
     private boolean prepacking;
@@ -492,6 +494,9 @@ public final class FluxPipeline implements Closeable {
      * @return this
      */
     public Builder cacheLimit(long bytes) {
+      if (bytes < 1) {
+        throw new IllegalArgumentException("expected a positive cache limit, got " + bytes);
+      }
       cacheBytes = bytes;
       return this;
     }
@@ -560,7 +565,12 @@ public final class FluxPipeline implements Closeable {
       if (model == null) {
         throw new IllegalStateException("expected a model; call model(Path)");
       }
-      OnnxLibrary.load(cacheFolder);
+      ModelSource source =
+          transformer.isPresent()
+              ? ModelSource.at(model, transformer.get())
+              : ModelSource.at(model);
+      NativeLibraries.unpackInto(cacheFolder);
+      OnnxLibrary.load();
       PipelineSettings settings =
           new PipelineSettings(
               new SessionSettings(OnnxEngine.resolve(device), threads, prepacking),
@@ -568,10 +578,6 @@ public final class FluxPipeline implements Closeable {
               new WeightCache(cacheFolder, cacheBytes),
               memoryLimit,
               new AdapterOptions(ignoreUnmatched, allowBareMinorComponents));
-      ModelSource source =
-          transformer.isPresent()
-              ? ModelSource.at(model, transformer.get())
-              : ModelSource.at(model);
       return new FluxPipeline(Networks.open(source, settings, adapters, listener, cancellation));
     }
   }

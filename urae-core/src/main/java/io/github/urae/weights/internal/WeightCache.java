@@ -70,21 +70,6 @@ public final class WeightCache {
   }
 
   /**
-   * Returns the default folder: {@code $XDG_CACHE_HOME/urae}, or {@code ~/.cache/urae}.
-   *
-   * @return its path; it need not exist
-   */
-  public static Path defaultFolder() {
-    String xdg = System.getenv("XDG_CACHE_HOME");
-    // The XDG specification: a relative path is invalid and ignored.
-    Path base =
-        xdg != null && Path.of(xdg).isAbsolute()
-            ? Path.of(xdg)
-            : Path.of(System.getProperty("user.home"), ".cache");
-    return base.resolve("urae");
-  }
-
-  /**
    * Returns the folder of this cache.
    *
    * @return an absolute path; it need not exist

@@ -74,16 +74,13 @@ final class Model implements Closeable {
 
   private void openTokenizers() throws IOException {
     Path folder = checkpoint.folder();
-    Path cacheFolder = settings.cache().folder();
-    clipTokenizer =
-        opened.add(ClipTokenizer.open(folder.resolve(Component.TOKENIZER.folder()), cacheFolder));
+    clipTokenizer = opened.add(ClipTokenizer.open(folder.resolve(Component.TOKENIZER.folder())));
     t5Tokenizer =
         opened.add(
             T5Tokenizer.open(
                 folder.resolve(Component.TOKENIZER_2.folder()),
                 checkpoint.t5().endToken(),
-                checkpoint.t5().padToken(),
-                cacheFolder));
+                checkpoint.t5().padToken()));
   }
 
   FluxCheckpoint checkpoint() {

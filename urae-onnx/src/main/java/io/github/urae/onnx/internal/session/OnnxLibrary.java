@@ -1,13 +1,12 @@
 package io.github.urae.onnx.internal.session;
 
 import ai.onnxruntime.OrtEnvironment;
-import io.github.urae.internal.UnpackedResource;
+import io.github.urae.InferenceException;
+import io.github.urae.internal.NativeLibraries;
 import java.io.IOException;
-import java.net.JarURLConnection;
-import java.net.URL;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,8 +21,6 @@ public final class OnnxLibrary {
 
   /** Where ONNX Runtime looks for its libraries, if it is set; read once a process. */
   private static final String FOLDER_PROPERTY = "onnxruntime.native.path";
-
-  private static final String RESOURCES = "/ai/onnxruntime/native/";
 
   /** In the order in which they depend on each other. */
   private static final List<String> REQUIRED = List.of("onnxruntime", "onnxruntime4j_jni");
@@ -40,67 +37,63 @@ public final class OnnxLibrary {
   /**
    * Loads the libraries unless they are loaded. Leaves it to ONNX Runtime where the system property
    * {@code onnxruntime.native.path} names a folder, on platforms whose libraries are not in the
-   * jar, and where another class loader has loaded the same file.
+   * jar, and where its classes are another class loader's. After a failure the next call tries
+   * again.
    *
-   * @param cacheFolder where they are unpacked, in a folder {@code native}
    * @throws IOException if they cannot be unpacked
+   * @throws InferenceException if they cannot be loaded
    */
-  public static synchronized void load(Path cacheFolder) throws IOException {
-    OnnxTelemetry.prevent(cacheFolder);
-    if (done || System.getProperty(FOLDER_PROPERTY) != null) {
+  public static synchronized void load() throws IOException {
+    OnnxTelemetry.prevent();
+    if (done) {
       return;
+    }
+    if (System.getProperty(FOLDER_PROPERTY) == null
+        && OrtEnvironment.class.getClassLoader() == OnnxLibrary.class.getClassLoader()
+        && libraries(REQUIRED).exist()) {
+      unpackAndLoad();
     }
     done = true;
-    String resources = RESOURCES + platform() + "/";
-    URL main = resource(resources, REQUIRED.get(0));
-    if (main == null || !(main.openConnection() instanceof JarURLConnection jar)) {
-      return;
-    }
-    // Named by content: releases, and builds with and without CUDA, lie beside each other.
-    String name = String.format("onnxruntime-%08x", jar.getJarEntry().getCrc());
-    Path folder = cacheFolder.resolve("native").resolve(name).toAbsolutePath();
-    for (List<String> libraries : List.of(OPTIONAL, REQUIRED)) {
-      for (String library : libraries) {
-        if (resource(resources, library) != null) {
-          String file = System.mapLibraryName(library);
-          UnpackedResource.unpack(OrtEnvironment.class, resources + file, folder.resolve(file));
-        }
+  }
+
+  private static void unpackAndLoad() throws IOException {
+    List<String> present = new ArrayList<>();
+    for (String library : OPTIONAL) {
+      if (libraries(List.of(library)).exist()) {
+        present.add(library);
       }
     }
-    if (loads(folder)) {
-      System.setProperty(FOLDER_PROPERTY, folder.toString());
-      try {
-        OnnxEngine.environment();
-      } finally {
-        System.clearProperty(FOLDER_PROPERTY);
-      }
+    present.addAll(REQUIRED);
+    NativeLibraries libraries = libraries(present);
+    if (present.size() == REQUIRED.size()) {
+      libraries.load(OnnxLibrary::loadFrom);
+    } else if (!libraries.loadUnlessElsewhere(OnnxLibrary::loadFrom)) {
+      // What a GPU takes is too large for a copy, and looked for after that would be deleted.
+      LOG.debug("Another class loader has the libraries; ONNX Runtime unpacks them itself");
     }
   }
 
-  /** A file can be loaded by one class loader only; in a servlet container there may be more. */
-  private static boolean loads(Path folder) {
-    if (OrtEnvironment.class.getClassLoader() != OnnxLibrary.class.getClassLoader()) {
-      return false;
+  private static void loadFrom(Path folder) {
+    for (String library : REQUIRED) {
+      System.load(folder.resolve(System.mapLibraryName(library)).toString());
     }
     try {
-      for (String library : REQUIRED) {
-        System.load(folder.resolve(System.mapLibraryName(library)).toString());
-      }
-      return true;
-    } catch (UnsatisfiedLinkError e) {
-      LOG.debug("{} cannot be used, ONNX Runtime unpacks its libraries itself", folder, e);
-      return false;
+      NativeLibraries.withProperty(FOLDER_PROPERTY, folder.toString(), OnnxEngine::environment);
+    } catch (ExceptionInInitializerError e) {
+      throw new InferenceException("ONNX Runtime could not be started: " + e.getCause(), e);
     }
   }
 
-  private static URL resource(String folder, String library) {
-    return OrtEnvironment.class.getResource(folder + System.mapLibraryName(library));
-  }
-
-  private static String platform() {
-    String system = System.getProperty("os.name").toLowerCase(Locale.ROOT);
-    String arch = System.getProperty("os.arch");
-    String os = system.startsWith("win") ? "win" : system.startsWith("mac") ? "osx" : "linux";
-    return os + "-" + (arch.equals("amd64") || arch.equals("x86_64") ? "x64" : arch);
+  private static NativeLibraries libraries(List<String> names) {
+    String architecture = NativeLibraries.architecture();
+    return new NativeLibraries(
+        "onnxruntime",
+        OrtEnvironment.class,
+        "/ai/onnxruntime/native/"
+            + NativeLibraries.system()
+            + "-"
+            + (architecture.equals("x86_64") ? "x64" : architecture)
+            + "/",
+        names.stream().map(System::mapLibraryName).toList());
   }
 }

@@ -57,12 +57,11 @@ public final class ClipTokenizer implements Tokenizer {
    * Opens a tokenizer.
    *
    * @param folder the checkpoint's folder {@code tokenizer}
-   * @param cacheFolder where the native library is unpacked
    * @return the tokenizer; the caller closes it
    * @throws IOException if a file is missing or cannot be read
    * @throws FileFormatException if a file is damaged
    */
-  public static ClipTokenizer open(Path folder, Path cacheFolder) throws IOException {
+  public static ClipTokenizer open(Path folder) throws IOException {
     Path vocabularyFile = folder.resolve("vocab.json");
     Path mergesFile = folder.resolve("merges.txt");
     JsonNode vocabulary = readVocabulary(vocabularyFile);
@@ -72,7 +71,7 @@ public final class ClipTokenizer implements Tokenizer {
     long pad = id(vocabulary, config.padToken().orElse(END), vocabularyFile);
     ObjectNode description = describe(vocabulary, readMerges(mergesFile), start, end);
     NativeTokenizer tokenizer =
-        NativeTokenizer.create(JSON.writeValueAsString(description), vocabularyFile, cacheFolder);
+        NativeTokenizer.create(JSON.writeValueAsString(description), vocabularyFile);
     return new ClipTokenizer(tokenizer, start, end, pad, config.maxLength());
   }
 

@@ -23,10 +23,9 @@ final class NativeTokenizer implements Closeable {
    *
    * @param json content of a {@code tokenizer.json}
    * @param origin the file that it comes from, for messages
-   * @param cacheFolder where the native library is unpacked
    */
-  static NativeTokenizer create(String json, Path origin, Path cacheFolder) throws IOException {
-    TokenizerLibrary.load(cacheFolder);
+  static NativeTokenizer create(String json, Path origin) throws IOException {
+    TokenizerLibrary.load();
     long handle;
     try {
       handle = TokenizersLibrary.LIB.createTokenizerFromString(json);

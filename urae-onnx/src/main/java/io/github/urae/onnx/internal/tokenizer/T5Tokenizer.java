@@ -29,13 +29,11 @@ public final class T5Tokenizer implements Tokenizer {
    * @param folder the checkpoint's folder {@code tokenizer_2}
    * @param end id of the end token, 1
    * @param pad id of the padding token, 0
-   * @param cacheFolder where the native library is unpacked
    * @return the tokenizer; the caller closes it
    * @throws IOException if {@code tokenizer.json} is missing or cannot be read
    * @throws FileFormatException if it is damaged
    */
-  public static T5Tokenizer open(Path folder, long end, long pad, Path cacheFolder)
-      throws IOException {
+  public static T5Tokenizer open(Path folder, long end, long pad) throws IOException {
     Path file = folder.resolve("tokenizer.json");
     if (!Files.exists(file)) {
       throw new NoSuchFileException(
@@ -51,7 +49,7 @@ public final class T5Tokenizer implements Tokenizer {
       throw new FileFormatException(file + ": not UTF-8", e);
     }
     TokenizerConfig config = TokenizerConfig.read(folder);
-    NativeTokenizer tokenizer = NativeTokenizer.create(json, file, cacheFolder);
+    NativeTokenizer tokenizer = NativeTokenizer.create(json, file);
     return new T5Tokenizer(tokenizer, end, pad, config.maxLength());
   }
 

@@ -27,11 +27,11 @@ class TokenizerTest {
   @TempDir Path folder;
 
   private static ClipTokenizer clip(Path folder) throws IOException {
-    return ClipTokenizer.open(folder, TestData.CACHE);
+    return ClipTokenizer.open(folder);
   }
 
   private static T5Tokenizer t5(Path folder) throws IOException {
-    return T5Tokenizer.open(folder, 1, 0, TestData.CACHE);
+    return T5Tokenizer.open(folder, 1, 0);
   }
 
   @Test
