@@ -1,19 +1,17 @@
 package io.github.urae.benchmarks;
 
-import ai.onnx.proto.OnnxMl.AttributeProto;
 import ai.onnx.proto.OnnxMl.GraphProto;
-import ai.onnx.proto.OnnxMl.NodeProto;
-import ai.onnx.proto.OnnxMl.TensorShapeProto;
-import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import ai.onnxruntime.OrtException;
-import io.github.urae.onnx.internal.graph.OnnxTypes;
+import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /** One linear layer alone: what ONNX Runtime's {@code Gemm} makes of this machine. */
@@ -39,34 +37,19 @@ final class MatrixProduct implements AutoCloseable {
         });
     graph.addOutput(value("y", Shape.of(product.rows(), product.columns())));
     graph.addNode(
-        NodeProto.newBuilder()
-            .setOpType("Gemm")
-            .addInput("x")
-            .addInput("w")
-            .addInput("b")
-            .addOutput("y")
-            .addAttribute(
-                AttributeProto.newBuilder()
-                    .setName("transB")
-                    .setType(AttributeProto.AttributeType.INT)
-                    .setI(1)));
+        OnnxMessages.node(
+            "",
+            "Gemm",
+            "product",
+            List.of("x", "w", "b"),
+            List.of("y"),
+            OnnxMessages.attribute("transB", 1)));
     session = new RawSession(graph.build(), RawSession.Settings.LIBRARY);
   }
 
   private static ValueInfoProto value(String name, Shape shape) {
-    TensorShapeProto.Builder dimensions = TensorShapeProto.newBuilder();
-    for (long size : shape.toArray()) {
-      dimensions.addDimBuilder().setDimValue(size);
-    }
-    return ValueInfoProto.newBuilder()
-        .setName(name)
-        .setType(
-            TypeProto.newBuilder()
-                .setTensorType(
-                    TypeProto.Tensor.newBuilder()
-                        .setElemType(OnnxTypes.code(ElementType.F32))
-                        .setShape(dimensions)))
-        .build();
+    return OnnxMessages.value(
+        name, ElementType.F32, Arrays.stream(shape.toArray()).boxed().toArray());
   }
 
   private static Tensor filled(Shape shape) {

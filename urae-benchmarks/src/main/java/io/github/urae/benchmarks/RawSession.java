@@ -3,15 +3,13 @@ package io.github.urae.benchmarks;
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.ModelProto;
 import ai.onnx.proto.OnnxMl.OperatorSetIdProto;
-import ai.onnx.proto.OnnxMl.StringStringEntryProto;
-import ai.onnx.proto.OnnxMl.TensorProto;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.OrtSession.SessionOptions;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
-import io.github.urae.onnx.internal.graph.OnnxTypes;
+import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
@@ -76,24 +74,14 @@ final class RawSession implements AutoCloseable {
     GraphProto.Builder proto = graph.graph().toBuilder();
     for (String name : graph.weights().keySet()) {
       TensorInfo info = weights.tensors().get(name);
-      TensorProto.Builder tensor =
-          TensorProto.newBuilder()
-              .setName(name)
-              .setDataType(OnnxTypes.code(info.type()))
-              .setDataLocation(TensorProto.DataLocation.EXTERNAL)
-              .addExternalData(entry("location", info.file().getFileName().toString()))
-              .addExternalData(entry("offset", Long.toString(info.offset())))
-              .addExternalData(entry("length", Long.toString(info.length())));
-      for (long dimension : info.shape().toArray()) {
-        tensor.addDims(dimension);
-      }
-      proto.addInitializer(tensor);
+      proto.addInitializer(
+          OnnxMessages.external(
+              OnnxMessages.tensor(name, info.type(), info.shape().toArray()),
+              info.file().getFileName().toString(),
+              info.offset(),
+              info.length()));
     }
     return model(proto.build());
-  }
-
-  private static StringStringEntryProto entry(String key, String value) {
-    return StringStringEntryProto.newBuilder().setKey(key).setValue(value).build();
   }
 
   private static byte[] model(GraphProto graph) {

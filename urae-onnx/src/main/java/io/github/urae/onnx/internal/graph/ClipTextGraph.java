@@ -1,6 +1,6 @@
 package io.github.urae.onnx.internal.graph;
 
-import static io.github.urae.onnx.internal.graph.GraphBuilder.attribute;
+import static io.github.urae.onnx.internal.graph.OnnxMessages.attribute;
 
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.ClipTextConfig;
@@ -135,7 +135,7 @@ public final class ClipTextGraph {
     }
     // In float32, which every provider can compare; ids are far below 2^24.
     String comparable =
-        g.node("Cast", List.of(score), attribute("to", OnnxTypes.code(ElementType.F32)));
+        g.node("Cast", List.of(score), attribute("to", OnnxMessages.code(ElementType.F32)));
     return g.node("ArgMax", List.of(comparable), attribute("axis", 1), attribute("keepdims", 1));
   }
 }

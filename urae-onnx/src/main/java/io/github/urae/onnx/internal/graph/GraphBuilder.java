@@ -1,23 +1,19 @@
 package io.github.urae.onnx.internal.graph;
 
+import static io.github.urae.onnx.internal.graph.OnnxMessages.attribute;
+
 import ai.onnx.proto.OnnxMl.AttributeProto;
 import ai.onnx.proto.OnnxMl.GraphProto;
-import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
-import ai.onnx.proto.OnnxMl.TensorShapeProto;
-import ai.onnx.proto.OnnxMl.TypeProto;
-import ai.onnx.proto.OnnxMl.ValueInfoProto;
-import com.google.protobuf.ByteString;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
-import io.github.urae.tensor.internal.Elements;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.IntStream;
 
 /**
  * Writes a graph node by node. Values are named by strings, as in ONNX; every method that adds a
@@ -26,9 +22,6 @@ import java.util.Map;
  * <p>Activations are [B, S, C] unless said otherwise, where S is a sequence of tokens.
  */
 final class GraphBuilder {
-
-  /** A node's attribute: an integer, a float, a string, or several integers. */
-  record Attribute(String name, Object value) {}
 
   private final String name;
   private final ElementType type;
@@ -43,10 +36,6 @@ final class GraphBuilder {
     graph.setName(name);
   }
 
-  static Attribute attribute(String name, Object value) {
-    return new Attribute(name, value);
-  }
-
   /** Returns the element type of weights and arithmetic. */
   ElementType type() {
     return type;
@@ -54,39 +43,15 @@ final class GraphBuilder {
 
   /** Declares an input; dimensions are numbers or names. */
   String input(String inputName, ElementType inputType, Object... dimensions) {
-    graph.addInput(value(inputName, inputType, dimensions));
+    graph.addInput(OnnxMessages.value(inputName, inputType, dimensions));
     return inputName;
   }
 
   /** Makes a value an output under a name; dimensions are numbers or names. */
   void output(String outputName, String source, ElementType outputType, Object... dimensions) {
     graph.addNode(
-        NodeProto.newBuilder()
-            .setOpType("Identity")
-            .setName(outputName)
-            .addInput(source)
-            .addOutput(outputName));
-    graph.addOutput(value(outputName, outputType, dimensions));
-  }
-
-  private static ValueInfoProto value(String name, ElementType type, Object... dimensions) {
-    TensorShapeProto.Builder shape = TensorShapeProto.newBuilder();
-    for (Object dimension : dimensions) {
-      if (dimension instanceof Number size) {
-        shape.addDimBuilder().setDimValue(size.longValue());
-      } else {
-        shape.addDimBuilder().setDimParam((String) dimension);
-      }
-    }
-    return ValueInfoProto.newBuilder()
-        .setName(name)
-        .setType(
-            TypeProto.newBuilder()
-                .setTensorType(
-                    TypeProto.Tensor.newBuilder()
-                        .setElemType(OnnxTypes.code(type))
-                        .setShape(shape)))
-        .build();
+        OnnxMessages.node("", "Identity", outputName, List.of(source), List.of(outputName)));
+    graph.addOutput(OnnxMessages.value(outputName, outputType, dimensions));
   }
 
   /** Names a weight of the checkpoint and the shape that it must have. */
@@ -101,120 +66,65 @@ final class GraphBuilder {
 
   /** Adds an int64 constant of rank 1. */
   String longs(long... values) {
-    Shape shape = Shape.of(values.length);
     String key = "longs" + Arrays.toString(values);
-    return constants.computeIfAbsent(
-        key,
-        k -> {
-          TensorProto.Builder tensor = tensor(k, ElementType.I64, shape);
-          ByteBuffer bytes = littleEndian(values.length * Long.BYTES);
-          for (long value : values) {
-            bytes.putLong(value);
-          }
-          graph.addInitializer(tensor.setRawData(ByteString.copyFrom(bytes.flip())));
-          return k;
-        });
+    return constant(key, key, name -> OnnxMessages.longs(name, values));
   }
 
   /** Adds a float constant of rank 1 in the given type, rounded from float32. */
   String floats(ElementType constantType, float... values) {
-    String key = "floats_" + constantType + "_" + Arrays.toString(values);
-    return constants.computeIfAbsent(
-        key,
-        k -> {
-          String constant = "constant_" + constants.size();
-          TensorProto.Builder tensor = tensor(constant, constantType, Shape.of(values.length));
-          ByteBuffer bytes = littleEndian(Math.toIntExact(constantType.byteSize(values.length)));
-          Elements.fromFloats(constantType, values, 0, values.length, bytes);
-          graph.addInitializer(tensor.setRawData(ByteString.copyFrom(bytes.flip())));
-          return constant;
-        });
+    return constant(
+        "floats_" + constantType + "_" + Arrays.toString(values),
+        "constant_" + constants.size(),
+        name -> OnnxMessages.floats(name, constantType, values));
   }
 
   /** Adds a float64 constant of rank 1. */
   String doubles(double... values) {
-    String key = "doubles" + Arrays.toString(values);
-    return constants.computeIfAbsent(
-        key,
-        k -> {
-          String constant = "constant_" + constants.size();
-          ByteBuffer bytes = littleEndian(Math.multiplyExact(values.length, Double.BYTES));
-          for (double value : values) {
-            bytes.putDouble(value);
-          }
-          graph.addInitializer(
-              tensor(constant, ElementType.F64, Shape.of(values.length))
-                  .setRawData(ByteString.copyFrom(bytes.flip())));
-          return constant;
-        });
+    return constant(
+        "doubles" + Arrays.toString(values),
+        "constant_" + constants.size(),
+        name -> OnnxMessages.doubles(name, values));
   }
 
   /** Adds an int64 constant of rank 0. */
   String scalar(long value) {
+    String key = "scalar" + value;
+    return constant(key, key, name -> OnnxMessages.scalar(name, value));
+  }
+
+  /** Equal constants are one. */
+  private String constant(String key, String newName, Function<String, TensorProto> tensor) {
     return constants.computeIfAbsent(
-        "scalar" + value,
+        key,
         k -> {
-          ByteBuffer bytes = littleEndian(Long.BYTES).putLong(value);
-          graph.addInitializer(
-              tensor(k, ElementType.I64, Shape.of()).setRawData(ByteString.copyFrom(bytes.flip())));
-          return k;
+          graph.addInitializer(tensor.apply(newName));
+          return newName;
         });
   }
 
-  private static ByteBuffer littleEndian(int size) {
-    return ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
-  }
-
-  private static TensorProto.Builder tensor(String name, ElementType type, Shape shape) {
-    TensorProto.Builder tensor =
-        TensorProto.newBuilder().setName(name).setDataType(OnnxTypes.code(type));
-    for (long dimension : shape.toArray()) {
-      tensor.addDims(dimension);
-    }
-    return tensor;
-  }
-
   /** Adds a node of the standard operators with one output. */
-  String node(String operator, List<String> inputs, Attribute... attributes) {
+  String node(String operator, List<String> inputs, AttributeProto... attributes) {
     return nodes("", operator, inputs, 1, attributes).get(0);
   }
 
   /** Adds a node of ONNX Runtime's own operators with one output. */
-  String microsoftNode(String operator, List<String> inputs, Attribute... attributes) {
+  String microsoftNode(String operator, List<String> inputs, AttributeProto... attributes) {
     return nodes(NetworkGraph.MICROSOFT_DOMAIN, operator, inputs, 1, attributes).get(0);
   }
 
   private List<String> nodes(
-      String domain, String operator, List<String> inputs, int outputs, Attribute... attributes) {
+      String domain,
+      String operator,
+      List<String> inputs,
+      int outputs,
+      AttributeProto... attributes) {
     String nodeName = operator + "_" + nodes++;
-    NodeProto.Builder node =
-        NodeProto.newBuilder().setName(nodeName).setOpType(operator).setDomain(domain);
-    node.addAllInput(inputs);
-    for (int i = 0; i < outputs; i++) {
-      node.addOutput(outputs == 1 ? nodeName : nodeName + "." + i);
-    }
-    for (Attribute attribute : attributes) {
-      node.addAttribute(proto(attribute));
-    }
-    graph.addNode(node);
-    return node.getOutputList();
-  }
-
-  private static AttributeProto proto(Attribute attribute) {
-    AttributeProto.Builder proto = AttributeProto.newBuilder().setName(attribute.name());
-    if (attribute.value() instanceof Integer value) {
-      proto.setType(AttributeProto.AttributeType.INT).setI(value);
-    } else if (attribute.value() instanceof Float value) {
-      proto.setType(AttributeProto.AttributeType.FLOAT).setF(value);
-    } else if (attribute.value() instanceof String value) {
-      proto.setType(AttributeProto.AttributeType.STRING).setS(ByteString.copyFromUtf8(value));
-    } else {
-      proto.setType(AttributeProto.AttributeType.INTS);
-      for (int value : (int[]) attribute.value()) {
-        proto.addInts(value);
-      }
-    }
-    return proto.build();
+    List<String> results =
+        outputs == 1
+            ? List.of(nodeName)
+            : IntStream.range(0, outputs).mapToObj(i -> nodeName + "." + i).toList();
+    graph.addNode(OnnxMessages.node(domain, operator, nodeName, inputs, results, attributes));
+    return results;
   }
 
   String add(String a, String b) {
@@ -251,7 +161,7 @@ final class GraphBuilder {
 
   /** Converts between element types; nothing where they are the same. */
   String cast(String x, ElementType from, ElementType to) {
-    return from == to ? x : node("Cast", List.of(x), attribute("to", OnnxTypes.code(to)));
+    return from == to ? x : node("Cast", List.of(x), attribute("to", OnnxMessages.code(to)));
   }
 
   /**
@@ -308,8 +218,8 @@ final class GraphBuilder {
   }
 
   /** Attention that never holds its scores: q, k, v are [B, S, heads * head_dim]. */
-  String attention(String q, String k, String v, int heads, Attribute... more) {
-    Attribute[] attributes = Arrays.copyOf(more, more.length + 1);
+  String attention(String q, String k, String v, int heads, AttributeProto... more) {
+    AttributeProto[] attributes = Arrays.copyOf(more, more.length + 1);
     attributes[more.length] = attribute("num_heads", heads);
     return microsoftNode("MultiHeadAttention", List.of(q, k, v), attributes);
   }

@@ -1,6 +1,5 @@
 package io.github.urae.onnx.internal.graph;
 
-import ai.onnx.proto.OnnxMl.AttributeProto;
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
@@ -47,7 +46,7 @@ public final class GraphSegments {
     outputs = byName(graph.getOutputList(), ValueInfoProto::getName);
     constants.forEach((name, tensor) -> types.put(name, tensor.getDataType()));
     inputs.forEach((name, value) -> types.put(name, value.getType().getTensorType().getElemType()));
-    whole.weights().keySet().forEach(name -> types.put(name, OnnxTypes.code(whole.type())));
+    whole.weights().keySet().forEach(name -> types.put(name, OnnxMessages.code(whole.type())));
   }
 
   private static <T> Map<String, T> byName(List<T> values, Function<T, String> name) {
@@ -181,10 +180,11 @@ public final class GraphSegments {
     Integer type =
         switch (known ? node.getOpType() : "") {
           case "" -> null;
-          case "Cast" -> (int) attribute(node, "to").getI();
+          case "Cast" -> OnnxMessages.attribute(node, "to").map(to -> (int) to.getI()).orElse(null);
           case "Shape", "ArgMax", "Size" -> TensorProto.DataType.INT64_VALUE;
           case "Equal", "Not", "Greater", "Less" -> TensorProto.DataType.BOOL_VALUE;
-          case "Constant" -> attribute(node, "value").getT().getDataType();
+          case "Constant" ->
+              OnnxMessages.attribute(node, "value").map(v -> v.getT().getDataType()).orElse(null);
           case "Where" -> types.get(node.getInput(1));
           default -> node.getInputCount() == 0 ? null : types.get(node.getInput(0));
         };
@@ -199,12 +199,5 @@ public final class GraphSegments {
               + " known; keep whole networks in memory instead (one at a time)");
     }
     node.getOutputList().forEach(output -> types.put(output, type));
-  }
-
-  private static AttributeProto attribute(NodeProto node, String name) {
-    return node.getAttributeList().stream()
-        .filter(a -> a.getName().equals(name))
-        .findFirst()
-        .orElse(AttributeProto.getDefaultInstance());
   }
 }

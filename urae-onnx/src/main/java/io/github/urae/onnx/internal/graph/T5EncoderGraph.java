@@ -1,6 +1,6 @@
 package io.github.urae.onnx.internal.graph;
 
-import static io.github.urae.onnx.internal.graph.GraphBuilder.attribute;
+import static io.github.urae.onnx.internal.graph.OnnxMessages.attribute;
 
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.T5Config;

@@ -3,8 +3,6 @@ package io.github.urae.onnx.internal.session;
 import ai.onnx.proto.OnnxMl.AttributeProto;
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
-import ai.onnx.proto.OnnxMl.StringStringEntryProto;
-import ai.onnx.proto.OnnxMl.TensorProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
@@ -15,7 +13,7 @@ import io.github.urae.InferenceException;
 import io.github.urae.device.Device;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
-import io.github.urae.onnx.internal.graph.OnnxTypes;
+import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorLayout;
@@ -174,18 +172,12 @@ public final class NetworkSession implements LoadedNetwork {
         dimensions = new long[] {dimensions[1], dimensions[0]};
       }
       String location = folder.relativize(realPaths.get(info.file())).toString().replace('\\', '/');
-      TensorProto.Builder tensor =
-          TensorProto.newBuilder()
-              .setName(name)
-              .setDataType(OnnxTypes.code(info.type()))
-              .setDataLocation(TensorProto.DataLocation.EXTERNAL)
-              .addExternalData(entry("location", location))
-              .addExternalData(entry("offset", Long.toString(info.offset())))
-              .addExternalData(entry("length", Long.toString(info.length())));
-      for (long dimension : dimensions) {
-        tensor.addDims(dimension);
-      }
-      withWeights.addInitializer(tensor);
+      withWeights.addInitializer(
+          OnnxMessages.external(
+              OnnxMessages.tensor(name, info.type(), dimensions),
+              location,
+              info.offset(),
+              info.length()));
     }
     takeAsStored(withWeights, transposed);
     return graph.model(withWeights.build()).toByteArray();
@@ -202,10 +194,6 @@ public final class NetworkSession implements LoadedNetwork {
         }
       }
     }
-  }
-
-  private static StringStringEntryProto entry(String key, String value) {
-    return StringStringEntryProto.newBuilder().setKey(key).setValue(value).build();
   }
 
   @Override

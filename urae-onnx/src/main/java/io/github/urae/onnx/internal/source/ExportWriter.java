@@ -1,10 +1,9 @@
 package io.github.urae.onnx.internal.source;
 
 import ai.onnx.proto.OnnxMl.GraphProto;
-import ai.onnx.proto.OnnxMl.StringStringEntryProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
-import io.github.urae.onnx.internal.graph.OnnxTypes;
+import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.Shape;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -93,21 +92,7 @@ public final class ExportWriter {
     if (length != expected) {
       throw new IllegalStateException(name + ": expected " + expected + " bytes, got " + length);
     }
-    TensorProto.Builder tensor =
-        TensorProto.newBuilder()
-            .setName(name)
-            .setDataType(OnnxTypes.code(graph.type()))
-            .setDataLocation(TensorProto.DataLocation.EXTERNAL)
-            .addExternalData(entry("location", DATA))
-            .addExternalData(entry("offset", Long.toString(offset)))
-            .addExternalData(entry("length", Long.toString(length)));
-    for (long dimension : shape.toArray()) {
-      tensor.addDims(dimension);
-    }
-    return tensor.build();
-  }
-
-  private static StringStringEntryProto entry(String key, String value) {
-    return StringStringEntryProto.newBuilder().setKey(key).setValue(value).build();
+    return OnnxMessages.external(
+        OnnxMessages.tensor(name, graph.type(), shape.toArray()), DATA, offset, length);
   }
 }

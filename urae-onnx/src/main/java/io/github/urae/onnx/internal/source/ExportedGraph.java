@@ -1,15 +1,13 @@
 package io.github.urae.onnx.internal.source;
 
-import ai.onnx.proto.OnnxMl.AttributeProto;
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
-import ai.onnx.proto.OnnxMl.TensorProto;
 import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import com.google.protobuf.ByteString;
 import io.github.urae.FileFormatException;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
-import io.github.urae.onnx.internal.graph.OnnxTypes;
+import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorInfo;
@@ -160,11 +158,7 @@ record ExportedGraph(
       product
           .setOpType("FusedMatMul")
           .setDomain(NetworkGraph.MICROSOFT_DOMAIN)
-          .addAttribute(
-              AttributeProto.newBuilder()
-                  .setName("transB")
-                  .setType(AttributeProto.AttributeType.INT)
-                  .setI(1));
+          .addAttribute(OnnxMessages.attribute("transB", 1));
     }
 
     /** Initializers that are no parameters: small ones by value, large ones by place. */
@@ -198,15 +192,9 @@ record ExportedGraph(
       }
       try (PlacedTensors values = PlacedTensors.open(inline)) {
         for (TensorInfo constant : inline) {
-          TensorProto.Builder tensor =
-              TensorProto.newBuilder()
-                  .setName(constant.name())
-                  .setDataType(OnnxElementTypes.code(constant.type()))
-                  .setRawData(ByteString.copyFrom(values.tensor(constant.name()).data()));
-          for (long dimension : constant.shape().toArray()) {
-            tensor.addDims(dimension);
-          }
-          graph.addInitializer(tensor);
+          graph.addInitializer(
+              OnnxMessages.tensor(constant.name(), constant.type(), constant.shape().toArray())
+                  .setRawData(ByteString.copyFrom(values.tensor(constant.name()).data())));
         }
       }
     }
@@ -219,14 +207,16 @@ record ExportedGraph(
         }
         int type = input.getType().getTensorType().getElemType();
         boolean tokens = contract.inputs().containsKey("input_ids");
-        if (tokens || type == OnnxTypes.code(ElementType.F32)) {
+        if (tokens || type == OnnxMessages.code(ElementType.F32)) {
           graph.addInput(input);
         } else {
           // Positions are int64 in some exports and floating-point in others.
           String outside = input.getName();
           renameReads(outside, outside + " (as exported)");
           graph.addInput(withType(input, ElementType.F32));
-          casts.addNode(cast(outside, outside + " (as exported)", type));
+          casts.addNode(
+              OnnxMessages.cast(
+                  "cast " + outside + " (as exported)", outside, outside + " (as exported)", type));
         }
       }
       ValueInfoProto output =
@@ -235,11 +225,13 @@ record ExportedGraph(
               .findFirst()
               .orElseThrow();
       int type = output.getType().getTensorType().getElemType();
-      if (type == OnnxTypes.code(ElementType.F32)) {
+      if (type == OnnxMessages.code(ElementType.F32)) {
         graph.addOutput(output);
       } else {
         String outside = output.getName() + " (float32)";
-        graph.addNode(cast(output.getName(), outside, OnnxTypes.code(ElementType.F32)));
+        graph.addNode(
+            OnnxMessages.cast(
+                "cast " + outside, output.getName(), outside, OnnxMessages.code(ElementType.F32)));
         graph.addOutput(withType(output, ElementType.F32).toBuilder().setName(outside));
       }
       List<NodeProto> nodes = List.copyOf(graph.getNodeList());
@@ -258,22 +250,8 @@ record ExportedGraph(
 
     private static ValueInfoProto withType(ValueInfoProto value, ElementType type) {
       TypeProto.Tensor tensor =
-          value.getType().getTensorType().toBuilder().setElemType(OnnxTypes.code(type)).build();
+          value.getType().getTensorType().toBuilder().setElemType(OnnxMessages.code(type)).build();
       return value.toBuilder().setType(TypeProto.newBuilder().setTensorType(tensor)).build();
-    }
-
-    private static NodeProto cast(String from, String to, int type) {
-      return NodeProto.newBuilder()
-          .setOpType("Cast")
-          .setName("cast " + to)
-          .addInput(from)
-          .addOutput(to)
-          .addAttribute(
-              AttributeProto.newBuilder()
-                  .setName("to")
-                  .setType(AttributeProto.AttributeType.INT)
-                  .setI(type))
-          .build();
     }
   }
 }

@@ -1,14 +1,13 @@
 package io.github.urae.onnx.internal.source;
 
+import static io.github.urae.onnx.internal.graph.OnnxMessages.attribute;
+
 import ai.onnx.proto.OnnxMl.AttributeProto;
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
-import ai.onnx.proto.OnnxMl.TensorProto;
-import ai.onnx.proto.OnnxMl.TensorShapeProto;
-import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
-import io.github.urae.onnx.internal.graph.OnnxTypes;
+import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.ElementType;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -130,13 +129,7 @@ final class GraphRewriter {
     }
     String scaled = query + " for " + softmax.getName();
     queries.add(scaled);
-    added.add(
-        NodeProto.newBuilder()
-            .setOpType("Identity")
-            .setName(scaled)
-            .addInput(query)
-            .addOutput(scaled)
-            .build());
+    added.add(OnnxMessages.node("", "Identity", scaled, List.of(query), List.of(scaled)));
     String attended =
         addMicrosoft(
             "MultiHeadAttention",
@@ -144,28 +137,24 @@ final class GraphRewriter {
                 flat(scaled, 0, 2, 1, 3),
                 flat(before.getInput(1), 0, 3, 1, 2),
                 flat(after.getInput(1), 0, 2, 1, 3)),
-            integer("num_heads", heads),
-            AttributeProto.newBuilder()
-                .setName("scale")
-                .setType(AttributeProto.AttributeType.FLOAT)
-                .setF(1)
-                .build());
+            attribute("num_heads", heads),
+            attribute("scale", 1f));
     String perHead = add("Reshape", List.of(attended, longs(0, 0, heads, -1)));
     added.add(
-        NodeProto.newBuilder()
-            .setOpType("Transpose")
-            .setName("transpose " + after.getOutput(0))
-            .addInput(perHead)
-            .addOutput(after.getOutput(0))
-            .addAttribute(integers("perm", 0, 2, 1, 3))
-            .build());
+        OnnxMessages.node(
+            "",
+            "Transpose",
+            "transpose " + after.getOutput(0),
+            List.of(perHead),
+            List.of(after.getOutput(0)),
+            attribute("perm", new long[] {0, 2, 1, 3})));
     removed.add(after);
     fused++;
   }
 
   /** [B, S, heads * D] of a value with four dimensions in another order. */
   private String flat(String value, long... order) {
-    String ordered = add("Transpose", List.of(value), integers("perm", order));
+    String ordered = add("Transpose", List.of(value), attribute("perm", order));
     return add("Reshape", List.of(ordered, longs(0, 0, -1)));
   }
 
@@ -201,8 +190,8 @@ final class GraphRewriter {
     declare("query_cos");
     declare("query_sin");
     // The first token is text, at position 0: its cosines are the factor itself.
-    String column = add("Gather", List.of("query_cos", longs(0)), integer("axis", 0));
-    String factor = add("Gather", List.of(column, longs(0)), integer("axis", 1));
+    String column = add("Gather", List.of("query_cos", longs(0)), attribute("axis", 0));
+    String factor = add("Gather", List.of(column, longs(0)), attribute("axis", 1));
     String scalar = add("Reshape", List.of(factor, longs(1)));
     for (int i = 0; i < added.size(); i++) {
       NodeProto node = added.get(i);
@@ -244,40 +233,18 @@ final class GraphRewriter {
     declare(input);
     NodeProto writer = writers.get(value);
     String column = add("Unsqueeze", List.of(input, longs(2)));
-    String twice = add("Concat", List.of(column, column), integer("axis", 2));
+    String twice = add("Concat", List.of(column, column), attribute("axis", 2));
     String table = add("Reshape", List.of(twice, longs(0, -1)));
-    long type =
+    int type =
         writer.getOpType().equals("Cast")
-            ? writer.getAttribute(0).getI()
-            : OnnxTypes.code(ElementType.F32);
-    added.add(
-        NodeProto.newBuilder()
-            .setOpType("Cast")
-            .setName("table " + input)
-            .addInput(table)
-            .addOutput(value)
-            .addAttribute(integer("to", type))
-            .build());
+            ? (int) attribute(writer, "to").orElseThrow().getI()
+            : OnnxMessages.code(ElementType.F32);
+    added.add(OnnxMessages.cast("table " + input, table, value, type));
     removed.add(writer);
   }
 
   private void declare(String input) {
-    graph.addInput(
-        ValueInfoProto.newBuilder()
-            .setName(input)
-            .setType(
-                TypeProto.newBuilder()
-                    .setTensorType(
-                        TypeProto.Tensor.newBuilder()
-                            .setElemType(OnnxTypes.code(ElementType.F32))
-                            .setShape(
-                                TensorShapeProto.newBuilder()
-                                    .addDim(
-                                        TensorShapeProto.Dimension.newBuilder()
-                                            .setDimParam("tokens"))
-                                    .addDim(
-                                        TensorShapeProto.Dimension.newBuilder()
-                                            .setDimParam("pairs"))))));
+    graph.addInput(OnnxMessages.value(input, ElementType.F32, "tokens", "pairs"));
   }
 
   /** Puts the nodes in an order in which they can run, without those that nothing needs. */
@@ -328,50 +295,11 @@ final class GraphRewriter {
   private String add(
       String domain, String operator, List<String> inputs, AttributeProto... attributes) {
     String name = "urae/" + operator + "_" + added.size();
-    added.add(
-        NodeProto.newBuilder()
-            .setDomain(domain)
-            .setOpType(operator)
-            .setName(name)
-            .addAllInput(inputs)
-            .addOutput(name)
-            .addAllAttribute(List.of(attributes))
-            .build());
+    added.add(OnnxMessages.node(domain, operator, name, inputs, List.of(name), attributes));
     return name;
   }
 
   private String longs(long... values) {
-    TensorProto.Builder tensor =
-        TensorProto.newBuilder()
-            .setDataType(OnnxTypes.code(ElementType.I64))
-            .addDims(values.length);
-    for (long value : values) {
-      tensor.addInt64Data(value);
-    }
-    return add(
-        "Constant",
-        List.of(),
-        AttributeProto.newBuilder()
-            .setName("value")
-            .setType(AttributeProto.AttributeType.TENSOR)
-            .setT(tensor)
-            .build());
-  }
-
-  private static AttributeProto integer(String name, long value) {
-    return AttributeProto.newBuilder()
-        .setName(name)
-        .setType(AttributeProto.AttributeType.INT)
-        .setI(value)
-        .build();
-  }
-
-  private static AttributeProto integers(String name, long... values) {
-    AttributeProto.Builder attribute =
-        AttributeProto.newBuilder().setName(name).setType(AttributeProto.AttributeType.INTS);
-    for (long value : values) {
-      attribute.addInts(value);
-    }
-    return attribute.build();
+    return add("Constant", List.of(), attribute("value", OnnxMessages.longs("", values)));
   }
 }

@@ -13,6 +13,7 @@ import com.google.protobuf.WireFormat;
 import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorInfo;
@@ -274,7 +275,7 @@ record OnnxFile(
     }
 
     private void add(TensorProto.Builder tensor, long position, long length) {
-      Optional<ElementType> type = OnnxElementTypes.of(tensor.getDataType());
+      Optional<ElementType> type = OnnxMessages.elementType(tensor.getDataType());
       boolean external = tensor.getDataLocation() == TensorProto.DataLocation.EXTERNAL;
       if (!external && length < 0) {
         graph.addInitializer(tensor); // A few integers, or nothing at all.

@@ -6,14 +6,11 @@ import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.ModelProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.OperatorSetIdProto;
-import ai.onnx.proto.OnnxMl.TensorShapeProto;
-import ai.onnx.proto.OnnxMl.TypeProto;
-import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtSession;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
-import io.github.urae.onnx.internal.graph.OnnxTypes;
+import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.ElementType;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -68,8 +65,8 @@ class KernelPlacementTest {
         .setGraph(
             GraphProto.newBuilder()
                 .setName("sum")
-                .addInput(pair("x"))
-                .addOutput(pair("y"))
+                .addInput(OnnxMessages.value("x", ElementType.F32, 2))
+                .addOutput(OnnxMessages.value("y", ElementType.F32, 2))
                 .addNode(
                     NodeProto.newBuilder()
                         .setOpType("Add")
@@ -78,19 +75,5 @@ class KernelPlacementTest {
                         .addOutput("y")))
         .build()
         .toByteArray();
-  }
-
-  private static ValueInfoProto pair(String name) {
-    return ValueInfoProto.newBuilder()
-        .setName(name)
-        .setType(
-            TypeProto.newBuilder()
-                .setTensorType(
-                    TypeProto.Tensor.newBuilder()
-                        .setElemType(OnnxTypes.code(ElementType.F32))
-                        .setShape(
-                            TensorShapeProto.newBuilder()
-                                .addDim(TensorShapeProto.Dimension.newBuilder().setDimValue(2)))))
-        .build();
   }
 }

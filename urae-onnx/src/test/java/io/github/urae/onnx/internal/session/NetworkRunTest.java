@@ -6,15 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import ai.onnx.proto.OnnxMl.AttributeProto;
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
-import ai.onnx.proto.OnnxMl.TensorShapeProto;
-import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.InferenceException;
 import io.github.urae.device.Device;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
-import io.github.urae.onnx.internal.graph.OnnxTypes;
+import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.SafetensorsFile;
@@ -65,25 +63,7 @@ class NetworkRunTest {
   }
 
   private static ValueInfoProto value(String name) {
-    return ValueInfoProto.newBuilder()
-        .setName(name)
-        .setType(
-            TypeProto.newBuilder()
-                .setTensorType(
-                    TypeProto.Tensor.newBuilder()
-                        .setElemType(OnnxTypes.code(ElementType.F32))
-                        .setShape(
-                            TensorShapeProto.newBuilder()
-                                .addDim(dimension("batch"))
-                                .addDim(dimension("tokens"))
-                                .addDim(
-                                    TensorShapeProto.Dimension.newBuilder()
-                                        .setDimValue(HEADS * HEAD_DIM)))))
-        .build();
-  }
-
-  private static TensorShapeProto.Dimension dimension(String name) {
-    return TensorShapeProto.Dimension.newBuilder().setDimParam(name).build();
+    return OnnxMessages.value(name, ElementType.F32, "batch", "tokens", HEADS * HEAD_DIM);
   }
 
   private NetworkSession open() throws IOException {
