@@ -2,8 +2,8 @@ package io.github.urae.benchmarks;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.device.Device;
-import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.VaeConfig;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.VaeDecoderGraph;
@@ -27,9 +27,9 @@ import java.util.OptionalInt;
 public final class DecoderMemory {
 
   private static final VaeConfig SMALL =
-      new VaeConfig(List.of(16, 32, 64, 64), 1, 8, 128, 0.7232, 0.0409);
+      new VaeConfig(16, List.of(16, 32, 64, 64), 1, 8, 128, 0.7232, 0.0409);
   private static final VaeConfig FLUX_1 =
-      new VaeConfig(List.of(128, 256, 512, 512), 2, 32, 1024, 0.3611, 0.1159);
+      new VaeConfig(16, List.of(128, 256, 512, 512), 2, 32, 1024, 0.3611, 0.1159);
 
   private DecoderMemory() {}
 
@@ -59,9 +59,9 @@ public final class DecoderMemory {
   }
 
   private static void measure(NetworkSession session, int channels, int size) {
-    int side = size / LatentGrid.PIXELS_PER_LATENT;
-    float[] noise = new TorchGenerator(1).randn(LatentGrid.CHANNELS * side * side);
-    Tensor latents = Tensor.ofFloats(noise, 1, LatentGrid.CHANNELS, side, side);
+    int side = size / Flux1.LATENTS.pixelsPerLatent();
+    float[] noise = new TorchGenerator(1).randn(Flux1.LATENTS.channels() * side * side);
+    Tensor latents = Tensor.ofFloats(noise, 1, Flux1.LATENTS.channels(), side, side);
     double widest = (double) channels * size * size * Float.BYTES / (1 << 20);
     try (PeakMemory memory = PeakMemory.watching()) {
       long start = System.nanoTime();

@@ -12,6 +12,7 @@ import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
@@ -79,7 +80,7 @@ public final class ExportedStep {
     for (String size : sizes) {
       for (String way : WAYS) {
         if (way.equals("exported") && Integer.parseInt(size) > LARGEST_AS_EXPORTED) {
-          long tokens = TEXT_TOKENS + new LatentGrid(4096, 4096).tokens();
+          long tokens = TEXT_TOKENS + new LatentGrid(Flux1.LATENTS, 4096, 4096).tokens();
           System.out.printf(
               "%5s %-10s  not run: its scores alone would take %.0f GB%n",
               size, way, 16.0 * tokens * tokens / 1e9);
@@ -110,7 +111,7 @@ public final class ExportedStep {
 
   private static void measure(String way, Path export, int size) throws Exception {
     try (PeakMemory memory = PeakMemory.watching()) {
-      LatentGrid grid = new LatentGrid(size, size);
+      LatentGrid grid = new LatentGrid(Flux1.LATENTS, size, size);
       double seconds = way.equals("exported") ? asExported(export, grid) : here(way, export, grid);
       System.out.printf(
           "%5d %-10s  step %7.2f s  peak %6.0f MB anonymous%n",
@@ -142,7 +143,8 @@ public final class ExportedStep {
     Path checkpoint = DemoModel.unpackInto(cache).checkpoint();
     TransformerConfig config =
         TransformerConfig.from(
-            JsonConfig.read(checkpoint.resolve("transformer").resolve("config.json")));
+            JsonConfig.read(checkpoint.resolve("transformer").resolve("config.json")),
+            Flux1.FAMILY);
     NetworkGraph graph = TransformerGraph.build(config, ElementType.F32);
     try (Weights weights = open(way, export, checkpoint, graph)) {
       TensorSource stored =
@@ -203,7 +205,7 @@ public final class ExportedStep {
   private static double asExported(Path export, LatentGrid grid) throws Exception {
     TransformerConfig config =
         TransformerConfig.from(
-            JsonConfig.read(export.resolve("transformer").resolve("config.json")));
+            JsonConfig.read(export.resolve("transformer").resolve("config.json")), Flux1.FAMILY);
     OrtEnvironment environment = OrtEnvironment.getEnvironment();
     Map<String, OnnxTensor> bound = new HashMap<>();
     for (Map.Entry<String, Tensor> input : inputs(config, grid).entrySet()) {

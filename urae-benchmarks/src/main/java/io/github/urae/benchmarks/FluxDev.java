@@ -11,7 +11,7 @@ import java.util.Map;
 final class FluxDev {
 
   static final TransformerConfig TRANSFORMER =
-      new TransformerConfig(19, 38, 24, 128, List.of(16, 56, 56), 4096, 768, true);
+      new TransformerConfig(64, 64, 19, 38, 24, 128, List.of(16, 56, 56), 4096, 768, true);
 
   private FluxDev() {}
 

@@ -7,6 +7,7 @@ import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
@@ -61,7 +62,8 @@ public final class GoldenVelocity {
       for (ElementType type :
           gpu ? List.of(ElementType.F32, ElementType.BF16) : List.of(ElementType.F32)) {
         float[] velocity =
-            velocity(folder.path(), golden, new LatentGrid(size, size), type, device);
+            velocity(
+                folder.path(), golden, new LatentGrid(Flux1.LATENTS, size, size), type, device);
         System.out.printf(
             Locale.ROOT,
             "%s on %s: the first velocity differs by %.1e of its largest value%n",
@@ -77,7 +79,7 @@ public final class GoldenVelocity {
       throws IOException {
     Path folder = DemoModel.unpackInto(cache).checkpoint().resolve("transformer");
     TransformerConfig config =
-        TransformerConfig.from(JsonConfig.read(folder.resolve("config.json")));
+        TransformerConfig.from(JsonConfig.read(folder.resolve("config.json")), Flux1.FAMILY);
     NetworkGraph graph = TransformerGraph.build(config, type);
     SessionSettings settings = new SessionSettings(device, OptionalInt.empty(), false);
     WeightCache converted = new WeightCache(cache, WeightCache.DEFAULT_MAX_BYTES);

@@ -5,6 +5,7 @@ import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.internal.ClipTextConfig;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.T5Config;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.flux.model.internal.VaeConfig;
@@ -88,11 +89,12 @@ public class NetworkSpeed {
         switch (work) {
           case STEP_512, STEP_1024 ->
               TransformerGraph.build(
-                  new TransformerConfig(1, 2, 24, 128, List.of(16, 56, 56), 4096, 768, true),
+                  new TransformerConfig(
+                      64, 64, 1, 2, 24, 128, List.of(16, 56, 56), 4096, 768, true),
                   ElementType.F32);
           case DECODE_512, DECODE_1024 ->
               VaeDecoderGraph.build(
-                  new VaeConfig(List.of(128, 256, 512, 512), 2, 32, 1024, 0.3611, 0.1159));
+                  new VaeConfig(16, List.of(128, 256, 512, 512), 2, 32, 1024, 0.3611, 0.1159));
           case T5 -> T5EncoderGraph.build(t5(), ElementType.F32);
           case CLIP ->
               ClipTextGraph.build(
@@ -101,8 +103,8 @@ public class NetworkSpeed {
         };
     inputs =
         switch (work) {
-          case STEP_512 -> StepInputs.of(new LatentGrid(512, 512));
-          case STEP_1024 -> StepInputs.of(new LatentGrid(1024, 1024));
+          case STEP_512 -> StepInputs.of(new LatentGrid(Flux1.LATENTS, 512, 512));
+          case STEP_1024 -> StepInputs.of(new LatentGrid(Flux1.LATENTS, 1024, 1024));
           case DECODE_512 -> latents(64);
           case DECODE_1024 -> latents(128);
           case T5 ->

@@ -2,6 +2,7 @@ package io.github.urae.benchmarks;
 
 import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.SafetensorsFile;
@@ -78,7 +79,7 @@ public final class Peers {
   }
 
   private void compare(int size) throws IOException {
-    LatentGrid grid = new LatentGrid(size, size);
+    LatentGrid grid = new LatentGrid(Flux1.LATENTS, size, size);
     Path inputs = folder.resolve("inputs-" + size + ".safetensors");
     SafetensorsWriter.write(inputs, Map.of(), StepInputs.withoutTables(grid));
     try (OwnedResources opened = new OwnedResources()) {

@@ -5,6 +5,7 @@ import io.github.urae.device.Device;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.image.RgbImage;
 import io.github.urae.pipeline.FluxPipeline;
 import java.io.IOException;
@@ -27,7 +28,7 @@ public final class PreviewFactors {
   private static final List<String> SHAPES = List.of("circle", "star", "ring", "heart", "triangle");
   private static final int PICTURES = 64;
   private static final int STEPS = 8;
-  private static final int UNKNOWNS = LatentGrid.CHANNELS + 1;
+  private static final int UNKNOWNS = Flux1.LATENTS.channels() + 1;
 
   private final double[][] products = new double[UNKNOWNS][UNKNOWNS];
   private final double[][] targets = new double[UNKNOWNS][3];
@@ -63,14 +64,14 @@ public final class PreviewFactors {
   }
 
   private void add(GeneratedImage picture) {
-    LatentGrid grid = new LatentGrid(picture.width(), picture.height());
+    LatentGrid grid = new LatentGrid(Flux1.LATENTS, picture.width(), picture.height());
     float[] latents = grid.unpack(picture.latents().toFloats());
     RgbImage pixels = picture.toRgbImage();
     int count = grid.latentHeight() * grid.latentWidth();
     double[] row = new double[UNKNOWNS];
-    row[LatentGrid.CHANNELS] = 1;
+    row[Flux1.LATENTS.channels()] = 1;
     for (int i = 0; i < count; i++) {
-      for (int channel = 0; channel < LatentGrid.CHANNELS; channel++) {
+      for (int channel = 0; channel < Flux1.LATENTS.channels(); channel++) {
         row[channel] = latents[channel * count + i];
       }
       double[] colour = meanColour(pixels, i % grid.latentWidth(), i / grid.latentWidth());
@@ -91,7 +92,7 @@ public final class PreviewFactors {
 
   /** Red, green and blue in -1 to 1. */
   private static double[] meanColour(RgbImage pixels, int column, int row) {
-    int side = LatentGrid.PIXELS_PER_LATENT;
+    int side = Flux1.LATENTS.pixelsPerLatent();
     double[] colour = new double[3];
     for (int i = 0; i < side * side; i++) {
       int pixel = pixels.pixel(column * side + i % side, row * side + i / side);

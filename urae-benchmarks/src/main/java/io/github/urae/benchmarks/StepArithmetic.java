@@ -3,6 +3,7 @@ package io.github.urae.benchmarks;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
 import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.internal.Flux1;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -38,7 +39,7 @@ public class StepArithmetic {
   /** Draws the noise, and checks that packing loses nothing. */
   @Setup(Level.Trial)
   public void draw() {
-    grid = new LatentGrid(size, size);
+    grid = new LatentGrid(Flux1.LATENTS, size, size);
     noise = noise();
     float[] back = grid.unpack(grid.pack(noise));
     if (back[noise.length / 3] != noise[noise.length / 3]) {

@@ -4,6 +4,7 @@ import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession.SessionOptions;
 import io.github.urae.benchmarks.OperatorTimes.Product;
 import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
@@ -68,7 +69,7 @@ public final class StepProfile {
       try (TensorSource weights = Safetensors.open(folder.path().resolve("transformer"))) {
         StepProfile profile = new StepProfile(graph, weights, folder.path(), rounds);
         for (int size : sizes) {
-          LatentGrid grid = new LatentGrid(size, size);
+          LatentGrid grid = new LatentGrid(Flux1.LATENTS, size, size);
           profile.operators(grid);
           if (settings) {
             profile.settings(grid);

@@ -3,6 +3,7 @@ package io.github.urae.benchmarks;
 import io.github.urae.CancellationToken;
 import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
@@ -33,9 +34,9 @@ final class StepServer {
     Device device = Device.parse(arguments[2]);
     ElementType type = device instanceof Device.Cuda ? ElementType.BF16 : ElementType.F32;
     TransformerConfig config =
-        TransformerConfig.from(JsonConfig.read(folder.resolve("config.json")));
+        TransformerConfig.from(JsonConfig.read(folder.resolve("config.json")), Flux1.FAMILY);
     NetworkGraph graph = TransformerGraph.build(config, type);
-    Map<String, Tensor> inputs = StepInputs.of(new LatentGrid(side, side));
+    Map<String, Tensor> inputs = StepInputs.of(new LatentGrid(Flux1.LATENTS, side, side));
     SessionSettings settings = new SessionSettings(device, OptionalInt.empty(), false);
     try (Weights weights = Weights.open(graph, folder);
         NetworkSession session =

@@ -2,6 +2,7 @@ package io.github.urae.benchmarks;
 
 import io.github.urae.demo.DemoModel;
 import io.github.urae.flux.model.internal.ClipTextConfig;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.T5Config;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.flux.model.internal.VaeConfig;
@@ -107,7 +108,8 @@ public final class SyntheticCheckpoint {
   static TransformerConfig writeTransformer(
       Path folder, ElementType type, int doubleBlocks, int singleBlocks) throws IOException {
     new SyntheticCheckpoint(folder, type, doubleBlocks, singleBlocks, 1).write("transformer");
-    return TransformerConfig.from(JsonConfig.read(folder.resolve("transformer/config.json")));
+    return TransformerConfig.from(
+        JsonConfig.read(folder.resolve("transformer/config.json")), Flux1.FAMILY);
   }
 
   /** Writes one network, or with an empty name all and what belongs to them. */
@@ -157,11 +159,11 @@ public final class SyntheticCheckpoint {
     List<NetworkGraph> graphs =
         switch (network) {
           case "transformer" ->
-              List.of(TransformerGraph.build(TransformerConfig.from(config), type));
+              List.of(TransformerGraph.build(TransformerConfig.from(config, Flux1.FAMILY), type));
           case "text_encoder" -> List.of(ClipTextGraph.build(ClipTextConfig.from(config), type));
           case "text_encoder_2" -> List.of(T5EncoderGraph.build(T5Config.from(config), type));
           default -> {
-            VaeConfig vae = VaeConfig.from(config);
+            VaeConfig vae = VaeConfig.from(config, Flux1.FAMILY);
             yield List.of(VaeEncoderGraph.build(vae), VaeDecoderGraph.build(vae));
           }
         };

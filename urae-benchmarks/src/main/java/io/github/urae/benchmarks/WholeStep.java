@@ -3,6 +3,7 @@ package io.github.urae.benchmarks;
 import io.github.urae.CancellationToken;
 import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
@@ -65,7 +66,7 @@ public final class WholeStep {
   }
 
   private static void step(BlockwiseNetwork network, RuntimeClock clock, int size) {
-    Map<String, Tensor> inputs = StepInputs.of(new LatentGrid(size, size));
+    Map<String, Tensor> inputs = StepInputs.of(new LatentGrid(Flux1.LATENTS, size, size));
     double before = clock.nanos() / 1e9;
     long start = System.nanoTime();
     double peak;

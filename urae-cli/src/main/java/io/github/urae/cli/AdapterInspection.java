@@ -8,7 +8,7 @@ import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.internal.format.AdapterModule;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.flux.model.Component;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.model.AdaptableWeights;
 import io.github.urae.weights.SafetensorsFile;
@@ -83,7 +83,7 @@ final class AdapterInspection {
   /** Says what the adapter would change in a checkpoint, and what of it would not. */
   static Map<String, Object> matched(Path path, Path model) throws IOException {
     Map<String, Object> findings = new LinkedHashMap<>();
-    FluxCheckpoint checkpoint = FluxCheckpoint.open(model);
+    Checkpoint checkpoint = Checkpoint.open(model);
     findings.put("model", checkpoint.name());
     OwnedResources opened = new OwnedResources();
     try {

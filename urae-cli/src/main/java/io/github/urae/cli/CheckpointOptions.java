@@ -2,8 +2,9 @@ package io.github.urae.cli;
 
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.demo.DemoModel;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.CacheFolder;
+import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
@@ -45,7 +46,7 @@ class CheckpointOptions {
 
   /** Returns the same after a look at its configurations, with links of a cache followed. */
   Path checkedModelFolder() throws IOException {
-    return FluxCheckpoint.open(modelFolder()).folder();
+    return Checkpoint.open(modelFolder()).folder();
   }
 
   /** Returns the path that a user means; what is bundled is unpacked into the cache. */

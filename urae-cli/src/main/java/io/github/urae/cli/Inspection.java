@@ -3,7 +3,7 @@ package io.github.urae.cli;
 import io.github.urae.FileFormatException;
 import io.github.urae.export.ExportReport;
 import io.github.urae.export.OnnxExport;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.SchedulerConfig;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.weights.Safetensors;
@@ -29,7 +29,7 @@ final class Inspection {
 
   /** Describes a checkpoint from its configurations and headers; reads no weight. */
   static Map<String, Object> ofCheckpoint(Path path) throws IOException {
-    FluxCheckpoint checkpoint = FluxCheckpoint.open(path);
+    Checkpoint checkpoint = Checkpoint.open(path);
     TransformerConfig transformer = checkpoint.transformer();
     SchedulerConfig scheduler = checkpoint.scheduler();
     Map<String, Object> findings = new LinkedHashMap<>();

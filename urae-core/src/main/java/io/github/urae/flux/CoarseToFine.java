@@ -74,11 +74,13 @@ public record CoarseToFine(double strength, OptionalInt draftSteps) {
               + "x"
               + full.height());
     }
-    return new LatentGrid(shrunk(full.width(), shrink), shrunk(full.height(), shrink));
+    int unit = full.layout().pixelsPerToken();
+    return new LatentGrid(
+        full.layout(), shrunk(full.width(), shrink, unit), shrunk(full.height(), shrink, unit));
   }
 
-  private static int shrunk(int pixels, double shrink) {
-    int tokens = (int) Math.rint(pixels * shrink / LatentGrid.PIXELS_PER_TOKEN);
-    return Math.max(1, tokens) * LatentGrid.PIXELS_PER_TOKEN;
+  private static int shrunk(int pixels, double shrink, int unit) {
+    int tokens = (int) Math.rint(pixels * shrink / unit);
+    return Math.max(1, tokens) * unit;
   }
 }

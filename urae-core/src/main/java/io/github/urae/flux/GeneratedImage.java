@@ -103,7 +103,7 @@ public final class GeneratedImage {
    * @return float32 [1, tokens, 64], packed; a copy
    */
   public Tensor latents() {
-    return Tensor.ofFloats(latents, 1, size.tokens(), LatentGrid.PACKED_CHANNELS);
+    return Tensor.ofFloats(latents, 1, size.tokens(), size.layout().packedChannels());
   }
 
   /**

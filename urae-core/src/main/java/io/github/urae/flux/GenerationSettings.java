@@ -1,7 +1,7 @@
 package io.github.urae.flux;
 
 import io.github.urae.adapter.AdapterSpec;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.Checkpoint;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,7 +13,7 @@ import java.util.stream.Collectors;
 /**
  * Everything that a picture was made with, so that it can be made again.
  *
- * @param model name of the checkpoint, {@link FluxCheckpoint#name()}
+ * @param model name of the checkpoint, {@link Checkpoint#name()}
  * @param prompt what CLIP, and T5 unless told otherwise, read; empty if embeddings were given
  * @param secondPrompt what T5 read, if another
  * @param width pixels

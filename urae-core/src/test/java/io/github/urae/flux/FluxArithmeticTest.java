@@ -10,6 +10,7 @@ import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
 import io.github.urae.flux.arithmetic.Schedule;
 import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.SchedulerConfig;
 import io.github.urae.internal.JsonConfig;
 import java.io.IOException;
@@ -26,7 +27,7 @@ class FluxArithmeticTest {
 
   @Test
   void packingFollowsTheFormula() {
-    LatentGrid grid = new LatentGrid(48, 32);
+    LatentGrid grid = new LatentGrid(Flux1.LATENTS, 48, 32);
     float[] latents = new float[2 * grid.latentElements()];
     Random random = new Random(3);
     for (int i = 0; i < latents.length; i++) {
@@ -57,18 +58,18 @@ class FluxArithmeticTest {
     "-16, found -16"
   })
   void sizesThatAreNoMultipleOf16AreRefused(int size, String message) {
-    assertThatThrownBy(() -> new LatentGrid(size, 64))
+    assertThatThrownBy(() -> new LatentGrid(Flux1.LATENTS, size, 64))
         .isInstanceOf(InvalidRequestException.class)
         .hasMessageContainingAll("width", message);
-    assertThatThrownBy(() -> new LatentGrid(64, size))
+    assertThatThrownBy(() -> new LatentGrid(Flux1.LATENTS, 64, size))
         .isInstanceOf(InvalidRequestException.class)
         .hasMessageContainingAll("height", message);
   }
 
   @Test
   void sizesBeyondAnArrayAreRefused() {
-    assertThat(new LatentGrid(4096, 4096).latentElements()).isEqualTo(65536 * 64);
-    assertThatThrownBy(() -> new LatentGrid(1 << 20, 1 << 20).latentElements())
+    assertThat(new LatentGrid(Flux1.LATENTS, 4096, 4096).latentElements()).isEqualTo(65536 * 64);
+    assertThatThrownBy(() -> new LatentGrid(Flux1.LATENTS, 1 << 20, 1 << 20).latentElements())
         .isInstanceOf(InvalidRequestException.class)
         .hasMessageContaining("too large");
   }
@@ -86,8 +87,9 @@ class FluxArithmeticTest {
   @Test
   void theQueryFactorScalesTextRowsToo() {
     RotaryTables tables =
-        RotaryTables.of(new int[] {4, 14, 14}, 3, new LatentGrid(32, 32), 10, 1.25);
-    RotaryTables plain = RotaryTables.of(new int[] {4, 14, 14}, 3, new LatentGrid(32, 32), 10, 1);
+        RotaryTables.of(new int[] {4, 14, 14}, 3, new LatentGrid(Flux1.LATENTS, 32, 32), 10, 1.25);
+    RotaryTables plain =
+        RotaryTables.of(new int[] {4, 14, 14}, 3, new LatentGrid(Flux1.LATENTS, 32, 32), 10, 1);
     float[] cos = tables.cos();
     assertThat(cos).hasSize(7 * 16);
     for (int i = 0; i < cos.length; i++) {

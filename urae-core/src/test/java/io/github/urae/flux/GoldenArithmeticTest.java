@@ -8,6 +8,7 @@ import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
 import io.github.urae.flux.arithmetic.Schedule;
 import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.TensorInfo;
@@ -65,8 +66,13 @@ class GoldenArithmeticTest {
   @Test
   void rotaryTables() throws IOException {
     try (SafetensorsFile golden = SafetensorsFile.open(TestData.path("golden/rope.safetensors"))) {
-      compareRotary(golden, "tiny_9x5", new int[] {4, 14, 14}, new LatentGrid(5 * 16, 9 * 16));
-      compareRotary(golden, "full_6x7", new int[] {16, 56, 56}, new LatentGrid(7 * 16, 6 * 16));
+      compareRotary(
+          golden, "tiny_9x5", new int[] {4, 14, 14}, new LatentGrid(Flux1.LATENTS, 5 * 16, 9 * 16));
+      compareRotary(
+          golden,
+          "full_6x7",
+          new int[] {16, 56, 56},
+          new LatentGrid(Flux1.LATENTS, 7 * 16, 6 * 16));
     }
   }
 

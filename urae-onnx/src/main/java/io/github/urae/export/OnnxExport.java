@@ -10,7 +10,7 @@ import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.model.Component;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.CacheFolder;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.NativeLibraries;
@@ -54,7 +54,7 @@ public final class OnnxExport {
 
   private final Builder settings;
   private final ModelSource source;
-  private final FluxCheckpoint checkpoint;
+  private final Checkpoint checkpoint;
 
   private OnnxExport(Builder settings, ModelSource source) {
     this.settings = settings;

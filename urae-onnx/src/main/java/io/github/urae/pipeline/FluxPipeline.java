@@ -13,7 +13,7 @@ import io.github.urae.flux.GenerationPlan;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.RunOptions;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.CacheFolder;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.onnx.internal.generation.Generation;
@@ -51,7 +51,7 @@ import java.util.OptionalLong;
  */
 public final class FluxPipeline implements Closeable {
 
-  private final FluxCheckpoint checkpoint;
+  private final Checkpoint checkpoint;
 
   /** Held while adapters are changed, so that one change follows the other. */
   private final Object adapting = new Object();
@@ -296,7 +296,7 @@ public final class FluxPipeline implements Closeable {
    *
    * @return its configurations
    */
-  public FluxCheckpoint checkpoint() {
+  public Checkpoint checkpoint() {
     return checkpoint;
   }
 

@@ -18,6 +18,7 @@ import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.TimestepShift;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
@@ -143,7 +144,7 @@ class FluxPipelineTest {
 
   @Test
   void latentsInAndOut() {
-    LatentGrid grid = new LatentGrid(64, 48);
+    LatentGrid grid = new LatentGrid(Flux1.LATENTS, 64, 48);
     float[] noise = grid.pack(new TorchGenerator(5).randn(grid.latentElements()));
     GenerationRequest.Builder request =
         GenerationRequest.builder(PROMPT)

@@ -8,6 +8,7 @@ import io.github.urae.flux.Profile;
 import io.github.urae.flux.TrueGuidance;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.Schedule;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.onnx.internal.generation.Denoiser;
 import io.github.urae.onnx.internal.model.NetworkUse;
 import io.github.urae.onnx.internal.model.Networks;
@@ -80,7 +81,8 @@ public record GoldenCase(JsonNode json) {
   }
 
   LatentGrid grid() {
-    return new LatentGrid(json.get("width").intValue(), json.get("height").intValue());
+    return new LatentGrid(
+        Flux1.LATENTS, json.get("width").intValue(), json.get("height").intValue());
   }
 
   /** Returns the numbers that the case's sampling follows with a checkpoint. */

@@ -13,7 +13,7 @@ import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.Component;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.onnx.internal.graph.GraphSegments;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
@@ -87,7 +87,7 @@ class ResidencyTest {
 
   @Test
   void everyBlockIsASegment() throws IOException {
-    FluxCheckpoint checkpoint = FluxCheckpoint.open(TestData.demo().checkpoint());
+    Checkpoint checkpoint = Checkpoint.open(TestData.demo().checkpoint());
     NetworkGraph whole = TransformerGraph.build(checkpoint.transformer(), ElementType.F32);
     List<NetworkGraph> segments = GraphSegments.cut(whole);
     assertThat(segments).hasSize(2 + 4);

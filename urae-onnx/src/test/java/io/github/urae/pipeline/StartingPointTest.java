@@ -15,6 +15,7 @@ import io.github.urae.flux.Profile;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.TrueGuidance;
 import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.VaeConfig;
 import io.github.urae.image.RgbImage;
 import io.github.urae.onnx.internal.image.LatentPreview;
@@ -81,11 +82,12 @@ class StartingPointTest {
   @Test
   void draftsKeepTheProportions() {
     CoarseToFine settings = CoarseToFine.defaults();
-    assertThat(settings.draft(new LatentGrid(4096, 4096), 1024))
-        .isEqualTo(new LatentGrid(1024, 1024));
-    assertThat(settings.draft(new LatentGrid(4096, 2304), 1024))
-        .isEqualTo(new LatentGrid(1360, 768));
-    assertThat(settings.draft(new LatentGrid(8192, 16), 128)).isEqualTo(new LatentGrid(2896, 16));
+    assertThat(settings.draft(new LatentGrid(Flux1.LATENTS, 4096, 4096), 1024))
+        .isEqualTo(new LatentGrid(Flux1.LATENTS, 1024, 1024));
+    assertThat(settings.draft(new LatentGrid(Flux1.LATENTS, 4096, 2304), 1024))
+        .isEqualTo(new LatentGrid(Flux1.LATENTS, 1360, 768));
+    assertThat(settings.draft(new LatentGrid(Flux1.LATENTS, 8192, 16), 128))
+        .isEqualTo(new LatentGrid(Flux1.LATENTS, 2896, 16));
   }
 
   @Test
@@ -229,12 +231,14 @@ class StartingPointTest {
 
   @Test
   void previewsAreForAutoencodersThatAreKnown() {
-    VaeConfig known = new VaeConfig(List.of(128, 256, 512, 512), 2, 32, 1024, 0.3611, 0.1159);
-    VaeConfig other = new VaeConfig(List.of(128, 256, 512, 512), 2, 32, 1024, 0.18215, 0);
+    VaeConfig known = new VaeConfig(16, List.of(128, 256, 512, 512), 2, 32, 1024, 0.3611, 0.1159);
+    VaeConfig other = new VaeConfig(16, List.of(128, 256, 512, 512), 2, 32, 1024, 0.18215, 0);
     assertThat(LatentPreview.of(known)).isPresent();
     assertThat(LatentPreview.of(other)).isEmpty();
     RgbImage grey =
-        LatentPreview.of(known).orElseThrow().preview(new LatentGrid(16, 16), new float[64]);
+        LatentPreview.of(known)
+            .orElseThrow()
+            .preview(new LatentGrid(Flux1.LATENTS, 16, 16), new float[64]);
     assertThat(grey)
         .isEqualTo(RgbImage.of(2, 2, new int[] {0x808080, 0x808080, 0x808080, 0x808080}));
   }

@@ -8,6 +8,7 @@ import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.VaeTiling;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.VaeConfig;
 import io.github.urae.image.RgbImage;
 import io.github.urae.onnx.internal.image.Plane;
@@ -26,9 +27,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 class VaeTilingTest {
 
   private static final VaeConfig SMALL =
-      new VaeConfig(List.of(16, 32, 64, 64), 1, 8, 128, 0.7232, 0.0409);
+      new VaeConfig(16, List.of(16, 32, 64, 64), 1, 8, 128, 0.7232, 0.0409);
   private static final VaeConfig FLUX_1 =
-      new VaeConfig(List.of(128, 256, 512, 512), 2, 32, 1024, 0.3611, 0.1159);
+      new VaeConfig(16, List.of(128, 256, 512, 512), 2, 32, 1024, 0.3611, 0.1159);
 
   /** The plane's own values in every tile: whatever is blended with itself stays as it is. */
   @ParameterizedTest
@@ -93,9 +94,11 @@ class VaeTilingTest {
     assertThat(inTiles(SMALL, 4096, VaeTiling.AUTO)).isTrue();
     assertThat(inTiles(SMALL, 128, VaeTiling.ON)).isFalse();
     assertThat(inTiles(SMALL, 144, VaeTiling.ON)).isTrue();
-    LatentGrid large = new LatentGrid(4096, 4096);
+    LatentGrid large = new LatentGrid(Flux1.LATENTS, 4096, 4096);
     assertThat(VaeMemory.decoderBytes(FLUX_1, large, VaeTiling.AUTO))
-        .isEqualTo(VaeMemory.decoderBytes(FLUX_1, new LatentGrid(1024, 1024), VaeTiling.OFF));
+        .isEqualTo(
+            VaeMemory.decoderBytes(
+                FLUX_1, new LatentGrid(Flux1.LATENTS, 1024, 1024), VaeTiling.OFF));
     assertThat(VaeMemory.encoderBytes(FLUX_1, large, VaeTiling.OFF))
         .isEqualTo(VaeMemory.decoderBytes(FLUX_1, large, VaeTiling.OFF) / 2);
   }

@@ -3,74 +3,63 @@ package io.github.urae.flux.arithmetic;
 import io.github.urae.InvalidRequestException;
 
 /**
- * The latent form of a picture: 16 channels at an eighth of its size, packed into one token for
- * each 2x2 patch, that is for each 16x16 pixels.
+ * The latent form of a picture, packed into tokens. For FLUX.1: 16 channels at an eighth of its
+ * size, one token for each 2x2 patch, that is for each 16x16 pixels.
  *
- * <p>Packed channel {@code c*4 + ph*2 + pw} of token {@code row*columns + column} is latent channel
- * {@code c} at {@code (2*row + ph, 2*column + pw)}.
+ * <p>With P the side of a patch, packed channel {@code (c*P + ph)*P + pw} of token {@code
+ * row*columns + column} is latent channel {@code c} at {@code (P*row + ph, P*column + pw)}.
  *
- * @param width picture width in pixels, a positive multiple of 16
- * @param height picture height in pixels, a positive multiple of 16
+ * @param layout what latents look like
+ * @param width picture width in pixels, a positive multiple of {@link LatentLayout#pixelsPerToken}
+ * @param height picture height in pixels, such a multiple, too
  * @see <a
  *     href="https://github.com/huggingface/diffusers/blob/main/src/diffusers/pipelines/flux/pipeline_flux.py">
  *     diffusers: {@code _pack_latents}, {@code _unpack_latents}</a>
  */
-public record LatentGrid(int width, int height) {
-
-  /** Latent channels of FLUX's autoencoder. */
-  public static final int CHANNELS = 16;
-
-  /** Channels of a packed token: 16 latent channels of a 2x2 patch. */
-  public static final int PACKED_CHANNELS = CHANNELS * 4;
-
-  /** Pixels a side of one latent element. */
-  public static final int PIXELS_PER_LATENT = 8;
-
-  /** Pixels a side of one token. */
-  public static final int PIXELS_PER_TOKEN = 16;
+public record LatentGrid(LatentLayout layout, int width, int height) {
 
   /**
    * Checks the sizes.
    *
+   * @param layout as above
    * @param width as above
    * @param height as above
+   * @throws InvalidRequestException if a side is no positive multiple of a token's
    */
   public LatentGrid {
-    checkSize("width", width);
-    checkSize("height", height);
+    checkSize("width", width, layout.pixelsPerToken());
+    checkSize("height", height, layout.pixelsPerToken());
   }
 
-  private static void checkSize(String name, int pixels) {
-    if (pixels <= 0 || pixels % PIXELS_PER_TOKEN != 0) {
-      int lower = Math.max(1, pixels / PIXELS_PER_TOKEN) * PIXELS_PER_TOKEN;
+  private static void checkSize(String name, int pixels, int unit) {
+    if (pixels <= 0 || pixels % unit != 0) {
+      int lower = Math.max(1, pixels / unit) * unit;
       throw new InvalidRequestException(
           name
               + ": expected a positive multiple of "
-              + PIXELS_PER_TOKEN
+              + unit
               + " pixels, found "
               + pixels
-              + (pixels > 0
-                  ? "; nearest are " + lower + " and " + (lower + PIXELS_PER_TOKEN)
-                  : ""));
+              + (pixels > 0 ? "; nearest are " + lower + " and " + (lower + unit) : ""));
     }
   }
 
   /**
    * Returns the number of token rows.
    *
-   * @return height / 16
+   * @return the height in tokens
    */
   public int rows() {
-    return height / PIXELS_PER_TOKEN;
+    return height / layout.pixelsPerToken();
   }
 
   /**
    * Returns the number of token columns.
    *
-   * @return width / 16
+   * @return the width in tokens
    */
   public int columns() {
-    return width / PIXELS_PER_TOKEN;
+    return width / layout.pixelsPerToken();
   }
 
   /**
@@ -83,31 +72,31 @@ public record LatentGrid(int width, int height) {
   }
 
   /**
-   * Returns the height of the latent picture.
+   * Returns the height of the latent picture, h.
    *
-   * @return height / 8
+   * @return the height in latent elements
    */
   public int latentHeight() {
-    return height / PIXELS_PER_LATENT;
+    return height / layout.pixelsPerLatent();
   }
 
   /**
-   * Returns the width of the latent picture.
+   * Returns the width of the latent picture, w.
    *
-   * @return width / 8
+   * @return the width in latent elements
    */
   public int latentWidth() {
-    return width / PIXELS_PER_LATENT;
+    return width / layout.pixelsPerLatent();
   }
 
   /**
    * Returns the number of latent elements of one picture, packed or not.
    *
-   * @return tokens times 64
+   * @return tokens times packed channels
    * @throws InvalidRequestException if they are more than a Java array holds
    */
   public int latentElements() {
-    long elements = tokens() * PACKED_CHANNELS;
+    long elements = tokens() * layout.packedChannels();
     if (elements > Integer.MAX_VALUE) {
       throw new InvalidRequestException(
           width
@@ -123,8 +112,8 @@ public record LatentGrid(int width, int height) {
   /**
    * Packs latents into tokens.
    *
-   * @param latents [B, 16, H/8, W/8], row-major; unchanged
-   * @return [B, tokens, 64]
+   * @param latents [B, channels, h, w], row-major; unchanged
+   * @return [B, tokens, packed channels]
    * @throws IllegalArgumentException if the length is no multiple of one picture's
    */
   public float[] pack(float[] latents) {
@@ -134,8 +123,8 @@ public record LatentGrid(int width, int height) {
   /**
    * Unpacks tokens into latents.
    *
-   * @param tokens [B, tokens, 64], row-major; unchanged
-   * @return [B, 16, H/8, W/8]
+   * @param tokens [B, tokens, packed channels], row-major; unchanged
+   * @return [B, channels, h, w]
    * @throws IllegalArgumentException if the length is no multiple of one picture's
    */
   public float[] unpack(float[] tokens) {
@@ -149,20 +138,26 @@ public record LatentGrid(int width, int height) {
           "expected a multiple of " + perPicture + " elements, got " + source.length);
     }
     float[] target = new float[source.length];
+    int patch = layout.patch();
+    int packedChannels = layout.packedChannels();
     int latentWidth = latentWidth();
     int planeSize = latentHeight() * latentWidth;
+    int[] places = new int[packedChannels];
+    for (int channel = 0; channel < packedChannels; channel++) {
+      int ph = channel / patch % patch;
+      int pw = channel % patch;
+      places[channel] = channel / (patch * patch) * planeSize + ph * latentWidth + pw;
+    }
     for (int picture = 0; picture < source.length; picture += perPicture) {
       for (int token = 0; token < tokens(); token++) {
-        int corner = 2 * (token / columns()) * latentWidth + 2 * (token % columns());
-        for (int channel = 0; channel < PACKED_CHANNELS; channel++) {
-          int ph = (channel >> 1) & 1;
-          int pw = channel & 1;
-          int packed = picture + token * PACKED_CHANNELS + channel;
-          int unpacked = picture + (channel >> 2) * planeSize + corner + ph * latentWidth + pw;
+        int corner = patch * (token / columns() * latentWidth + token % columns());
+        int packed = picture + token * packedChannels;
+        for (int channel = 0; channel < packedChannels; channel++) {
+          int unpacked = picture + corner + places[channel];
           if (pack) {
-            target[packed] = source[unpacked];
+            target[packed + channel] = source[unpacked];
           } else {
-            target[unpacked] = source[packed];
+            target[unpacked] = source[packed + channel];
           }
         }
       }

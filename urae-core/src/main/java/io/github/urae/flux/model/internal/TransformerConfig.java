@@ -1,13 +1,14 @@
 package io.github.urae.flux.model.internal;
 
 import io.github.urae.ModelException;
-import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.internal.JsonConfig;
 import java.util.List;
 
 /**
  * What a checkpoint's {@code transformer/config.json} says.
  *
+ * @param inputChannels channels of an image token; 64 for FLUX.1
+ * @param outputChannels channels of a token of the velocity, as of packed latents; 64 for FLUX.1
  * @param doubleBlocks blocks with separate weights for text and image; 19 for FLUX.1
  * @param singleBlocks blocks over text and image together; 38 for FLUX.1
  * @param heads attention heads; 24 for FLUX.1
@@ -18,6 +19,8 @@ import java.util.List;
  * @param guidance whether the transformer is told a guidance scale; true for -dev
  */
 public record TransformerConfig(
+    int inputChannels,
+    int outputChannels,
     int doubleBlocks,
     int singleBlocks,
     int heads,
@@ -27,47 +30,51 @@ public record TransformerConfig(
     int pooledDim,
     boolean guidance) {
 
-  private static final String CLASS_NAME = "FluxTransformer2DModel";
-
   /**
    * Reads the configuration.
    *
    * @param config the content of {@code config.json}
+   * @param family what the configuration may leave open, and must not contradict
    * @return its values
    * @throws ModelException if it describes another network
    */
-  public static TransformerConfig from(JsonConfig config) {
-    String className = config.text("_class_name").orElse(CLASS_NAME);
-    if (!className.equals(CLASS_NAME)) {
-      throw config.unsupported("_class_name", CLASS_NAME + ", the transformer of FLUX.1");
+  public static TransformerConfig from(JsonConfig config, ModelFamily family) {
+    ModelFamily.Transformer usual = family.transformer();
+    if (!config.text("_class_name").orElse(usual.className()).equals(usual.className())) {
+      throw config.unsupported(
+          "_class_name", usual.className() + ", the transformer of " + family.name());
     }
-    int channels = config.positiveInt("in_channels", LatentGrid.PACKED_CHANNELS);
-    if (channels != LatentGrid.PACKED_CHANNELS) {
-      String kind =
-          switch (channels) {
-            case 384 -> " (as in FLUX.1 Fill, which is not supported)";
-            case 128 -> " (as in FLUX.1 Canny, Depth or FLUX.2, which are not supported)";
-            default -> "";
-          };
-      throw config.unsupported("in_channels", LatentGrid.PACKED_CHANNELS + kind);
+    int channels = config.positiveInt("in_channels", usual.inputChannels());
+    if (channels != usual.inputChannels()) {
+      String relative = usual.relatives().get(channels);
+      throw config.unsupported(
+          "in_channels",
+          usual.inputChannels()
+              + (relative == null ? "" : " (as in " + relative + ", which is not supported)"));
     }
-    if (config.positiveInt("out_channels", channels) != channels) {
-      throw config.unsupported("out_channels", "null or " + channels);
+    int outputs = family.latents().packedChannels();
+    if (config.positiveInt("out_channels", channels) != outputs) {
+      throw config.unsupported("out_channels", (outputs == channels ? "null or " : "") + outputs);
     }
     if (config.positiveInt("patch_size", 1) != 1) {
       throw config.unsupported("patch_size", "1");
     }
     int headDim = config.positiveInt("attention_head_dim", 128);
-    List<Integer> axes = config.positiveInts("axes_dims_rope").orElse(List.of(16, 56, 56));
+    List<Integer> axes = config.positiveInts("axes_dims_rope").orElse(usual.rotaryAxes());
     boolean axesFit =
-        axes.size() == 3
+        axes.size() == usual.rotaryAxes().size()
             && axes.stream().allMatch(a -> a % 2 == 0)
             && axes.stream().mapToInt(a -> a).sum() == headDim;
     if (!axesFit) {
       throw config.unsupported(
-          "axes_dims_rope", "three even numbers that add up to attention_head_dim, " + headDim);
+          "axes_dims_rope",
+          usual.rotaryAxes().size()
+              + " even numbers that add up to attention_head_dim, "
+              + headDim);
     }
     return new TransformerConfig(
+        channels,
+        outputs,
         config.positiveInt("num_layers"),
         config.positiveInt("num_single_layers"),
         config.positiveInt("num_attention_heads"),

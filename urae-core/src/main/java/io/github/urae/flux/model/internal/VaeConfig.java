@@ -1,13 +1,13 @@
 package io.github.urae.flux.model.internal;
 
 import io.github.urae.ModelException;
-import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.internal.JsonConfig;
 import java.util.List;
 
 /**
  * What a checkpoint's {@code vae/config.json} says.
  *
+ * @param latentChannels channels of latents; 16 for FLUX.1
  * @param channels channels at each level, from full size down; 128, 256, 512, 512 for FLUX.1
  * @param layersPerBlock residual blocks a level of the encoder; 2
  * @param groups groups of group normalisation; 32
@@ -16,6 +16,7 @@ import java.util.List;
  * @param shiftFactor and before that, this is subtracted; 0.1159
  */
 public record VaeConfig(
+    int latentChannels,
     List<Integer> channels,
     int layersPerBlock,
     int groups,
@@ -27,14 +28,16 @@ public record VaeConfig(
    * Reads the configuration.
    *
    * @param config the content of {@code config.json}
+   * @param family what latents must look like
    * @return its values
    * @throws ModelException if it describes another network
    */
-  public static VaeConfig from(JsonConfig config) {
+  public static VaeConfig from(JsonConfig config, ModelFamily family) {
     config.oneOf("_class_name", "AutoencoderKL", "AutoencoderKL");
     config.oneOf("act_fn", "silu", "silu");
-    if (config.positiveInt("latent_channels", 4) != LatentGrid.CHANNELS) {
-      throw config.unsupported("latent_channels", LatentGrid.CHANNELS + ", as FLUX.1 has");
+    int latentChannels = config.positiveInt("latent_channels", 4);
+    if (latentChannels != family.latents().channels()) {
+      throw config.unsupported("latent_channels", family.latents().channels() + asHas(family));
     }
     if (config.positiveInt("in_channels", 3) != 3 || config.positiveInt("out_channels", 3) != 3) {
       throw config.unsupported("out_channels", "3, red, green and blue");
@@ -42,25 +45,41 @@ public record VaeConfig(
     for (String key : List.of("use_quant_conv", "use_post_quant_conv")) {
       // Where missing, older configurations mean true.
       if (config.flag(key, true)) {
-        throw config.unsupported(key, "false, as FLUX.1 has");
+        throw config.unsupported(key, "false" + asHas(family));
       }
     }
     if (!config.flag("mid_block_add_attention", true)) {
-      throw config.unsupported("mid_block_add_attention", "true, as FLUX.1 has");
+      throw config.unsupported("mid_block_add_attention", "true" + asHas(family));
     }
     List<Integer> channels = config.positiveInts("block_out_channels").orElse(List.of(64));
     int groups = config.positiveInt("norm_num_groups", 32);
-    boolean fits = channels.size() == 4 && channels.stream().allMatch(count -> count % groups == 0);
+    int levels = 1 + Integer.numberOfTrailingZeros(family.latents().pixelsPerLatent());
+    boolean fits =
+        channels.size() == levels && channels.stream().allMatch(count -> count % groups == 0);
     if (!fits) {
       throw config.unsupported(
-          "block_out_channels", "four multiples of norm_num_groups, " + groups);
+          "block_out_channels", levels + " multiples of norm_num_groups, " + groups);
     }
     return new VaeConfig(
+        latentChannels,
         channels,
         config.positiveInt("layers_per_block", 1),
         groups,
         config.positiveInt("sample_size", 1024),
         config.number("scaling_factor", 0.18215),
         config.number("shift_factor", 0));
+  }
+
+  private static String asHas(ModelFamily family) {
+    return ", as " + family.name() + " has";
+  }
+
+  /**
+   * Returns how much smaller latents are than the picture.
+   *
+   * @return pixels a side of one latent element: every level but the last halves; 8 for FLUX.1
+   */
+  public int pixelsPerLatent() {
+    return 1 << (channels.size() - 1);
   }
 }

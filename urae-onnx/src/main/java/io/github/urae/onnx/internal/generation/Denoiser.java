@@ -123,7 +123,7 @@ public final class Denoiser {
     Map<String, Tensor> inputs = new HashMap<>(tables);
     inputs.put(
         "hidden_states",
-        Tensor.ofFloats(latents, batch, grid.tokens(), LatentGrid.PACKED_CHANNELS));
+        Tensor.ofFloats(latents, batch, grid.tokens(), grid.layout().packedChannels()));
     inputs.put("encoder_hidden_states", embeddings.sequence());
     inputs.put("pooled_projections", embeddings.pooled());
     inputs.put("timestep", repeated(schedule.modelTime(step), batch));

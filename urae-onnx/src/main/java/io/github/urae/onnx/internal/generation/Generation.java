@@ -14,10 +14,11 @@ import io.github.urae.flux.StartImage;
 import io.github.urae.flux.TrueGuidance;
 import io.github.urae.flux.VaeTiling;
 import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.LatentLayout;
 import io.github.urae.flux.arithmetic.Schedule;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.image.RgbImage;
 import io.github.urae.onnx.internal.image.ImageDecoder;
 import io.github.urae.onnx.internal.image.ImageEncoder;
@@ -42,11 +43,8 @@ import java.util.concurrent.ThreadLocalRandom;
 /** One generation, in numbered steps. */
 public final class Generation {
 
-  /** Guidance scale where a request sets none, as in diffusers. */
-  private static final double DEFAULT_GUIDANCE = 3.5;
-
   private final Networks networks;
-  private final FluxCheckpoint checkpoint;
+  private final Checkpoint checkpoint;
   private final GenerationRequest request;
   private final Denoiser.StepObserver observer;
   private final ProgressListener listener;
@@ -99,7 +97,10 @@ public final class Generation {
     this.checkpoint = networks.checkpoint();
     this.request = request;
     int nativeSize = checkpoint.nativeSize();
-    grid = new LatentGrid(request.width().orElse(nativeSize), request.height().orElse(nativeSize));
+    LatentLayout layout = checkpoint.family().latents();
+    grid =
+        new LatentGrid(
+            layout, request.width().orElse(nativeSize), request.height().orElse(nativeSize));
     textTokens =
         request.embeddings().isPresent()
             ? embeddedTokens(request.embeddings().get())
@@ -121,7 +122,7 @@ public final class Generation {
                         1));
     guidance =
         checkpoint.transformer().guidance()
-            ? OptionalDouble.of(request.guidance().orElse(DEFAULT_GUIDANCE))
+            ? OptionalDouble.of(request.guidance().orElse(checkpoint.family().guidanceScale()))
             : OptionalDouble.empty();
     checkSize();
     tiling = tiling();
@@ -243,12 +244,14 @@ public final class Generation {
     if (plan(grid, 1, VaeTiling.ON).peakBytes() <= limit) {
       return "with a batch size of 1 it fits";
     }
+    int unit = grid.layout().pixelsPerToken();
     for (int parts = 63; parts > 0; parts--) {
-      int width = grid.width() * parts / 64 / 16 * 16;
-      int height = grid.height() * parts / 64 / 16 * 16;
+      int width = grid.columns() * parts / 64 * unit;
+      int height = grid.rows() * parts / 64 * unit;
       if (width > 0
           && height > 0
-          && plan(new LatentGrid(width, height), 1, VaeTiling.ON).peakBytes() <= limit) {
+          && plan(new LatentGrid(grid.layout(), width, height), 1, VaeTiling.ON).peakBytes()
+              <= limit) {
         return "a size of "
             + width
             + "x"
@@ -265,7 +268,7 @@ public final class Generation {
   }
 
   private void checkLatents(Tensor latents) {
-    Shape expected = Shape.of(images, grid.tokens(), LatentGrid.PACKED_CHANNELS);
+    Shape expected = Shape.of(images, grid.tokens(), grid.layout().packedChannels());
     if (!latents.shape().equals(expected)) {
       throw new InvalidRequestException(
           "latents: expected "
@@ -372,8 +375,8 @@ public final class Generation {
   }
 
   /**
-   * Returns what the first step of a pass starts from, [images, tokens, 64]. Each generator first
-   * draws the encoder's sample and then the noise, as in diffusers.
+   * Returns what the first step of a pass starts from, [images, tokens, packed channels]. Each
+   * generator first draws the encoder's sample and then the noise, as in diffusers.
    */
   private float[] startLatents(Pass pass, List<Long> seeds, List<RgbImage> starts)
       throws IOException {
@@ -402,7 +405,7 @@ public final class Generation {
     return all;
   }
 
-  /** Encodes the start pictures, resized: latents of all images, [images, 16, H/8, W/8]. */
+  /** Encodes the start pictures, resized: latents of all images, [images, channels, h, w]. */
   private float[] encoded(LatentGrid grid, List<TorchGenerator> generators, List<RgbImage> starts)
       throws IOException {
     int elements = grid.latentElements();

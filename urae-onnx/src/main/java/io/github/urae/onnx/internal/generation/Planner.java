@@ -4,8 +4,8 @@ import io.github.urae.flux.GenerationPlan;
 import io.github.urae.flux.VaeTiling;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ClipTextConfig;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
 import io.github.urae.flux.model.internal.T5Config;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.flux.model.internal.VaeConfig;
@@ -30,7 +30,7 @@ import java.util.List;
  * @param weightBytes bytes of weights that a network holds beside file pages, by part
  */
 public record Planner(
-    FluxCheckpoint checkpoint, long elementBytes, boolean sessionsStay, HeldWeights weightBytes) {
+    Checkpoint checkpoint, long elementBytes, boolean sessionsStay, HeldWeights weightBytes) {
 
   /** Tensors of one token's width that are alive at once in the transformer. */
   private static final double TRANSFORMER_TENSORS = 12;
@@ -147,7 +147,7 @@ public record Planner(
     double attention = 4 * tokens * tokens * width;
     double linear = 2 * tokens * 12 * width * width;
     return (config.doubleBlocks() + config.singleBlocks()) * (linear + attention)
-        + 4.0 * imageTokens * width * LatentGrid.PACKED_CHANNELS
+        + 2.0 * imageTokens * width * (config.inputChannels() + config.outputChannels())
         + 2.0 * textTokens * width * config.textDim();
   }
 
@@ -181,7 +181,7 @@ public record Planner(
     double positions = (double) rows * columns;
     double widest = levels.get(levels.size() - 1);
     double flops = 4 * positions * positions * widest;
-    flops += 18 * positions * widest * (LatentGrid.CHANNELS + 4 * widest);
+    flops += 18 * positions * widest * (checkpoint.vae().latentChannels() + 4 * widest);
     double inputs = widest;
     for (int level = levels.size() - 1; level >= 0; level--) {
       double outputs = levels.get(level);

@@ -3,7 +3,6 @@ package io.github.urae.onnx.internal.graph;
 import static io.github.urae.onnx.internal.graph.OnnxMessages.attribute;
 
 import io.github.urae.flux.Profile;
-import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.TransformerConfig;
@@ -94,7 +93,8 @@ public final class TransformerGraph {
   private NetworkGraph build() {
     one = g.floats(g.type(), 1);
 
-    String latents = g.input("hidden_states", ElementType.F32, "batch", "image", 64);
+    String latents =
+        g.input("hidden_states", ElementType.F32, "batch", "image", config.inputChannels());
     String text =
         g.input("encoder_hidden_states", ElementType.F32, "batch", "text", config.textDim());
     String batch = g.dimension(latents, 0);
@@ -104,7 +104,7 @@ public final class TransformerGraph {
 
     Stream image = stream(batch, g.dimension(latents, 1));
     Stream context = stream(batch, textTokens);
-    image = image.with(project("x_embedder", typed(latents), LatentGrid.PACKED_CHANNELS, image));
+    image = image.with(project("x_embedder", typed(latents), config.inputChannels(), image));
     context = context.with(project("context_embedder", typed(text), config.textDim(), context));
     for (int i = 0; i < config.doubleBlocks(); i++) {
       String block = "transformer_blocks." + i;
@@ -122,7 +122,7 @@ public final class TransformerGraph {
     String imageOnly = g.slice(joint.hidden(), 1, textTokens, g.longs(Long.MAX_VALUE));
     String velocity = output(image.with(imageOnly), conditioning);
     String name = ownTables.isPresent() ? "out_hidden_states" : "velocity";
-    g.output(name, velocity, ElementType.F32, "batch", "image", 64);
+    g.output(name, velocity, ElementType.F32, "batch", "image", config.outputChannels());
     return g.build();
   }
 
@@ -344,12 +344,12 @@ public final class TransformerGraph {
     // Here the scale comes first.
     List<String> parts = g.split(g.reshape(all, g.longs(-1, 1, 2L * width)), 2, 2);
     String normalised = normalise(image.hidden(), new Modulation(parts.get(1), parts.get(0), null));
-    String projected = g.linear("proj_out", normalised, width, LatentGrid.PACKED_CHANNELS);
+    String projected = g.linear("proj_out", normalised, width, config.outputChannels());
     String shape =
         g.concat(
             0,
             g.node("Slice", List.of(image.shape(), g.longs(0), g.longs(2))),
-            g.longs(LatentGrid.PACKED_CHANNELS));
+            g.longs(config.outputChannels()));
     return g.cast(g.reshape(projected, shape), g.type(), ElementType.F32);
   }
 }

@@ -1,6 +1,5 @@
 package io.github.urae.onnx.internal.graph;
 
-import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.VaeConfig;
 import io.github.urae.tensor.ElementType;
@@ -41,8 +40,9 @@ public final class VaeDecoderGraph {
     List<Integer> levels = config.channels();
     int channels = levels.get(levels.size() - 1);
     String x =
-        g.input("latent_sample", ElementType.F32, "batch", LatentGrid.CHANNELS, "rows", "columns");
-    x = layers.convolution("decoder.conv_in", x, LatentGrid.CHANNELS, channels, 3);
+        g.input(
+            "latent_sample", ElementType.F32, "batch", config.latentChannels(), "rows", "columns");
+    x = layers.convolution("decoder.conv_in", x, config.latentChannels(), channels, 3);
     x = layers.middle("decoder.mid_block", x, channels);
     for (int block = 0; block < levels.size(); block++) {
       int outputs = levels.get(levels.size() - 1 - block);

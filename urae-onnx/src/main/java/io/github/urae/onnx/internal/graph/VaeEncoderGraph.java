@@ -1,6 +1,5 @@
 package io.github.urae.onnx.internal.graph;
 
-import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.VaeConfig;
 import io.github.urae.tensor.ElementType;
@@ -56,13 +55,13 @@ public final class VaeEncoderGraph {
     }
     x = layers.middle("encoder.mid_block", x, channels);
     x = g.silu(layers.groupNorm("encoder.conv_norm_out", x, channels));
-    x = layers.convolution("encoder.conv_out", x, channels, 2 * LatentGrid.CHANNELS, 3);
+    x = layers.convolution("encoder.conv_out", x, channels, 2 * config.latentChannels(), 3);
     g.output(
         "latent_parameters",
         x,
         ElementType.F32,
         "batch",
-        2 * LatentGrid.CHANNELS,
+        2 * config.latentChannels(),
         "rows",
         "columns");
     return g.build();

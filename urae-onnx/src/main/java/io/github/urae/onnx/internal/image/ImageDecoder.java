@@ -43,19 +43,19 @@ public record ImageDecoder(NetworkUse decoder, VaeConfig config) {
     for (int i = 0; i < latents.length; i++) {
       latents[i] = latents[i] / scaling + shift;
     }
-    return new Plane(latents, LatentGrid.CHANNELS, grid.latentHeight(), grid.latentWidth());
+    return new Plane(latents, config.latentChannels(), grid.latentHeight(), grid.latentWidth());
   }
 
   /** Runs the decoder on latents without scaling and shift; returns [3, H, W], about -1 to 1. */
   Plane decode(Plane latents, CancellationToken cancellation) {
     Tensor input =
         Tensor.ofFloats(
-            latents.values(), 1, LatentGrid.CHANNELS, latents.height(), latents.width());
+            latents.values(), 1, config.latentChannels(), latents.height(), latents.width());
     return new Plane(
         decoder.run(Map.of("latent_sample", input), cancellation),
         3,
-        latents.height() * LatentGrid.PIXELS_PER_LATENT,
-        latents.width() * LatentGrid.PIXELS_PER_LATENT);
+        latents.height() * config.pixelsPerLatent(),
+        latents.width() * config.pixelsPerLatent());
   }
 
   /** The same tile by tile, in memory that does not grow with the picture. */
@@ -63,8 +63,7 @@ public record ImageDecoder(NetworkUse decoder, VaeConfig config) {
     TileLayout layout = TileLayout.ofLatents(config);
     int rows = layout.count(latents.height());
     int columns = layout.count(latents.width());
-    TileBlender blender =
-        new TileBlender(layout.times(LatentGrid.PIXELS_PER_LATENT), columns, sink);
+    TileBlender blender = new TileBlender(layout.times(config.pixelsPerLatent()), columns, sink);
     for (int row = 0; row < rows; row++) {
       for (int column = 0; column < columns; column++) {
         Plane tile =

@@ -2,7 +2,6 @@ package io.github.urae.onnx.internal.image;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.flux.VaeTiling;
-import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.model.internal.VaeConfig;
 import io.github.urae.image.RgbImage;
 import io.github.urae.onnx.internal.model.NetworkUse;
@@ -25,8 +24,8 @@ public record ImageEncoder(NetworkUse encoder, VaeConfig config) {
    * @return [32, H/8, W/8]: the means of 16 channels, then the logarithms of their variances
    */
   public Plane encode(RgbImage image, VaeTiling tiling, CancellationToken cancellation) {
-    int height = image.height() / LatentGrid.PIXELS_PER_LATENT;
-    int width = image.width() / LatentGrid.PIXELS_PER_LATENT;
+    int height = image.height() / config.pixelsPerLatent();
+    int width = image.width() / config.pixelsPerLatent();
     return VaeMemory.encodesInTiles(config, height, width, tiling)
         ? encodeTiles(image, cancellation)
         : encode(values(image, 0, 0, image.height(), image.width()), cancellation);
@@ -37,17 +36,17 @@ public record ImageEncoder(NetworkUse encoder, VaeConfig config) {
     Tensor input = Tensor.ofFloats(values.values(), 1, 3, values.height(), values.width());
     return new Plane(
         encoder.run(Map.of("sample", input), cancellation),
-        2 * LatentGrid.CHANNELS,
-        values.height() / LatentGrid.PIXELS_PER_LATENT,
-        values.width() / LatentGrid.PIXELS_PER_LATENT);
+        2 * config.latentChannels(),
+        values.height() / config.pixelsPerLatent(),
+        values.width() / config.pixelsPerLatent());
   }
 
   private Plane encodeTiles(RgbImage image, CancellationToken cancellation) {
     TileLayout latentLayout = TileLayout.ofLatents(config);
-    TileLayout layout = latentLayout.times(LatentGrid.PIXELS_PER_LATENT);
-    int channels = 2 * LatentGrid.CHANNELS;
-    int height = image.height() / LatentGrid.PIXELS_PER_LATENT;
-    int width = image.width() / LatentGrid.PIXELS_PER_LATENT;
+    TileLayout layout = latentLayout.times(config.pixelsPerLatent());
+    int channels = 2 * config.latentChannels();
+    int height = image.height() / config.pixelsPerLatent();
+    int width = image.width() / config.pixelsPerLatent();
     Plane whole = new Plane(new float[channels * height * width], channels, height, width);
     int columns = layout.count(image.width());
     TileBlender blender = new TileBlender(latentLayout, columns, whole::put);
@@ -90,7 +89,7 @@ public record ImageEncoder(NetworkUse encoder, VaeConfig config) {
    * @return [16, H/8, W/8]
    */
   public float[] sample(Plane encoded, float[] noise, int offset) {
-    int count = LatentGrid.CHANNELS * encoded.height() * encoded.width();
+    int count = config.latentChannels() * encoded.height() * encoded.width();
     float scaling = (float) config.scalingFactor();
     float shift = (float) config.shiftFactor();
     float[] latents = new float[count];

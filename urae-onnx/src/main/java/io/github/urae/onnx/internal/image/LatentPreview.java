@@ -68,10 +68,10 @@ public final class LatentPreview {
           });
 
   private static final VaeConfig FLUX_1_CONFIG =
-      new VaeConfig(List.of(128, 256, 512, 512), 2, 32, 1024, 0.3611, 0.1159);
+      new VaeConfig(16, List.of(128, 256, 512, 512), 2, 32, 1024, 0.3611, 0.1159);
 
   private static final VaeConfig BUNDLED_CONFIG =
-      new VaeConfig(List.of(16, 32, 64, 64), 1, 8, 128, 0.7232, 0.0409);
+      new VaeConfig(16, List.of(16, 32, 64, 64), 1, 8, 128, 0.7232, 0.0409);
 
   /** A row for each channel and one for the constant; columns are red, green and blue. */
   private final float[][] factors;
@@ -97,12 +97,13 @@ public final class LatentPreview {
   public RgbImage preview(LatentGrid grid, float[] packed) {
     float[] latents = grid.unpack(packed);
     int count = grid.latentHeight() * grid.latentWidth();
+    int channels = grid.layout().channels();
     int[] pixels = new int[count];
     for (int i = 0; i < count; i++) {
       int pixel = 0;
       for (int colour = 0; colour < 3; colour++) {
-        float value = factors[LatentGrid.CHANNELS][colour];
-        for (int channel = 0; channel < LatentGrid.CHANNELS; channel++) {
+        float value = factors[channels][colour];
+        for (int channel = 0; channel < channels; channel++) {
           value += factors[channel][colour] * latents[channel * count + i];
         }
         pixel = pixel << 8 | ImageDecoder.level(value);

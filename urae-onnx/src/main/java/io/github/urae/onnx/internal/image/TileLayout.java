@@ -1,6 +1,5 @@
 package io.github.urae.onnx.internal.image;
 
-import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.model.internal.VaeConfig;
 
 /**
@@ -19,7 +18,7 @@ public record TileLayout(int size, int stride, int overlap) {
 
   /** Returns the layout over latents, for decoding. */
   public static TileLayout ofLatents(VaeConfig config) {
-    int quarter = Math.max(1, config.sampleSize() / LatentGrid.PIXELS_PER_LATENT / QUARTERS);
+    int quarter = Math.max(1, config.sampleSize() / config.pixelsPerLatent() / QUARTERS);
     return new TileLayout(QUARTERS * quarter, (QUARTERS - 1) * quarter, quarter);
   }
 

@@ -40,7 +40,7 @@ public final class VaeMemory {
     return switch (tiling) {
       case ON -> true;
       case OFF -> false;
-      case AUTO -> bytes(rows, columns, channels) > MOST_AS_A_WHOLE;
+      case AUTO -> bytes(config, rows, columns, channels) > MOST_AS_A_WHOLE;
     };
   }
 
@@ -63,13 +63,12 @@ public final class VaeMemory {
   private static long bytes(VaeConfig config, int rows, int columns, boolean tiles, int channels) {
     int tile = TileLayout.ofLatents(config).size();
     return tiles
-        ? bytes(Math.min(tile, rows), Math.min(tile, columns), channels)
-        : bytes(rows, columns, channels);
+        ? bytes(config, Math.min(tile, rows), Math.min(tile, columns), channels)
+        : bytes(config, rows, columns, channels);
   }
 
-  private static long bytes(int rows, int columns, int channels) {
-    long pixels =
-        (long) rows * columns * LatentGrid.PIXELS_PER_LATENT * LatentGrid.PIXELS_PER_LATENT;
+  private static long bytes(VaeConfig config, int rows, int columns, int channels) {
+    long pixels = (long) rows * columns * config.pixelsPerLatent() * config.pixelsPerLatent();
     return (long) (WIDEST_TENSORS * channels * pixels * Float.BYTES);
   }
 }

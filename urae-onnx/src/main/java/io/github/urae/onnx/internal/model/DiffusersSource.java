@@ -1,7 +1,7 @@
 package io.github.urae.onnx.internal.model;
 
 import io.github.urae.flux.model.Component;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.onnx.internal.graph.ClipTextGraph;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.T5EncoderGraph;
@@ -13,7 +13,7 @@ import io.github.urae.tensor.ElementType;
 import java.io.IOException;
 
 /** A checkpoint in diffusers layout: graphs are built from its configurations. */
-public record DiffusersSource(FluxCheckpoint checkpoint) implements ModelSource {
+public record DiffusersSource(Checkpoint checkpoint) implements ModelSource {
 
   @Override
   public Weights open(Component component, ElementType type) throws IOException {
@@ -22,8 +22,7 @@ public record DiffusersSource(FluxCheckpoint checkpoint) implements ModelSource 
   }
 
   /** Builds the graph of a network from its configuration. */
-  public static NetworkGraph graph(
-      FluxCheckpoint checkpoint, Component component, ElementType type) {
+  public static NetworkGraph graph(Checkpoint checkpoint, Component component, ElementType type) {
     return switch (component) {
       case TEXT_ENCODER -> ClipTextGraph.build(checkpoint.clip(), type);
       case TEXT_ENCODER_2 -> T5EncoderGraph.build(checkpoint.t5(), type);

@@ -2,7 +2,7 @@ package io.github.urae.onnx.internal.model;
 
 import io.github.urae.export.ExportReport;
 import io.github.urae.flux.model.Component;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.onnx.internal.session.Weights;
 import io.github.urae.onnx.internal.source.ExportContracts;
 import io.github.urae.onnx.internal.source.ExportWriter;
@@ -20,7 +20,7 @@ import java.util.stream.Stream;
  * A directory of ONNX exports in Optimum's layout. Networks that are understood get the graphs of a
  * checkpoint, over the exports' own weights; others run as they were exported.
  */
-public record ExportSource(FluxCheckpoint checkpoint) implements ModelSource {
+public record ExportSource(Checkpoint checkpoint) implements ModelSource {
 
   /** Tells whether a folder holds the transformer as ONNX and not as safetensors. */
   static boolean recognises(Path folder) throws IOException {

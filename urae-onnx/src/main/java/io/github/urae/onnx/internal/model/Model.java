@@ -7,7 +7,7 @@ import io.github.urae.adapter.internal.merge.MergedWeights;
 import io.github.urae.device.Device;
 import io.github.urae.device.Residency;
 import io.github.urae.flux.model.Component;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.GraphSegments;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
@@ -35,7 +35,7 @@ import java.util.Optional;
 final class Model implements Closeable {
 
   private final ModelSource source;
-  private final FluxCheckpoint checkpoint;
+  private final Checkpoint checkpoint;
   private final PipelineSettings settings;
   private final ElementType elementType;
   private final RuntimeClock clock = new RuntimeClock();
@@ -83,7 +83,7 @@ final class Model implements Closeable {
                 checkpoint.t5().padToken()));
   }
 
-  FluxCheckpoint checkpoint() {
+  Checkpoint checkpoint() {
     return checkpoint;
   }
 

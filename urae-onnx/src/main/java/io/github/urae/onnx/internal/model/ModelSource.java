@@ -1,7 +1,7 @@
 package io.github.urae.onnx.internal.model;
 
 import io.github.urae.flux.model.Component;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.onnx.internal.session.Weights;
 import io.github.urae.tensor.ElementType;
 import java.io.IOException;
@@ -14,7 +14,7 @@ import java.nio.file.Path;
 public interface ModelSource {
 
   /** Returns the configurations; tokenizers lie in their folder. */
-  FluxCheckpoint checkpoint();
+  Checkpoint checkpoint();
 
   /**
    * Opens a network: its graph, and the base weights under the names of diffusers' parameters.
@@ -35,7 +35,7 @@ public interface ModelSource {
    * @throws io.github.urae.UraeException if it is no model of FLUX.1
    */
   static ModelSource at(Path path) throws IOException {
-    FluxCheckpoint checkpoint = FluxCheckpoint.open(path);
+    Checkpoint checkpoint = Checkpoint.open(path);
     return ExportSource.recognises(checkpoint.folder())
         ? new ExportSource(checkpoint)
         : new DiffusersSource(checkpoint);
@@ -52,7 +52,7 @@ public interface ModelSource {
     ModelSource rest = at(path);
     return new ModelSource() {
       @Override
-      public FluxCheckpoint checkpoint() {
+      public Checkpoint checkpoint() {
         return rest.checkpoint();
       }
 

@@ -8,7 +8,7 @@ import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.device.Device;
 import io.github.urae.device.Residency;
 import io.github.urae.flux.model.Component;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.Sha256;
 import io.github.urae.onnx.internal.generation.Planner;
@@ -145,7 +145,7 @@ public final class Networks implements Closeable {
     return model.get();
   }
 
-  public FluxCheckpoint checkpoint() {
+  public Checkpoint checkpoint() {
     return model().checkpoint();
   }
 

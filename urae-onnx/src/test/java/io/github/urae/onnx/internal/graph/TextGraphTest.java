@@ -6,8 +6,8 @@ import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.device.Device;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ClipTextConfig;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
 import io.github.urae.flux.model.internal.T5Config;
 import io.github.urae.onnx.internal.session.NetworkSession;
 import io.github.urae.onnx.internal.session.SessionSettings;
@@ -45,7 +45,7 @@ class TextGraphTest {
   }
 
   private static float[] pooled(long endToken, long... start) throws IOException {
-    FluxCheckpoint checkpoint = FluxCheckpoint.open(TestData.demo().checkpoint());
+    Checkpoint checkpoint = Checkpoint.open(TestData.demo().checkpoint());
     ClipTextConfig own = checkpoint.clip();
     ClipTextConfig config =
         new ClipTextConfig(

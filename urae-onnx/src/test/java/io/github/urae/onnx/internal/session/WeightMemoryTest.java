@@ -45,7 +45,7 @@ class WeightMemoryTest {
   private static NetworkGraph graph(int doubleBlocks, int singleBlocks) {
     return TransformerGraph.build(
         new TransformerConfig(
-            doubleBlocks, singleBlocks, 24, 128, List.of(16, 56, 56), 4096, 768, true),
+            64, 64, doubleBlocks, singleBlocks, 24, 128, List.of(16, 56, 56), 4096, 768, true),
         ElementType.F32);
   }
 

@@ -9,7 +9,8 @@ import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
-import io.github.urae.flux.model.internal.FluxCheckpoint;
+import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.onnx.internal.graph.ClipTextGraph;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
@@ -42,14 +43,14 @@ class WeightOverrideTest {
 
   @Test
   void everyLinearWeightOfTheTransformerCanBeReplaced() throws IOException {
-    FluxCheckpoint checkpoint = FluxCheckpoint.open(TestData.demo().checkpoint());
+    Checkpoint checkpoint = Checkpoint.open(TestData.demo().checkpoint());
     NetworkGraph graph = TransformerGraph.build(checkpoint.transformer(), ElementType.F32);
     assertEveryMatrixCounts(graph, checkpoint, "transformer", inputs(checkpoint.transformer()), 62);
   }
 
   @Test
   void everyLinearWeightOfClipCanBeReplaced() throws IOException {
-    FluxCheckpoint checkpoint = FluxCheckpoint.open(TestData.demo().checkpoint());
+    Checkpoint checkpoint = Checkpoint.open(TestData.demo().checkpoint());
     NetworkGraph graph = ClipTextGraph.build(checkpoint.clip(), ElementType.F32);
     long[] ids = new long[77];
     ids[0] = 1579;
@@ -63,7 +64,7 @@ class WeightOverrideTest {
 
   private static void assertEveryMatrixCounts(
       NetworkGraph graph,
-      FluxCheckpoint checkpoint,
+      Checkpoint checkpoint,
       String folder,
       Map<String, Tensor> inputs,
       int expectedMatrices)
@@ -110,7 +111,7 @@ class WeightOverrideTest {
   }
 
   private static Map<String, Tensor> inputs(TransformerConfig config) {
-    LatentGrid grid = new LatentGrid(64, 48);
+    LatentGrid grid = new LatentGrid(Flux1.LATENTS, 64, 48);
     int text = 5;
     TorchGenerator random = new TorchGenerator(7);
     int[] axes = config.rotaryAxes().stream().mapToInt(Integer::intValue).toArray();

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.ClipTextConfig;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.T5Config;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.flux.model.internal.VaeConfig;
@@ -44,11 +45,12 @@ class ExportedNetworkTest {
   private static NetworkGraph graphOf(Component network) throws IOException {
     JsonConfig config = JsonConfig.read(root.resolve(network.id()).resolve("config.json"));
     return switch (network) {
-      case TRANSFORMER -> TransformerGraph.build(TransformerConfig.from(config), ElementType.F32);
+      case TRANSFORMER ->
+          TransformerGraph.build(TransformerConfig.from(config, Flux1.FAMILY), ElementType.F32);
       case TEXT_ENCODER -> ClipTextGraph.build(ClipTextConfig.from(config), ElementType.F32);
       case TEXT_ENCODER_2 -> T5EncoderGraph.build(T5Config.from(config), ElementType.F32);
-      case VAE_ENCODER -> VaeEncoderGraph.build(VaeConfig.from(config));
-      default -> VaeDecoderGraph.build(VaeConfig.from(config));
+      case VAE_ENCODER -> VaeEncoderGraph.build(VaeConfig.from(config, Flux1.FAMILY));
+      default -> VaeDecoderGraph.build(VaeConfig.from(config, Flux1.FAMILY));
     };
   }
 

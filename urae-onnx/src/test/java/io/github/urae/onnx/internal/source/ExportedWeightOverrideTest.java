@@ -8,6 +8,7 @@ import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
@@ -44,7 +45,9 @@ class ExportedWeightOverrideTest {
   void unpack() throws IOException {
     root = OptimumExport.unpackInto(folder);
     model = root.resolve("transformer/model.onnx");
-    config = TransformerConfig.from(JsonConfig.read(root.resolve("transformer/config.json")));
+    config =
+        TransformerConfig.from(
+            JsonConfig.read(root.resolve("transformer/config.json")), Flux1.FAMILY);
   }
 
   private ExportedNetwork open() throws IOException {
@@ -63,7 +66,7 @@ class ExportedWeightOverrideTest {
   }
 
   private Map<String, Tensor> inputs() {
-    LatentGrid grid = new LatentGrid(64, 48);
+    LatentGrid grid = new LatentGrid(Flux1.LATENTS, 64, 48);
     int tokens = (int) grid.tokens();
     TorchGenerator random = new TorchGenerator(7);
     int[] axes = config.rotaryAxes().stream().mapToInt(Integer::intValue).toArray();

@@ -8,14 +8,16 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
 
 /**
- * A FLUX.1 checkpoint in diffusers layout, or a directory of ONNX exports: a folder with {@code
+ * A checkpoint in diffusers' layout, or a directory of ONNX exports: a folder with {@code
  * model_index.json}, {@code transformer/}, {@code text_encoder/}, {@code text_encoder_2/}, {@code
  * tokenizer/}, {@code tokenizer_2/}, {@code vae/} (of exports {@code vae_decoder/}) and {@code
- * scheduler/}. Holds the configurations; weights stay closed.
+ * scheduler/}. Holds family and configurations; weights stay closed.
  *
+ * @param family which kind of model it is
  * @param folder the folder that holds {@code model_index.json}
  * @param scheduler of {@code scheduler/}
  * @param transformer of {@code transformer/}
@@ -23,7 +25,8 @@ import java.util.Map;
  * @param t5 of {@code text_encoder_2/}
  * @param vae of {@code vae/} or {@code vae_decoder/}
  */
-public record FluxCheckpoint(
+public record Checkpoint(
+    ModelFamily family,
     Path folder,
     SchedulerConfig scheduler,
     TransformerConfig transformer,
@@ -31,27 +34,7 @@ public record FluxCheckpoint(
     T5Config t5,
     VaeConfig vae) {
 
-  /** Pipelines of diffusers that use the text-to-image weights as they are. */
-  private static final List<String> SUPPORTED =
-      List.of("FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline");
-
-  /** Others that people try, by the names they know. */
-  private static final Map<String, String> REFUSED =
-      Map.of(
-          "FluxFillPipeline", "FLUX.1 Fill",
-          "FluxKontextPipeline", "FLUX.1 Kontext",
-          "FluxControlPipeline", "FLUX.1 Canny or Depth (Control)",
-          "FluxPriorReduxPipeline", "FLUX.1 Redux",
-          "Flux2Pipeline", "FLUX.2",
-          "StableDiffusionXLPipeline", "Stable Diffusion XL",
-          "StableDiffusion3Pipeline", "Stable Diffusion 3",
-          "StableDiffusionPipeline", "Stable Diffusion");
-
-  /** Most text tokens that FLUX.1-dev was trained with. */
-  private static final int MAX_TEXT_TOKENS = 512;
-
-  /** The same for FLUX.1-schnell, told by its missing guidance embedding. */
-  private static final int MAX_TEXT_TOKENS_WITHOUT_GUIDANCE = 256;
+  private static final List<ModelFamily> FAMILIES = List.of(Flux1.FAMILY);
 
   /**
    * Reads the configurations of a checkpoint.
@@ -60,52 +43,75 @@ public record FluxCheckpoint(
    *     main snapshot is then taken
    * @return the checkpoint
    * @throws IOException if a file is missing or cannot be read
-   * @throws ModelException if this is no checkpoint of FLUX.1, or of a kind that is not supported
+   * @throws ModelException if this is no checkpoint, or of a kind that is not supported
    * @throws io.github.urae.FileFormatException if a configuration is no JSON
    */
-  public static FluxCheckpoint open(Path path) throws IOException {
+  public static Checkpoint open(Path path) throws IOException {
+    return open(path, FAMILIES);
+  }
+
+  /**
+   * Reads the configurations of a checkpoint of one of some families.
+   *
+   * @param path as for {@link #open(Path)}
+   * @param families those that it may be of, at least one
+   * @return the checkpoint
+   * @throws IOException if a file is missing or cannot be read
+   * @throws ModelException if it is of none of them
+   * @throws io.github.urae.FileFormatException if a configuration is no JSON
+   */
+  public static Checkpoint open(Path path, List<ModelFamily> families) throws IOException {
     Path folder = HuggingFaceCache.snapshot(path);
-    checkKind(folder);
-    FluxCheckpoint checkpoint =
-        new FluxCheckpoint(
+    ModelFamily family = family(folder, families);
+    Checkpoint checkpoint =
+        new Checkpoint(
+            family,
             folder,
             SchedulerConfig.from(read(folder, "scheduler/scheduler_config.json")),
-            TransformerConfig.from(read(folder, Component.TRANSFORMER)),
+            TransformerConfig.from(read(folder, Component.TRANSFORMER), family),
             ClipTextConfig.from(read(folder, Component.TEXT_ENCODER)),
             T5Config.from(read(folder, Component.TEXT_ENCODER_2)),
-            VaeConfig.from(read(folder, vaeConfig(folder))));
+            VaeConfig.from(read(folder, vaeConfig(folder)), family));
     checkpoint.checkWidths();
     return checkpoint;
   }
 
-  private static void checkKind(Path folder) throws IOException {
+  private static ModelFamily family(Path folder, List<ModelFamily> families) throws IOException {
     if (!Files.exists(folder)) {
       throw new NoSuchFileException(folder.toString(), null, "no such checkpoint");
     }
     refuseOptimised(folder);
+    String names = families.stream().map(ModelFamily::name).collect(Collectors.joining(" or "));
     Path index = folder.resolve("model_index.json");
     if (!Files.isDirectory(folder) || !Files.exists(index)) {
       throw new ModelException(
           folder
-              + ": expected a folder with a FLUX.1 checkpoint in diffusers layout"
-              + " (model_index.json, transformer/, vae/, ...), found "
+              + ": expected a folder with a "
+              + names
+              + " checkpoint in diffusers layout (model_index.json, transformer/, vae/, ...), found "
               + (Files.isDirectory(folder) ? "no model_index.json in it" : "a file"));
     }
-    JsonConfig config = JsonConfig.read(index);
-    String kind = config.text("_class_name").orElse("nothing");
-    if (!SUPPORTED.contains(kind)) {
-      String known = REFUSED.get(kind);
-      throw new ModelException(
-          index
-              + ": '_class_name': expected "
-              + SUPPORTED.get(0)
-              + ", found '"
-              + kind
-              + "'"
-              + (known == null ? "" : ": " + known)
-              + " is not supported, only FLUX.1-dev,"
-              + " FLUX.1-schnell and their fine-tunings are");
+    String kind = JsonConfig.read(index).text("_class_name").orElse("nothing");
+    Optional<String> relative = Optional.empty();
+    for (ModelFamily family : families) {
+      if (family.pipelines().contains(kind)) {
+        return family;
+      }
+      relative = relative.or(() -> Optional.ofNullable(family.relatives().get(kind)));
     }
+    throw new ModelException(
+        index
+            + ": '_class_name': expected "
+            + families.stream()
+                .map(family -> family.pipelines().get(0))
+                .collect(Collectors.joining(" or "))
+            + ", found '"
+            + kind
+            + "'"
+            + relative.map(name -> ": " + name).orElse("")
+            + " is not supported, only "
+            + families.stream().map(ModelFamily::members).collect(Collectors.joining(", "))
+            + " are");
   }
 
   /** Exports keep decoder and encoder apart, each with the configuration of both. */
@@ -180,12 +186,10 @@ public record FluxCheckpoint(
    * Returns the number of text tokens where a request sets none, which is also the most.
    *
    * @param tokenizerLimit {@code model_max_length} of T5's tokenizer
-   * @return at most 512, or 256 without a guidance embedding
+   * @return for FLUX.1 at most 512, or 256 without a guidance embedding
    */
   public int maxTextTokens(int tokenizerLimit) {
-    return Math.min(
-        tokenizerLimit,
-        transformer.guidance() ? MAX_TEXT_TOKENS : MAX_TEXT_TOKENS_WITHOUT_GUIDANCE);
+    return Math.min(tokenizerLimit, defaults().textTokens());
   }
 
   /**
@@ -196,16 +200,21 @@ public record FluxCheckpoint(
    *     FLUX.1
    */
   public long nativeTokens(int tokenizerLimit) {
-    long side = nativeSize() / 16;
-    return Math.min(tokenizerLimit, MAX_TEXT_TOKENS) + side * side;
+    long side = nativeSize() / family.latents().pixelsPerToken();
+    int text = Math.max(family.guided().textTokens(), family.unguided().textTokens());
+    return Math.min(tokenizerLimit, text) + side * side;
   }
 
   /**
    * Returns the number of steps where a request sets none.
    *
-   * @return 28, or 4 without a guidance embedding (-schnell, made for few steps)
+   * @return for FLUX.1 28, or 4 without a guidance embedding (-schnell, made for few steps)
    */
   public int defaultSteps() {
-    return transformer.guidance() ? 28 : 4;
+    return defaults().steps();
+  }
+
+  private ModelFamily.Defaults defaults() {
+    return family.defaults(transformer.guidance());
   }
 }

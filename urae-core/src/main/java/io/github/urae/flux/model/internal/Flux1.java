@@ -1,0 +1,41 @@
+package io.github.urae.flux.model.internal;
+
+import io.github.urae.flux.arithmetic.LatentLayout;
+import io.github.urae.flux.model.Component;
+import java.util.List;
+import java.util.Map;
+
+/** FLUX.1, text to image: -dev, -schnell and what was trained from them. */
+public final class Flux1 {
+
+  /** 16 channels at an eighth of the size, tokens of 2x2: 64 channels for each 16x16 pixels. */
+  public static final LatentLayout LATENTS = new LatentLayout(16, 8, 2);
+
+  /** The family. */
+  public static final ModelFamily FAMILY =
+      new ModelFamily(
+          "FLUX.1",
+          "FLUX.1-dev, FLUX.1-schnell and their fine-tunings",
+          List.of("FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline"),
+          Map.of(
+              "FluxFillPipeline", "FLUX.1 Fill",
+              "FluxKontextPipeline", "FLUX.1 Kontext",
+              "FluxControlPipeline", "FLUX.1 Canny or Depth (Control)",
+              "FluxPriorReduxPipeline", "FLUX.1 Redux",
+              "Flux2Pipeline", "FLUX.2",
+              "StableDiffusionXLPipeline", "Stable Diffusion XL",
+              "StableDiffusion3Pipeline", "Stable Diffusion 3",
+              "StableDiffusionPipeline", "Stable Diffusion"),
+          List.of(Component.values()),
+          LATENTS,
+          new ModelFamily.Transformer(
+              "FluxTransformer2DModel",
+              LATENTS.packedChannels(),
+              Map.of(384, "FLUX.1 Fill", 128, "FLUX.1 Canny, FLUX.1 Depth or FLUX.2"),
+              List.of(16, 56, 56)),
+          new ModelFamily.Defaults(28, 512),
+          new ModelFamily.Defaults(4, 256),
+          3.5);
+
+  private Flux1() {}
+}

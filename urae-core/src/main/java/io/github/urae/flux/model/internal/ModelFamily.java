@@ -1,0 +1,96 @@
+package io.github.urae.flux.model.internal;
+
+import io.github.urae.flux.arithmetic.LatentLayout;
+import io.github.urae.flux.model.Component;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What models of one kind have in common and their configurations do not say. Everything that holds
+ * for one family and not for another is here, so that a family is added by describing it.
+ *
+ * <p>All families have CLIP's pooled and T5's sequence embedding, a transformer of FLUX's double
+ * and single blocks, and an autoencoder of Stable Diffusion's kind.
+ *
+ * @param name for people: {@code "FLUX.1"}
+ * @param members for messages: the models that are supported
+ * @param pipelines names of diffusers' pipelines that use such a checkpoint as it is, in {@code
+ *     model_index.json}; the usual one first
+ * @param relatives names of other pipelines that people try, with the models that they are of, to
+ *     be refused by name
+ * @param components what a checkpoint consists of, in order
+ * @param latents what latents look like
+ * @param transformer what its transformer looks like
+ * @param guided defaults of checkpoints whose transformer is told a guidance scale
+ * @param unguided defaults of those without
+ * @param guidanceScale the scale where a request sets none
+ */
+public record ModelFamily(
+    String name,
+    String members,
+    List<String> pipelines,
+    Map<String, String> relatives,
+    List<Component> components,
+    LatentLayout latents,
+    Transformer transformer,
+    Defaults guided,
+    Defaults unguided,
+    double guidanceScale) {
+
+  /**
+   * A family's transformer, as far as {@code transformer/config.json} may leave it open.
+   *
+   * @param className its class in diffusers
+   * @param inputChannels channels of its image tokens: those of packed latents, and of what is
+   *     concatenated to them
+   * @param relatives numbers of channels of other models, with their names, to be refused by name
+   * @param rotaryAxes channels of a head that turn with each axis of a position, unless the
+   *     configuration says otherwise
+   */
+  public record Transformer(
+      String className,
+      int inputChannels,
+      Map<Integer, String> relatives,
+      List<Integer> rotaryAxes) {
+
+    /** Copies the collections. */
+    public Transformer {
+      relatives = Map.copyOf(relatives);
+      rotaryAxes = List.copyOf(rotaryAxes);
+    }
+  }
+
+  /**
+   * What a request may leave open.
+   *
+   * @param steps denoising steps
+   * @param textTokens T5's tokens, which are also the most
+   */
+  public record Defaults(int steps, int textTokens) {}
+
+  /** Copies the collections. */
+  public ModelFamily {
+    pipelines = List.copyOf(pipelines);
+    relatives = Map.copyOf(relatives);
+    components = List.copyOf(components);
+  }
+
+  /**
+   * Returns the defaults of a checkpoint.
+   *
+   * @param guidance whether its transformer is told a guidance scale
+   * @return one of the two
+   */
+  public Defaults defaults(boolean guidance) {
+    return guidance ? guided : unguided;
+  }
+
+  /**
+   * Returns the components that have weights.
+   *
+   * @return in order
+   */
+  public List<Component> networks() {
+    return components.stream().filter(Component::isNetwork).toList();
+  }
+}
