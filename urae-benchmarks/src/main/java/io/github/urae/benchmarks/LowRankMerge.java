@@ -9,7 +9,7 @@ import io.github.urae.ProgressListener;
 import io.github.urae.Stage;
 import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
-import io.github.urae.adapter.MinorComponents;
+import io.github.urae.adapter.internal.algebra.DenseAlgebra;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.arithmetic.TorchGenerator;
@@ -117,10 +117,9 @@ public class LowRankMerge {
                 List.of(new AdapterSpec(adapter, 1)),
                 Map.of(Component.TRANSFORMER, base),
                 AdapterOptions.STRICT));
-    Path cache = Path.of(System.getProperty("java.io.tmpdir"), "urae-benchmark-blas");
     // Loads OpenBLAS, with which both ways multiply.
-    MinorComponents.of(new float[1], 1, 1, 1, cache);
-    merger = new WeightMerger(chain, Component.TRANSFORMER, base, cache);
+    DenseAlgebra.load();
+    merger = new WeightMerger(chain, Component.TRANSFORMER, base);
     check();
   }
 

@@ -5,7 +5,6 @@ import static org.bytedeco.openblas.global.openblas.LAPACK_COL_MAJOR;
 
 import io.github.urae.adapter.MinorComponents;
 import io.github.urae.flux.arithmetic.TorchGenerator;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
 import org.bytedeco.javacpp.FloatPointer;
@@ -45,7 +44,6 @@ public class MinorComponentSpeed {
   @Param({"random", "clustered"})
   public String matrix;
 
-  private final Path cache = Path.of(System.getProperty("java.io.tmpdir"), "urae-benchmark-blas");
   private float[] weight;
   private double[] smallest;
   private FloatPointer a;
@@ -72,7 +70,7 @@ public class MinorComponentSpeed {
 
   /** Moves the smallest singular values together and leaves their vectors. */
   private void cluster() {
-    MinorComponents minor = MinorComponents.of(weight, ORDER, ORDER, CLUSTER, cache);
+    MinorComponents minor = MinorComponents.of(weight, ORDER, ORDER, CLUSTER);
     double[] values = minor.singularValues();
     float[] down = minor.a();
     float[] up = minor.b();
@@ -131,7 +129,7 @@ public class MinorComponentSpeed {
    */
   @Benchmark
   public MinorComponents minorComponents() {
-    return MinorComponents.of(weight, ORDER, ORDER, RANK, cache);
+    return MinorComponents.of(weight, ORDER, ORDER, RANK);
   }
 
   /**

@@ -6,12 +6,15 @@ import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
 import io.github.urae.Stage;
+import io.github.urae.adapter.internal.algebra.DenseAlgebra;
+import io.github.urae.adapter.internal.algebra.MinorFactors;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.match.BaseFingerprint;
 import io.github.urae.adapter.internal.match.WeightUpdate;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
+import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.Sha256;
 import io.github.urae.internal.TaskReporter;
@@ -47,7 +50,6 @@ public final class AdapterConversion {
 
   private final Path model;
   private final AdapterOptions options;
-  private final Path cacheFolder;
   private final ProgressListener listener;
   private final CancellationToken cancellation;
 
@@ -77,7 +79,7 @@ public final class AdapterConversion {
       CancellationToken cancellation) {
     this.model = model;
     this.options = options;
-    this.cacheFolder = cacheFolder;
+    NativeLibraries.unpackInto(cacheFolder);
     this.listener = listener;
     this.cancellation = cancellation;
   }
@@ -236,8 +238,8 @@ public final class AdapterConversion {
           module + "_a.weight",
           module + "_b.weight",
           () -> {
-            MinorComponents minor = minor(network, weight, chain.updatesOf(network, weight), rank);
-            return new Factors(minor.a(), minor.b());
+            MinorFactors minor = minor(network, weight, chain.updatesOf(network, weight), rank);
+            return new Factors(minor.a, minor.b);
           });
     }
 
@@ -259,21 +261,21 @@ public final class AdapterConversion {
           matrices);
     }
 
-    private MinorComponents minor(
+    private MinorFactors minor(
         Component network, String weight, List<WeightUpdate> before, int rank) throws IOException {
-      WeightMerger merger = new WeightMerger(chain, network, weights.get(network), cacheFolder);
+      WeightMerger merger = new WeightMerger(chain, network, weights.get(network));
       Shape shape = shape(network, weight);
-      MinorComponents minor =
-          MinorComponents.of(
-              merger.mergeToFloats(weight, before),
-              Math.toIntExact(shape.dimension(0)),
-              Math.toIntExact(shape.dimension(1)),
-              rank,
-              cacheFolder);
+      MinorFactors minor =
+          DenseAlgebra.load()
+              .minorFactors(
+                  merger.mergeToFloats(weight, before),
+                  Math.toIntExact(shape.dimension(0)),
+                  Math.toIntExact(shape.dimension(1)),
+                  rank);
       computed++;
-      double largest = minor.singularValues()[0];
+      double largest = minor.singularValues[0];
       if (largest > 0) {
-        largestResidual = Math.max(largestResidual, minor.residual() / largest);
+        largestResidual = Math.max(largestResidual, minor.residual / largest);
       }
       return minor;
     }
@@ -291,8 +293,8 @@ public final class AdapterConversion {
         if (update instanceof WeightUpdate.Minor minor) {
           int own = minor.module().rank();
           List<WeightUpdate> before = updates.subList(0, updates.indexOf(update));
-          MinorComponents now = minor(network, name, before, own);
-          put(factors, rank, next, now.a(), now.b(), own, 0, 0, rows, -minor.scale());
+          MinorFactors now = minor(network, name, before, own);
+          put(factors, rank, next, now.a, now.b, own, 0, 0, rows, -minor.scale());
           put(
               factors,
               rank,

@@ -11,6 +11,7 @@ import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
 import io.github.urae.internal.FileReplacement;
+import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.TaskReporter;
 import io.github.urae.tensor.ElementType;
@@ -56,7 +57,6 @@ public final class CheckpointMerger {
   private final List<AdapterSpec> adapters;
   private final AdapterOptions options;
   private final Optional<ElementType> type;
-  private final Path cacheFolder;
   private final ProgressListener listener;
   private final CancellationToken cancellation;
   private final long shardBytes;
@@ -98,7 +98,7 @@ public final class CheckpointMerger {
     this.adapters = List.copyOf(adapters);
     this.options = options;
     this.type = type;
-    this.cacheFolder = cacheFolder;
+    NativeLibraries.unpackInto(cacheFolder);
     this.listener = listener;
     this.cancellation = cancellation;
     this.shardBytes = shardBytes;
@@ -195,7 +195,7 @@ public final class CheckpointMerger {
     for (Component network : rewritten) {
       TensorSource base = weights.get(network);
       Path folder = Files.createDirectories(target.resolve(network.folder()));
-      rewrite(base, new WeightMerger(chain, network, base, cacheFolder), folder, network, reporter);
+      rewrite(base, new WeightMerger(chain, network, base), folder, network, reporter);
     }
   }
 

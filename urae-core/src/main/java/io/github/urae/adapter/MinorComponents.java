@@ -1,10 +1,7 @@
 package io.github.urae.adapter;
 
-import io.github.urae.AdapterException;
-import io.github.urae.adapter.internal.algebra.MinorTriplets;
-import io.github.urae.adapter.internal.algebra.OpenBlas;
-import io.github.urae.adapter.internal.algebra.Weight;
-import java.nio.file.Path;
+import io.github.urae.adapter.internal.algebra.DenseAlgebra;
+import io.github.urae.adapter.internal.algebra.MinorFactors;
 
 /**
  * The minor components of a weight matrix W [out, in]: its r smallest singular triplets as a
@@ -39,53 +36,31 @@ public final class MinorComponents {
 
   private final int rows;
   private final int columns;
-  private final float[] a;
-  private final float[] b;
-  private final double[] singularValues;
-  private final double gap;
-  private final double residual;
-  private final int steps;
+  private final MinorFactors factors;
 
-  private MinorComponents(Weight weight, MinorTriplets triplets) {
-    rows = weight.rows();
-    columns = weight.columns();
-    int rank = triplets.values.length;
-    singularValues = new double[rank];
-    a = new float[rank * columns];
-    b = new float[rows * rank];
-    for (int i = 0; i < rank; i++) {
-      singularValues[i] = weight.unscaled(triplets.values[i]);
-      double root = Math.sqrt(singularValues[i]);
-      for (int column = 0; column < columns; column++) {
-        a[i * columns + column] = (float) (root * triplets.right[i * columns + column]);
-      }
-      for (int row = 0; row < rows; row++) {
-        b[row * rank + i] = (float) (root * triplets.left[i * rows + row]);
-      }
-    }
-    gap = Math.max(0, weight.unscaled(triplets.next - triplets.values[0]));
-    residual = weight.unscaled(triplets.residual);
-    steps = triplets.steps;
+  private MinorComponents(int rows, int columns, MinorFactors factors) {
+    this.rows = rows;
+    this.columns = columns;
+    this.factors = factors;
   }
 
   /**
    * Computes the minor components of a weight. Threads that do so at once take turns. The call
-   * cannot be interrupted.
+   * cannot be interrupted. The first one in a process loads OpenBLAS, and unpacks it (64 MB) where the
+   * cache folder that a pipeline or merge of this process was told last does not hold it, by
+   * default {@code $XDG_CACHE_HOME/urae} or {@code ~/.cache/urae}.
    *
    * @param weight W, [out, in], row-major; read only during the call
    * @param rows out
    * @param columns in
    * @param rank number of components r, 1 to min(out, in); URAE: 16
-   * @param cacheFolder folder of the library's own into which OpenBLAS (100 MB) is unpacked when it
-   *     is first used in this process, unless the application has chosen another by the system
-   *     property {@code org.bytedeco.javacpp.cachedir}; made if absent
    * @return the components
-   * @throws AdapterException if a value is not finite, if OpenBLAS is not on the class path, or if
-   *     LAPACK fails, which it is not known to
+   * @throws io.github.urae.AdapterException if a value is not finite, if {@code
+   *     io.github.urae:urae-openblas} is not among the application's dependencies or has no native
+   *     code for this platform, or if LAPACK fails, which it is not known to
    * @throws IllegalArgumentException if the rank or the length of the array does not fit the shape
    */
-  public static MinorComponents of(
-      float[] weight, int rows, int columns, int rank, Path cacheFolder) {
+  public static MinorComponents of(float[] weight, int rows, int columns, int rank) {
     if (rows < 1 || columns < 1 || weight.length != (long) rows * columns) {
       throw new IllegalArgumentException(
           "a weight of " + weight.length + " values cannot be [" + rows + ", " + columns + "]");
@@ -101,27 +76,9 @@ public final class MinorComponents {
               + "], found "
               + rank);
     }
-    Weight view = new Weight(weight, rows, columns);
-    loadOpenBlas(cacheFolder);
-    try {
-      return OpenBlas.onLargeStack(
-          view.order(), () -> new MinorComponents(view, MinorTriplets.of(view, rank)));
-    } catch (ArithmeticException e) {
-      throw new AdapterException(
-          "weight [" + rows + ", " + columns + "]: no singular value decomposition was found", e);
-    }
-  }
-
-  private static void loadOpenBlas(Path cacheFolder) {
-    try {
-      OpenBlas.load(cacheFolder);
-    } catch (LinkageError e) {
-      throw new AdapterException(
-          "minor components need OpenBLAS, which could not be loaded: add the dependencies"
-              + " org.bytedeco:openblas and org.bytedeco:javacpp, each also with this platform's"
-              + " classifier (such as linux-x86_64), to the application",
-          e);
-    }
+    MinorFactors factors =
+        DenseAlgebra.load().minorFactors(weight, rows, columns, rank);
+    return new MinorComponents(rows, columns, factors);
   }
 
   /**
@@ -130,7 +87,7 @@ public final class MinorComponents {
    * @return a new array, A = sqrt(S_r) V_r', [r, in], row-major
    */
   public float[] a() {
-    return a.clone();
+    return factors.a.clone();
   }
 
   /**
@@ -139,7 +96,7 @@ public final class MinorComponents {
    * @return a new array, B = U_r sqrt(S_r), [out, r], row-major
    */
   public float[] b() {
-    return b.clone();
+    return factors.b.clone();
   }
 
   /**
@@ -148,7 +105,7 @@ public final class MinorComponents {
    * @return a new array, falling
    */
   public double[] singularValues() {
-    return singularValues.clone();
+    return factors.singularValues.clone();
   }
 
   /**
@@ -157,7 +114,7 @@ public final class MinorComponents {
    * @return r
    */
   public int rank() {
-    return singularValues.length;
+    return factors.rank();
   }
 
   /**
@@ -168,7 +125,7 @@ public final class MinorComponents {
    * @return a distance of at least 0; infinity if no value was left out
    */
   public double gap() {
-    return gap;
+    return factors.gap;
   }
 
   /**
@@ -180,17 +137,7 @@ public final class MinorComponents {
    * @return the residual, in the unit of the singular values
    */
   public double residual() {
-    return residual;
-  }
-
-  /**
-   * Returns the number of Lanczos steps taken.
-   *
-   * @return the number; 0 if a full decomposition was made, because W is small or because the
-   *     iteration did not converge
-   */
-  public int steps() {
-    return steps;
+    return factors.residual;
   }
 
   /** Returns shape, rank, largest and smallest value, gap and residual. */
@@ -203,13 +150,13 @@ public final class MinorComponents {
         + "], rank "
         + rank()
         + ", values "
-        + singularValues[0]
+        + factors.singularValues[0]
         + " to "
-        + singularValues[rank() - 1]
+        + factors.singularValues[rank() - 1]
         + ", gap "
-        + gap
+        + factors.gap
         + ", residual "
-        + residual
+        + factors.residual
         + "]";
   }
 }

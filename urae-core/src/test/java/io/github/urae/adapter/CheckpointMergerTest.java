@@ -37,7 +37,9 @@ import org.junit.jupiter.api.io.TempDir;
 class CheckpointMergerTest {
 
   private static final List<AdapterSpec> CHAIN =
-      List.of(TinyFlux.spec("urae_2k_adapter"), TinyFlux.spec("urae_4k_adapter"));
+      List.of(
+          TinyFlux.spec("urae_2k_adapter"),
+          new AdapterSpec(TinyFlux.adapter("urae_2k_adapter"), -0.5));
 
   @TempDir Path folder;
 
@@ -234,7 +236,7 @@ class CheckpointMergerTest {
   @Test
   void whatDoesNotFitLeavesNothing() throws IOException {
     output = folder.resolve("merged");
-    List<AdapterSpec> bare = List.of(CHAIN.get(1));
+    List<AdapterSpec> bare = List.of(TinyFlux.spec("urae_4k_adapter"));
     assertThatThrownBy(() -> merger(TinyFlux.CHECKPOINT, bare, Optional.empty(), 1).mergeTo(output))
         .isInstanceOf(AdapterException.class);
     assertThatThrownBy(() -> merger(folder, CHAIN, Optional.empty(), 1).mergeTo(output))

@@ -1,6 +1,5 @@
 package io.github.urae.adapter;
 
-import io.github.urae.AdapterException;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.StageProgress;
@@ -12,7 +11,6 @@ import io.github.urae.internal.OwnedResources;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.WeightCache;
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -20,8 +18,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Predicate;
-import java.util.stream.Collectors;
 
 /** What tests do in a process of its own. Prints a line when it begins and one when it is done. */
 public final class MergeProcess {
@@ -29,12 +25,7 @@ public final class MergeProcess {
   private MergeProcess() {}
 
   /** Starts a process; its standard output is the caller's to read. */
-  public static Process start(Predicate<String> classPathEntry, String... arguments)
-      throws IOException {
-    String classPath =
-        Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator, -1))
-            .filter(classPathEntry)
-            .collect(Collectors.joining(File.pathSeparator));
+  public static Process start(String... arguments) throws IOException {
     List<String> command =
         new ArrayList<>(
             List.of(
@@ -42,7 +33,7 @@ public final class MergeProcess {
                 "-Xmx512m",
                 "-XX:TieredStopAtLevel=1",
                 "-cp",
-                classPath,
+                System.getProperty("java.class.path"),
                 MergeProcess.class.getName()));
     command.addAll(Arrays.asList(arguments));
     return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
@@ -60,14 +51,6 @@ public final class MergeProcess {
       case "checkpoint" -> {
         merger(model, adapter, result).mergeTo(result);
         System.out.println("merged");
-      }
-      case "minor" -> {
-        try {
-          MinorComponents.of(new float[4], 2, 2, 1, result);
-          System.out.println("computed");
-        } catch (AdapterException e) {
-          System.out.println(e.getMessage());
-        }
       }
       default -> throw new IllegalArgumentException(arguments[0]);
     }

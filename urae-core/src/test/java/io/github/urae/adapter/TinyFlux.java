@@ -12,19 +12,13 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
-/**
- * The small checkpoint and its adapters. They lie in urae-demo-model, which depends on this module:
- * hence by path.
- */
+/** The small checkpoint and its adapters. */
 public final class TinyFlux implements AutoCloseable {
 
-  private static final Path DEMO =
-      Path.of("../urae-demo-model/src/main/resources/io/github/urae/demo");
+  public static final Path CHECKPOINT = TestData.demo().checkpoint();
 
-  public static final Path CHECKPOINT = DEMO.resolve("flux-tiny");
-
-  /** Where OpenBLAS is unpacked, once for all tests. */
-  public static final Path CACHE = Path.of("target/test-cache");
+  /** Where native code would be unpacked. */
+  public static final Path CACHE = TestData.CACHE;
 
   public final Map<Component, TensorSource> weights;
   private final OwnedResources opened = new OwnedResources();
@@ -35,9 +29,11 @@ public final class TinyFlux implements AutoCloseable {
 
   /** Returns an adapter by its name without ending. */
   public static Path adapter(String name) {
-    return name.matches("urae_[24]k_adapter")
-        ? DEMO.resolve("adapters/" + name + ".safetensors")
-        : TestData.path("adapters/" + name + ".safetensors");
+    return switch (name) {
+      case "urae_2k_adapter" -> TestData.demo().adapter2k();
+      case "urae_4k_adapter" -> TestData.demo().adapter4k();
+      default -> TestData.path("adapters/" + name + ".safetensors");
+    };
   }
 
   public static AdapterSpec spec(String name) {
@@ -58,7 +54,7 @@ public final class TinyFlux implements AutoCloseable {
   }
 
   public WeightMerger merger(AdapterChain chain, Component network) {
-    return new WeightMerger(chain, network, weights.get(network), CACHE);
+    return new WeightMerger(chain, network, weights.get(network));
   }
 
   @Override

@@ -158,7 +158,7 @@ public final class OnnxExport {
     TaskReporter reporter =
         new TaskReporter(
             settings.listener, settings.cancellation, Stage.EXPORTING, component.id(), bytes);
-    WeightMerger merger = new WeightMerger(chain, component, weights, settings.cacheFolder);
+    WeightMerger merger = new WeightMerger(chain, component, weights);
     ExportWriter.write(
         folder, graph, (name, sink) -> merger.merge(name, graph.type(), sink::accept, reporter));
     weights.checkUnchanged();

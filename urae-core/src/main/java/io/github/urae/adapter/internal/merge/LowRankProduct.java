@@ -1,8 +1,13 @@
 package io.github.urae.adapter.internal.merge;
 
+import io.github.urae.adapter.internal.algebra.DenseAlgebra;
+import io.github.urae.adapter.internal.algebra.HeapFactors;
+import io.github.urae.adapter.internal.algebra.LowRankFactors;
+import io.github.urae.adapter.internal.algebra.RowBlock;
 import io.github.urae.adapter.internal.match.WeightUpdate;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
@@ -32,10 +37,14 @@ final class LowRankProduct implements AutoCloseable {
    * Gathers the updates' factors.
    *
    * @param split whether the weight's rows are kept split, see {@link RowCodec}
-   * @param openBlas whether to multiply by OpenBLAS, which must have been loaded
+   * @param algebra multiplies; empty for plain Java
    */
   LowRankProduct(
-      int rows, int columns, boolean split, boolean openBlas, List<WeightUpdate.LowRank> updates) {
+      int rows,
+      int columns,
+      boolean split,
+      Optional<DenseAlgebra> algebra,
+      List<WeightUpdate.LowRank> updates) {
     this.rows = rows;
     this.columns = columns;
     this.split = split;
@@ -54,8 +63,8 @@ final class LowRankProduct implements AutoCloseable {
       down = RowCodec.split(down, columns);
     }
     factors =
-        openBlas
-            ? new NativeFactors(rows, columns, rank, down, up)
+        algebra.isPresent()
+            ? algebra.get().lowRankFactors(rows, columns, rank, down, up)
             : new HeapFactors(rows, columns, rank, down, up);
   }
 

@@ -57,7 +57,7 @@ public final class MergedWeights {
     for (AdapterSpec spec : chain.adaptersOf(network)) {
       key.addContent(spec.path()).add(spec.scale());
     }
-    WeightMerger merger = new WeightMerger(chain, network, base, cache.folder());
+    WeightMerger merger = new WeightMerger(chain, network, base);
     WeightCache.Producer producer =
         target -> {
           TaskReporter reporter =

@@ -1,5 +1,6 @@
 package io.github.urae.adapter.internal.merge;
 
+import io.github.urae.adapter.internal.algebra.RowBlock;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.internal.Elements;
 import java.nio.ByteBuffer;

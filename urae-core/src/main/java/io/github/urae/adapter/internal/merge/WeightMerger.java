@@ -1,7 +1,8 @@
 package io.github.urae.adapter.internal.merge;
 
-import io.github.urae.adapter.MinorComponents;
-import io.github.urae.adapter.internal.algebra.OpenBlas;
+import io.github.urae.AdapterException;
+import io.github.urae.adapter.internal.algebra.DenseAlgebra;
+import io.github.urae.adapter.internal.algebra.MinorFactors;
 import io.github.urae.adapter.internal.format.AdapterModule;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.match.WeightUpdate;
@@ -15,7 +16,6 @@ import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -31,16 +31,16 @@ import org.slf4j.LoggerFactory;
  * float32, the smallest singular components are replaced by the trained ones.
  *
  * <p>Holds a piece of 8 MB and the adapters' factors of one weight in float32, several times; for a
- * weight with minor components, the weight in float32 and what {@link MinorComponents} needs.
- * Weights of a million elements and more are merged by OpenBLAS where it is on the class path, in
- * about half the time. Thread-safe.
+ * weight with minor components, the weight in float32 and what {@link DenseAlgebra} needs. Weights
+ * of a million elements and more are merged by OpenBLAS where urae-openblas is there, in about half
+ * the time. Thread-safe.
  */
 public final class WeightMerger {
 
   private static final Logger LOG = LoggerFactory.getLogger(WeightMerger.class);
 
-  /** Elements of a weight from which on OpenBLAS is worth loading: no weight of a small model. */
-  private static final long LEAST_FOR_OPENBLAS = 1 << 20;
+  /** Elements of a weight from which on a library is worth loading: no weight of a small model. */
+  private static final long LEAST_FOR_ALGEBRA = 1 << 20;
 
   /** Size of a piece of the result. */
   private static final int PIECE_BYTES = 8 << 20;
@@ -48,12 +48,13 @@ public final class WeightMerger {
   private final AdapterChain chain;
   private final Component network;
   private final TensorSource base;
-  private final Path cacheFolder;
 
   private final Object loading = new Object();
 
-  /** Whether OpenBLAS could be loaded; empty until it was tried. */
-  private Optional<Boolean> openBlas = Optional.empty();
+  /** What multiplies large weights; empty until it was tried, and where there is none. */
+  private Optional<DenseAlgebra> algebra = Optional.empty();
+
+  private boolean tried;
 
   /** A piece's memory, kept for the next weight: the system takes longer to hand out new pages. */
   private final AtomicReference<ByteBuffer> spare = new AtomicReference<>();
@@ -77,14 +78,11 @@ public final class WeightMerger {
    * @param chain matched against this network's weights; not closed
    * @param network the network
    * @param base its weights as stored; not closed
-   * @param cacheFolder where OpenBLAS is unpacked, should there be minor components or large
-   *     weights
    */
-  public WeightMerger(AdapterChain chain, Component network, TensorSource base, Path cacheFolder) {
+  public WeightMerger(AdapterChain chain, Component network, TensorSource base) {
     this.chain = chain;
     this.network = network;
     this.base = base;
-    this.cacheFolder = cacheFolder;
   }
 
   /**
@@ -158,12 +156,12 @@ public final class WeightMerger {
   private List<WeightUpdate.LowRank> replacement(
       float[] weight, int rows, int columns, WeightUpdate.Minor minor) {
     int rank = minor.module().rank();
-    MinorComponents now = MinorComponents.of(weight, rows, columns, rank, cacheFolder);
+    MinorFactors now = DenseAlgebra.load().minorFactors(weight, rows, columns, rank);
     AdapterModule removed =
         new AdapterModule(
             minor.module().name(),
-            Tensor.ofFloats(now.a(), rank, columns),
-            Tensor.ofFloats(now.b(), rows, rank),
+            Tensor.ofFloats(now.a, rank, columns),
+            Tensor.ofFloats(now.b, rows, rank),
             rank,
             1,
             List.of());
@@ -229,26 +227,22 @@ public final class WeightMerger {
 
   private LowRankProduct product(
       int rows, int columns, boolean split, List<WeightUpdate.LowRank> updates) {
-    boolean large = !updates.isEmpty() && (long) rows * columns >= LEAST_FOR_OPENBLAS;
-    return new LowRankProduct(rows, columns, split, large && openBlasLoads(), updates);
+    boolean large = !updates.isEmpty() && (long) rows * columns >= LEAST_FOR_ALGEBRA;
+    return new LowRankProduct(
+        rows, columns, split, large ? algebraIfThere() : Optional.empty(), updates);
   }
 
-  private boolean openBlasLoads() {
+  private Optional<DenseAlgebra> algebraIfThere() {
     synchronized (loading) {
-      if (openBlas.isEmpty()) {
-        openBlas = Optional.of(tryToLoadOpenBlas());
+      if (!tried) {
+        tried = true;
+        try {
+          algebra = Optional.of(DenseAlgebra.load());
+        } catch (AdapterException e) {
+          LOG.debug("merging in plain Java, which takes longer", e);
+        }
       }
-      return openBlas.get();
-    }
-  }
-
-  private boolean tryToLoadOpenBlas() {
-    try {
-      OpenBlas.load(cacheFolder);
-      return true;
-    } catch (LinkageError e) {
-      LOG.debug("merging without OpenBLAS, which takes longer", e);
-      return false;
+      return algebra;
     }
   }
 

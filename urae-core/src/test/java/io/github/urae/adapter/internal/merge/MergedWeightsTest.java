@@ -33,7 +33,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -245,50 +244,9 @@ class MergedWeightsTest {
     return Sha256.nameOfContent(copy);
   }
 
-  /** Everything but minor components works without OpenBLAS, and these say what is missing. */
-  @Test
-  void withoutOpenBlas() throws Exception {
-    AdapterSpec adapter = TinyFlux.spec("peft");
-    Path model = TinyFlux.CHECKPOINT.toAbsolutePath();
-    Path cache = folder.resolve("cache");
-    Predicate<String> without = entry -> !entry.contains("openblas") && !entry.contains("javacpp");
-    String[] places = {model.toString(), adapter.path().toString(), cache.toString()};
-    List<String> merging =
-        lines(MergeProcess.start(without, "cache", places[0], places[1], places[2]));
-    assertThat(merging).containsExactly("begins", "merged");
-    String[] large = largeWeight();
-    List<String> streaming =
-        lines(MergeProcess.start(without, "checkpoint", large[0], large[1], large[2]));
-    assertThat(streaming).containsExactly("begins", "merged");
-    List<String> minor =
-        lines(MergeProcess.start(without, "minor", places[0], places[1], places[2]));
-    assertThat(minor).hasSize(2);
-    assertThat(minor.get(1))
-        .contains("need OpenBLAS", "org.bytedeco:openblas", "org.bytedeco:javacpp");
-  }
-
-  /** A checkpoint with one weight that OpenBLAS would multiply, an adapter, and a new folder. */
-  private String[] largeWeight() throws IOException {
-    String name = "single_transformer_blocks.0.proj_out";
-    Path model = folder.resolve("large");
-    Files.createDirectories(model.resolve("transformer"));
-    SafetensorsWriter.write(
-        model.resolve("transformer/diffusion_pytorch_model.safetensors"),
-        Map.of(),
-        Map.of(
-            name + ".weight",
-            AdapterFile.rounded(ElementType.BF16, new float[1024 * 1030], 1024, 1030)));
-    AdapterSpec adapter =
-        new AdapterFile().pair(name, 2, 1030, 1024).write(folder.resolve("large.safetensors"));
-    return new String[] {
-      model.toString(), adapter.path().toString(), folder.resolve("merged-large").toString()
-    };
-  }
-
   private static Process start(String what, Path model, AdapterSpec adapter, Path result)
       throws IOException {
-    return MergeProcess.start(
-        entry -> true, what, model.toString(), adapter.path().toString(), result.toString());
+    return MergeProcess.start(what, model.toString(), adapter.path().toString(), result.toString());
   }
 
   /** Waits for a process to end well; returns what it printed. */

@@ -1,4 +1,4 @@
-package io.github.urae.adapter.internal.merge;
+package io.github.urae.adapter.internal.algebra;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -6,7 +6,7 @@ import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 
 /** Factors on the Java heap, multiplied by loops that HotSpot turns into vector instructions. */
-final class HeapFactors implements LowRankFactors {
+public final class HeapFactors implements LowRankFactors {
 
   /** Columns of a tile: 16 rows of A take 32 KB, the processor's first cache. */
   private static final int TILE = 512;
@@ -31,7 +31,7 @@ final class HeapFactors implements LowRankFactors {
    * @param down A, [rank, columns], row-major
    * @param up B, [rows, rank], row-major
    */
-  HeapFactors(int rows, int columns, int rank, float[] down, float[] up) {
+  public HeapFactors(int rows, int columns, int rank, float[] down, float[] up) {
     this.columns = columns;
     this.rank = (rank + PASS - 1) / PASS * PASS;
     this.down = new float[this.rank][][];

@@ -1,7 +1,5 @@
-package io.github.urae.adapter.internal.algebra;
+package io.github.urae.openblas.internal;
 
-import io.github.urae.adapter.internal.algebra.OpenBlas.Matrix;
-import io.github.urae.adapter.internal.algebra.OpenBlas.Workspace;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.slf4j.Logger;
@@ -76,12 +74,12 @@ final class InverseLanczos {
   /** Any will do; fixed, so that results repeat. */
   private static final long SEED = 20250320;
 
-  private final Weight weight;
+  private final ScaledWeight weight;
   private final int rank;
   private final int block;
   private final int maxSteps;
 
-  private InverseLanczos(Weight weight, int rank) {
+  private InverseLanczos(ScaledWeight weight, int rank) {
     this.weight = weight;
     this.rank = rank;
     this.block = block(rank);
@@ -94,7 +92,7 @@ final class InverseLanczos {
   }
 
   /** Tells whether the weight is large enough for this to pay. */
-  static boolean suits(Weight weight, int rank) {
+  static boolean suits(ScaledWeight weight, int rank) {
     return weight.order() >= LEAST_BLOCKS * block(rank);
   }
 
@@ -105,7 +103,7 @@ final class InverseLanczos {
    * @param rank how many
    * @return the triplets, verified against the weight; null if they did not converge
    */
-  static MinorTriplets run(Weight weight, int rank) {
+  static MinorTriplets run(ScaledWeight weight, int rank) {
     try (Workspace memory = new Workspace()) {
       return new InverseLanczos(weight, rank).iterate(memory);
     } catch (ArithmeticException e) {
@@ -167,7 +165,7 @@ final class InverseLanczos {
 
   private static void orthonormalise(Matrix vectors) {
     try (Workspace memory = new Workspace()) {
-      OpenBlas.formQ(vectors, OpenBlas.qr(vectors, memory));
+      Lapack.formQ(vectors, Lapack.qr(vectors, memory));
     }
   }
 
@@ -182,14 +180,14 @@ final class InverseLanczos {
       Matrix factor = memory.matrix(block, block);
       for (int pass = 0; pass < MAX_PASSES; pass++) {
         project(vectors, basis, more);
-        OpenBlas.multiply(1, more, false, triangle, false, 1, coefficients);
+        Blas.multiply(1, more, false, triangle, false, 1, coefficients);
         if (Arrays.stream(more.toArray()).map(Math::abs).max().orElse(0) < SMALL_OVERLAP) {
           return;
         }
         // The basis held almost all of a vector; the rest was mostly rounding.
         qr(vectors, factor);
         Matrix product = memory.matrix(block, block);
-        OpenBlas.multiply(1, factor, false, triangle, false, 0, product);
+        Blas.multiply(1, factor, false, triangle, false, 0, product);
         triangle.copy(product);
       }
     }
@@ -197,15 +195,15 @@ final class InverseLanczos {
   }
 
   private static void project(Matrix vectors, Matrix basis, Matrix coefficients) {
-    OpenBlas.multiply(1, basis, true, vectors, false, 0, coefficients);
-    OpenBlas.multiply(-1, basis, false, coefficients, false, 1, vectors);
+    Blas.multiply(1, basis, true, vectors, false, 0, coefficients);
+    Blas.multiply(-1, basis, false, coefficients, false, 1, vectors);
   }
 
   private static void qr(Matrix vectors, Matrix triangle) {
     try (Workspace memory = new Workspace()) {
-      Matrix reflectors = OpenBlas.qr(vectors, memory);
+      Matrix reflectors = Lapack.qr(vectors, memory);
       triangle.copyUpper(vectors);
-      OpenBlas.formQ(vectors, reflectors);
+      Lapack.formQ(vectors, reflectors);
     }
   }
 
@@ -215,9 +213,9 @@ final class InverseLanczos {
     int count = rank + 1;
     try (Workspace memory = new Workspace()) {
       Matrix inverse = memory.matrix(size, size).copyUpper(h);
-      OpenBlas.invertUpper(inverse);
+      Lapack.invertUpper(inverse);
       Matrix yt = memory.matrix(size, size);
-      double[] falling = OpenBlas.svd(inverse, memory.matrix(size, size), yt);
+      double[] falling = Lapack.svd(inverse, memory.matrix(size, size), yt);
       double[] values = new double[count];
       Matrix y = memory.matrix(size, count);
       for (int i = 0; i < count; i++) {
@@ -225,7 +223,7 @@ final class InverseLanczos {
         y.put(i, yt.part(size - 1 - i, 0, 1, size).toArray());
       }
       Matrix corrections = memory.matrix(block, count);
-      OpenBlas.multiply(1, s, false, y.part(size - block, 0, block, count), false, 0, corrections);
+      Blas.multiply(1, s, false, y.part(size - block, 0, block, count), false, 0, corrections);
       double[] residuals = corrections.columnNorms();
       for (int i = 0; i < count; i++) {
         residuals[i] *= values[i] * values[i];
@@ -252,7 +250,7 @@ final class InverseLanczos {
       // rounding included, would count many times over in the residuals. The smallest value comes
       // first, since what dominates the solves must also come first in orthonormalisation.
       Matrix right = memory.matrix(order, count);
-      OpenBlas.multiply(1, basis, false, y, false, 0, right);
+      Blas.multiply(1, basis, false, y, false, 0, right);
       factors.solve(right);
       orthonormalise(right);
       Matrix left = memory.matrix(Math.max(weight.rows(), weight.columns()), count);
@@ -314,13 +312,13 @@ final class InverseLanczos {
       this.reflectors = reflectors;
     }
 
-    static Factors of(Weight weight, Workspace memory) {
+    static Factors of(ScaledWeight weight, Workspace memory) {
       Matrix tall = weight.tall(memory);
       boolean square = weight.rows() == weight.columns();
       Factors factors =
           square
-              ? new Factors(tall, OpenBlas.lu(tall), null)
-              : new Factors(tall, null, OpenBlas.qr(tall, memory));
+              ? new Factors(tall, Lapack.lu(tall), null)
+              : new Factors(tall, null, Lapack.qr(tall, memory));
       // A change to the weight within rounding makes an exactly singular one invertible.
       double least = EPSILON * weight.norm();
       double[] diagonal = tall.diagonal();
@@ -335,25 +333,25 @@ final class InverseLanczos {
     /** Overwrites x with N^-1 x. */
     void solve(Matrix x) {
       if (reflectors == null) {
-        OpenBlas.solveUnitLower(matrix, false, x);
+        Blas.solveUnitLower(matrix, false, x);
       }
-      OpenBlas.solveUpper(matrix, false, x);
+      Blas.solveUpper(matrix, false, x);
     }
 
     /** Overwrites x with N^-T x. */
     void solveTransposed(Matrix x) {
-      OpenBlas.solveUpper(matrix, true, x);
+      Blas.solveUpper(matrix, true, x);
       if (reflectors == null) {
-        OpenBlas.solveUnitLower(matrix, true, x);
+        Blas.solveUnitLower(matrix, true, x);
       }
     }
 
     /** Overwrites x, zero below N's order, with Q x. */
     void multiplyByQ(Matrix x) {
       if (reflectors == null) {
-        OpenBlas.undoExchanges(exchanges, x);
+        Lapack.undoExchanges(exchanges, x);
       } else {
-        OpenBlas.multiplyByQ(matrix, reflectors, x);
+        Lapack.multiplyByQ(matrix, reflectors, x);
       }
     }
   }

@@ -1,4 +1,4 @@
-package io.github.urae.adapter;
+package io.github.urae.openblas;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -8,6 +8,10 @@ import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
+import io.github.urae.adapter.AdapterConversion;
+import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.adapter.CheckpointMerger;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.flux.model.Component;
 import io.github.urae.tensor.ElementType;
@@ -26,8 +30,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class AdapterConversionTest {
 
-  private static final AdapterSpec LORA = TinyFlux.spec("urae_2k_adapter");
-  private static final AdapterSpec MINOR = TinyFlux.spec("urae_4k_adapter");
+  private static final AdapterSpec LORA = AdaptedDemo.LORA;
+  private static final AdapterSpec MINOR = AdaptedDemo.MINOR;
 
   @TempDir Path folder;
 
@@ -35,7 +39,7 @@ class AdapterConversionTest {
     return new AdapterConversion(
         model,
         AdapterOptions.STRICT,
-        TinyFlux.CACHE,
+        TestData.CACHE,
         new ProgressListener() {},
         new CancellationToken());
   }
@@ -43,19 +47,19 @@ class AdapterConversionTest {
   private AdapterSpec converted(AdapterSpec... chain) throws IOException {
     Path file = folder.resolve("converted.safetensors");
     AdapterConversion.Report report =
-        conversion(TinyFlux.CHECKPOINT).toLowRank(List.of(chain), file);
+        conversion(AdaptedDemo.CHECKPOINT).toLowRank(List.of(chain), file);
     assertThat(report.weights()).isEqualTo(20);
     assertThat(report.largestResidual()).isLessThan(1e-6);
     return new AdapterSpec(file, 1);
   }
 
-  private static void assertSameEffect(AdapterChain expected, AdapterChain actual, TinyFlux model)
-      throws IOException {
+  private static void assertSameEffect(
+      AdapterChain expected, AdapterChain actual, AdaptedDemo model) throws IOException {
     assertThat(actual.changedWeights(Component.TRANSFORMER))
         .isEqualTo(expected.changedWeights(Component.TRANSFORMER));
     for (String weight : expected.changedWeights(Component.TRANSFORMER)) {
-      float[] of = model.merger(expected, Component.TRANSFORMER).mergeToFloats(weight);
-      float[] is = model.merger(actual, Component.TRANSFORMER).mergeToFloats(weight);
+      float[] of = model.merge(expected, weight);
+      float[] is = model.merge(actual, weight);
       assertThat(TestData.largestDifference(of, is)).as(weight).isLessThan(1e-6);
     }
   }
@@ -63,10 +67,9 @@ class AdapterConversionTest {
   @Test
   void hasTheEffectOfTheChainInTheRecordedForm() throws IOException {
     AdapterSpec converted = converted(LORA, MINOR);
-    try (TinyFlux model = new TinyFlux();
+    try (AdaptedDemo model = new AdaptedDemo();
         SafetensorsFile file = SafetensorsFile.open(converted.path());
-        SafetensorsFile recorded =
-            SafetensorsFile.open(TinyFlux.adapter("urae_4k_adapter_lora_conversion"))) {
+        SafetensorsFile recorded = SafetensorsFile.open(AdaptedDemo.CONVERSION.path())) {
       assertThat(file.tensors().keySet())
           .containsExactlyInAnyOrderElementsOf(recorded.tensors().keySet());
       recorded
@@ -84,7 +87,7 @@ class AdapterConversionTest {
     AdapterSpec half = new AdapterSpec(LORA.path(), 0.5);
     AdapterSpec quarter = new AdapterSpec(MINOR.path(), 0.25);
     AdapterSpec converted = converted(half, quarter);
-    try (TinyFlux model = new TinyFlux()) {
+    try (AdaptedDemo model = new AdaptedDemo()) {
       assertSameEffect(model.chain(half, quarter), model.chain(converted), model);
     }
   }
@@ -94,11 +97,11 @@ class AdapterConversionTest {
     AdapterSpec converted = converted(LORA, MINOR);
     Path other = folder.resolve("other");
     new CheckpointMerger(
-            TinyFlux.CHECKPOINT,
-            List.of(TinyFlux.spec("peft")),
+            AdaptedDemo.CHECKPOINT,
+            List.of(AdaptedDemo.LORA),
             AdapterOptions.STRICT,
             Optional.empty(),
-            TinyFlux.CACHE,
+            TestData.CACHE,
             new ProgressListener() {},
             new CancellationToken())
         .mergeTo(other);
@@ -106,7 +109,7 @@ class AdapterConversionTest {
             () -> conversion(other).toLowRank(List.of(converted, MINOR), folder.resolve("x")))
         .isInstanceOf(AdapterException.class)
         .hasMessageContainingAll(converted.path().toString(), "fingerprint", "anew");
-    try (TinyFlux model = new TinyFlux()) {
+    try (AdaptedDemo model = new AdaptedDemo()) {
       for (AdapterSpec[] chain : new AdapterSpec[][] {{LORA, converted}, {converted, LORA}}) {
         assertThatThrownBy(() -> model.chain(chain))
             .isInstanceOf(AdapterException.class)
@@ -122,11 +125,11 @@ class AdapterConversionTest {
     AdapterSpec converted = converted(LORA, MINOR);
     Path wide = folder.resolve("wide");
     new CheckpointMerger(
-            TinyFlux.CHECKPOINT,
+            AdaptedDemo.CHECKPOINT,
             List.of(),
             AdapterOptions.STRICT,
             Optional.of(ElementType.F32),
-            TinyFlux.CACHE,
+            TestData.CACHE,
             new ProgressListener() {},
             new CancellationToken())
         .mergeTo(wide);
@@ -136,7 +139,7 @@ class AdapterConversionTest {
             List.of(converted),
             AdapterOptions.STRICT,
             Optional.empty(),
-            TinyFlux.CACHE,
+            TestData.CACHE,
             new ProgressListener() {},
             new CancellationToken())
         .mergeTo(merged);
@@ -147,7 +150,7 @@ class AdapterConversionTest {
   void chainsThatDoNotEndInMinorComponents() {
     for (List<AdapterSpec> chain : List.of(List.<AdapterSpec>of(), List.of(LORA))) {
       Path output = folder.resolve("x.safetensors");
-      assertThatThrownBy(() -> conversion(TinyFlux.CHECKPOINT).toLowRank(chain, output))
+      assertThatThrownBy(() -> conversion(AdaptedDemo.CHECKPOINT).toLowRank(chain, output))
           .isInstanceOf(AdapterException.class)
           .hasMessageContaining("then one of minor components");
       assertThat(output).doesNotExist();
@@ -159,10 +162,10 @@ class AdapterConversionTest {
   void minorComponentsToBeginTrainingWith() throws IOException {
     Path file = folder.resolve("minor.safetensors");
     AdapterConversion.Report report =
-        conversion(TinyFlux.CHECKPOINT).minorComponents(List.of(LORA), 6, file);
+        conversion(AdaptedDemo.CHECKPOINT).minorComponents(List.of(LORA), 6, file);
     assertThat(report.weights()).isEqualTo(20);
     AdapterSpec minor = new AdapterSpec(file, 1);
-    try (TinyFlux model = new TinyFlux();
+    try (AdaptedDemo model = new AdaptedDemo();
         SafetensorsFile written = SafetensorsFile.open(file);
         SafetensorsFile trained = SafetensorsFile.open(MINOR.path())) {
       assertThat(written.tensors().keySet())
@@ -171,7 +174,7 @@ class AdapterConversionTest {
       assertThat(chain.adapters().get(1).modules().get(0).rank()).isEqualTo(6);
       assertSameEffect(model.chain(LORA), chain, model);
       // They belong on top of the adapter that they were computed on.
-      AdapterSpec conversion = TinyFlux.spec("urae_4k_adapter_lora_conversion");
+      AdapterSpec conversion = AdaptedDemo.CONVERSION;
       assertThatThrownBy(() -> model.chain(conversion, minor))
           .isInstanceOf(AdapterException.class)
           .hasMessageContainingAll(file.toString(), "on top of 1 adapters");
@@ -182,7 +185,8 @@ class AdapterConversionTest {
   @ValueSource(ints = {0, 129})
   void ranksThatDoNotFit(int rank) {
     Path file = folder.resolve("minor.safetensors");
-    assertThatThrownBy(() -> conversion(TinyFlux.CHECKPOINT).minorComponents(List.of(), rank, file))
+    assertThatThrownBy(
+            () -> conversion(AdaptedDemo.CHECKPOINT).minorComponents(List.of(), rank, file))
         .isInstanceOf(InvalidRequestException.class)
         .hasMessageContainingAll("1 to 128", "found " + rank);
     assertThat(file).doesNotExist();

@@ -1,11 +1,11 @@
-package io.github.urae.adapter.internal.merge;
+package io.github.urae.adapter.internal.algebra;
 
 /**
  * A few rows of a weight in float32, to which a low-rank product is added. Whether a row's columns
  * are in their own order or the even ones before the odd ones is for the caller to know: the
  * product's factors must be in the same. Not thread-safe.
  */
-interface RowBlock {
+public interface RowBlock {
 
   /** Overwrites a row with {@code columns} values from an array. */
   void putFloats(int row, float[] values, int offset);

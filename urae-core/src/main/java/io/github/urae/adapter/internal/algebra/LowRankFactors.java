@@ -1,10 +1,10 @@
-package io.github.urae.adapter.internal.merge;
+package io.github.urae.adapter.internal.algebra;
 
 /**
  * Factors of a low-rank product {@code B A}, kept in the way in which it is best multiplied.
  * Whoever holds them closes them, together with all their blocks of rows.
  */
-interface LowRankFactors extends AutoCloseable {
+public interface LowRankFactors extends AutoCloseable {
 
   /** Most rows of a block. */
   int MOST_ROWS = 32;

@@ -1,14 +1,13 @@
-package io.github.urae.adapter.internal.merge;
+package io.github.urae.openblas.internal;
 
-import io.github.urae.adapter.internal.algebra.OpenBlas;
-import io.github.urae.adapter.internal.algebra.OpenBlas.FloatMatrix;
-import io.github.urae.adapter.internal.algebra.OpenBlas.Workspace;
+import io.github.urae.adapter.internal.algebra.HeapFactors;
+import io.github.urae.adapter.internal.algebra.LowRankFactors;
+import io.github.urae.adapter.internal.algebra.RowBlock;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 
 /**
  * Factors in native memory, multiplied by OpenBLAS: about twice as fast as {@link HeapFactors}.
- * {@link OpenBlas#load} must have been called.
  *
  * <p>Products are kept so small that OpenBLAS computes each on the calling thread and, on
  * processors for which it has such, by its kernel for small matrices, which rearranges nothing
@@ -94,7 +93,7 @@ final class NativeFactors implements LowRankFactors {
         int width = Math.min(COLUMNS, columns - column);
         for (int k = 0; k < rank; k += DEPTH) {
           int depth = Math.min(DEPTH, rank - k);
-          OpenBlas.addProduct(
+          Blas.addProduct(
               up.part(firstRow, k, count, depth),
               down.part(k, column, depth, width),
               sums.part(0, column, count, width));

@@ -1,8 +1,6 @@
-package io.github.urae.adapter.internal.algebra;
+package io.github.urae.openblas.internal;
 
 import io.github.urae.AdapterException;
-import io.github.urae.adapter.internal.algebra.OpenBlas.Matrix;
-import io.github.urae.adapter.internal.algebra.OpenBlas.Workspace;
 import java.nio.DoubleBuffer;
 import java.util.stream.IntStream;
 
@@ -11,7 +9,7 @@ import java.util.stream.IntStream;
  * that brings its Frobenius norm into [1, 2), so that no tolerance depends on its scale and nothing
  * overflows. Reads the caller's array; immutable as long as that is.
  */
-public final class Weight {
+final class ScaledWeight {
 
   /** Columns or rows converted together by one thread: a cache line of float32. */
   private static final int STRIP = 16;
@@ -30,7 +28,7 @@ public final class Weight {
    *
    * @throws AdapterException if one is not finite
    */
-  public Weight(float[] values, int rows, int columns) {
+  ScaledWeight(float[] values, int rows, int columns) {
     this.values = values;
     this.rows = rows;
     this.columns = columns;
@@ -69,16 +67,16 @@ public final class Weight {
             + "]");
   }
 
-  public int rows() {
+  int rows() {
     return rows;
   }
 
-  public int columns() {
+  int columns() {
     return columns;
   }
 
   /** Returns the number of singular values. */
-  public int order() {
+  int order() {
     return Math.min(rows, columns);
   }
 
@@ -88,7 +86,7 @@ public final class Weight {
   }
 
   /** Returns a length of the scaled weight in units of the weight itself. */
-  public double unscaled(double length) {
+  double unscaled(double length) {
     return Math.scalb(length, exponent);
   }
 
@@ -154,8 +152,8 @@ public final class Weight {
         int count = Math.min(capacity, rows - row);
         copyRows(row, count, chunk);
         Matrix part = chunk.columns(0, count);
-        OpenBlas.multiply(1, part, true, x, false, 0, wx.part(row, 0, count, x.columns()));
-        OpenBlas.multiply(1, part, false, y.part(row, 0, count, y.columns()), false, 1, wty);
+        Blas.multiply(1, part, true, x, false, 0, wx.part(row, 0, count, x.columns()));
+        Blas.multiply(1, part, false, y.part(row, 0, count, y.columns()), false, 1, wty);
       }
     }
   }
