@@ -4,7 +4,7 @@ import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.demo.DemoModel;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.CacheFolder;
-import io.github.urae.weights.internal.WeightCache;
+import io.github.urae.internal.HuggingFaceCache;
 import java.io.IOException;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
@@ -21,10 +21,10 @@ class CheckpointOptions {
 
   @Option(
       names = "--model",
-      paramLabel = "DIR",
+      paramLabel = "DIR|ID",
       description =
-          "FLUX.1 checkpoint in diffusers layout, also a folder of a Hugging Face cache"
-              + " (default: the bundled small one, demo:model).")
+          "FLUX.1 checkpoint in diffusers layout, or the id (ORG/NAME[@REVISION]) of one in Hugging"
+              + " Face's local cache (default: the bundled small one, demo:model).")
   String model;
 
   @Option(
@@ -41,7 +41,7 @@ class CheckpointOptions {
 
   /** Returns the chosen checkpoint, or the bundled one, unpacked into the cache. */
   Path modelFolder() throws IOException {
-    return path(model == null ? DEMO_MODEL : model);
+    return modelFolder(model == null ? DEMO_MODEL : model);
   }
 
   /** Returns the same after a look at its configurations, with links of a cache followed. */
@@ -49,23 +49,30 @@ class CheckpointOptions {
     return Checkpoint.open(modelFolder()).folder();
   }
 
-  /** Returns the path that a user means; what is bundled is unpacked into the cache. */
-  Path path(String text) throws IOException {
+  /** Returns the checkpoint that a user means by a path, an id, or the name of what is bundled. */
+  Path modelFolder(String text) throws IOException {
+    return text.equals(DEMO_MODEL)
+        ? DemoModel.unpackInto(cacheFolder()).checkpoint()
+        : HuggingFaceCache.ofThisProcess().model(text);
+  }
+
+  /** Returns the adapter's file that a user means by a path, an id, or what is bundled. */
+  Path adapterFile(String text) throws IOException {
     return switch (text) {
-      case DEMO_MODEL -> DemoModel.unpackInto(cacheFolder()).checkpoint();
       case DEMO_2K -> DemoModel.unpackInto(cacheFolder()).adapter2k();
       case DEMO_4K -> DemoModel.unpackInto(cacheFolder()).adapter4k();
-      default -> Path.of(text);
+      default -> HuggingFaceCache.ofThisProcess().adapter(text);
     };
+  }
+
+  /** Returns the checkpoint or the file that a user means. */
+  Path anything(String text) throws IOException {
+    return text.equals(DEMO_MODEL) || !text.contains(":") ? modelFolder(text) : adapterFile(text);
   }
 
   /** Returns the adapter that a user means by {@code FILE} or {@code FILE=SCALE}. */
   AdapterSpec adapter(String text) throws IOException {
-    for (String bundled : new String[] {DEMO_2K, DEMO_4K}) {
-      if (text.equals(bundled) || text.startsWith(bundled + "=")) {
-        return AdapterSpec.parse(path(bundled) + text.substring(bundled.length()));
-      }
-    }
-    return AdapterSpec.parse(text);
+    AdapterSpec given = AdapterSpec.parse(text);
+    return new AdapterSpec(adapterFile(given.path().toString()), given.scale());
   }
 }

@@ -4,7 +4,6 @@ import io.github.urae.ModelException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -30,12 +29,14 @@ final class InspectCommand implements Callable<Integer> {
 
   @Parameters(
       paramLabel = "PATH",
-      description = "A checkpoint's folder, or a file (bundled: demo:model, demo:2k, demo:4k).")
+      description =
+          "A checkpoint's folder, a file, or an id as --model and --adapter take it (bundled:"
+              + " demo:model, demo:2k, demo:4k).")
   String path;
 
   @Option(
       names = "--model",
-      paramLabel = "DIR",
+      paramLabel = "DIR|ID",
       description =
           "Checkpoint that an adapter is matched against; demo:model for the bundled one.")
   String model;
@@ -67,10 +68,7 @@ final class InspectCommand implements Callable<Integer> {
   private Map<String, Object> inspect() throws IOException {
     CheckpointOptions bundled = new CheckpointOptions();
     bundled.cacheDir = cacheDir;
-    Path file = bundled.path(path);
-    if (!Files.exists(file)) {
-      throw new NoSuchFileException(file.toString());
-    }
+    Path file = bundled.anything(path);
     String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
     if (Files.isDirectory(file)) {
       return Inspection.ofCheckpoint(file);
@@ -78,7 +76,7 @@ final class InspectCommand implements Callable<Integer> {
     if (name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json")) {
       Optional<Map<String, Object>> adapter = AdapterInspection.ofAdapter(file);
       if (adapter.isPresent() && model != null) {
-        adapter.get().putAll(AdapterInspection.matched(file, bundled.path(model)));
+        adapter.get().putAll(AdapterInspection.matched(file, bundled.modelFolder(model)));
       }
       return adapter.isPresent() ? adapter.get() : Inspection.ofWeights(file);
     }

@@ -2,6 +2,7 @@ package io.github.urae.weights;
 
 import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
+import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.weights.internal.ShardedSafetensors;
 import io.github.urae.weights.internal.SingleFileTransformer;
 import java.io.IOException;
@@ -38,9 +39,14 @@ public final class Safetensors {
    * @throws ModelException if the file is of the GGUF format
    */
   public static TensorSource open(Path path) throws IOException {
-    if (Files.isDirectory(path)) {
-      return open(findInFolder(path));
+    try {
+      return openFile(Files.isDirectory(path) ? findInFolder(path) : path);
+    } catch (NoSuchFileException e) {
+      throw HuggingFaceCache.explained(e);
     }
+  }
+
+  private static TensorSource openFile(Path path) throws IOException {
     if (path.getFileName().toString().endsWith(INDEX_SUFFIX)) {
       return ShardedSafetensors.open(path);
     }

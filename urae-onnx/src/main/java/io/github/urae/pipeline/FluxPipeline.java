@@ -15,6 +15,7 @@ import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.CacheFolder;
+import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.onnx.internal.generation.Generation;
 import io.github.urae.onnx.internal.model.ModelSource;
@@ -28,6 +29,7 @@ import io.github.urae.weights.internal.WeightCache;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -375,6 +377,20 @@ public final class FluxPipeline implements Closeable {
     }
 
     /**
+     * Sets the checkpoint by a path or by its Hugging Face id, where its files lie in the local
+     * cache: {@code HF_HUB_CACHE}, {@code HF_HOME}, {@code XDG_CACHE_HOME} or {@code
+     * ~/.cache/huggingface/hub}. Nothing is downloaded.
+     *
+     * @param folderOrId a folder as for {@link #model(Path)}, which wins where it exists, or {@code
+     *     ORG/NAME}, with {@code @REVISION} for another than {@code main}
+     * @return this
+     * @throws IOException if neither is there; the message names the command that would fetch it
+     */
+    public Builder model(String folderOrId) throws IOException {
+      return model(HuggingFaceCache.ofThisProcess().model(folderOrId));
+    }
+
+    /**
      * Takes the transformer from elsewhere; all else stays the model's.
      *
      * @param file a safetensors file, its index, or a folder with either; in diffusers' names or,
@@ -410,6 +426,33 @@ public final class FluxPipeline implements Closeable {
     public Builder adapter(Path file, double scale) {
       adapters.add(new AdapterSpec(Objects.requireNonNull(file, "adapter"), scale));
       return this;
+    }
+
+    /**
+     * Adds an adapter by a path or by its Hugging Face id, as it was trained; see {@link
+     * #model(String)}.
+     *
+     * @param fileOrId a file, which wins where it exists, or {@code ORG/NAME:FILE}, with
+     *     {@code @REVISION} before the colon for another than {@code main}; without {@code :FILE}
+     *     where only one safetensors file of it is there
+     * @return this
+     * @throws IOException if neither is there; the message names the command that would fetch it
+     */
+    public Builder adapter(String fileOrId) throws IOException {
+      return adapter(fileOrId, 1);
+    }
+
+    /**
+     * Adds an adapter by a path or by its Hugging Face id.
+     *
+     * @param fileOrId as for {@link #adapter(String)}
+     * @param scale as for {@link #adapter(Path, double)}
+     * @return this
+     * @throws IOException if neither is there; the message names the command that would fetch it
+     * @throws io.github.urae.AdapterException if the scale is not finite
+     */
+    public Builder adapter(String fileOrId, double scale) throws IOException {
+      return adapter(HuggingFaceCache.ofThisProcess().adapter(fileOrId), scale);
     }
 
     /**
@@ -563,7 +606,7 @@ public final class FluxPipeline implements Closeable {
      */
     public FluxPipeline build() throws IOException {
       if (model == null) {
-        throw new IllegalStateException("expected a model; call model(Path)");
+        throw new IllegalStateException("expected a model; call model(...)");
       }
       ModelSource source =
           transformer.isPresent()
@@ -578,7 +621,11 @@ public final class FluxPipeline implements Closeable {
               new WeightCache(cacheFolder, cacheBytes),
               memoryLimit,
               new AdapterOptions(ignoreUnmatched, allowBareMinorComponents));
-      return new FluxPipeline(Networks.open(source, settings, adapters, listener, cancellation));
+      try {
+        return new FluxPipeline(Networks.open(source, settings, adapters, listener, cancellation));
+      } catch (NoSuchFileException e) {
+        throw HuggingFaceCache.explained(e);
+      }
     }
   }
 }

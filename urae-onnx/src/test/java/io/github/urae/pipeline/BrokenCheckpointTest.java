@@ -244,7 +244,7 @@ class BrokenCheckpointTest {
   void buildingWithoutAModelSaysSo() {
     assertThatThrownBy(() -> FluxPipeline.builder().device(Device.cpu()).build())
         .isInstanceOf(IllegalStateException.class)
-        .hasMessageContaining("model(Path)");
+        .hasMessageContaining("model(...)");
   }
 
   @Test
@@ -263,6 +263,34 @@ class BrokenCheckpointTest {
       assertThat(pipeline.generate("a star", 64, 64).settings().model()).isEqualTo("org/name");
     }
     assertThat(TestData.CACHE).isDirectory();
+  }
+
+  @Test
+  void anIncompleteDownloadIsToldAsSuch() throws IOException {
+    Path model = folder.resolve("models--org--name");
+    Path snapshot = model.resolve("snapshots").resolve("abc123");
+    Files.createDirectories(snapshot.getParent());
+    Files.move(CheckpointCopy.in(folder).folder(), snapshot);
+    Files.createDirectories(model.resolve("blobs"));
+    linkToBlobs(model, snapshot);
+    CheckpointCopy download = new CheckpointCopy(model);
+    for (String name :
+        new String[] {
+          "transformer/diffusion_pytorch_model-00002-of-00003.safetensors",
+          "vae/diffusion_pytorch_model.safetensors",
+          "tokenizer/merges.txt",
+          "tokenizer_2/tokenizer.json",
+          "scheduler/scheduler_config.json",
+          "model_index.json"
+        }) {
+      Path blob = snapshot.resolve(name).toRealPath();
+      Path aside = folder.resolve("aside");
+      // A link without its file: the rest was deleted, or never came.
+      Files.move(blob, aside);
+      assertRefused(
+          download, NoSuchFileException.class, "the download of org/name is not complete");
+      Files.move(aside, blob);
+    }
   }
 
   /** Moves every file of a snapshot to the blobs folder and leaves a relative link, as there. */

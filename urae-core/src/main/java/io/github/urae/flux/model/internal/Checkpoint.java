@@ -2,6 +2,7 @@ package io.github.urae.flux.model.internal;
 
 import io.github.urae.ModelException;
 import io.github.urae.flux.model.Component;
+import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.JsonConfig;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -61,7 +62,14 @@ public record Checkpoint(
    * @throws io.github.urae.FileFormatException if a configuration is no JSON
    */
   public static Checkpoint open(Path path, List<ModelFamily> families) throws IOException {
-    Path folder = HuggingFaceCache.snapshot(path);
+    try {
+      return read(HuggingFaceCache.snapshot(path), families);
+    } catch (NoSuchFileException e) {
+      throw HuggingFaceCache.explained(e);
+    }
+  }
+
+  private static Checkpoint read(Path folder, List<ModelFamily> families) throws IOException {
     ModelFamily family = family(folder, families);
     Checkpoint checkpoint =
         new Checkpoint(
@@ -83,6 +91,10 @@ public record Checkpoint(
     refuseOptimised(folder);
     String names = families.stream().map(ModelFamily::name).collect(Collectors.joining(" or "));
     Path index = folder.resolve("model_index.json");
+    if (!Files.exists(index) && HuggingFaceCache.repository(folder).isPresent()) {
+      throw new NoSuchFileException(
+          index.toString(), null, "expected a " + names + " checkpoint in diffusers layout");
+    }
     if (!Files.isDirectory(folder) || !Files.exists(index)) {
       throw new ModelException(
           folder
