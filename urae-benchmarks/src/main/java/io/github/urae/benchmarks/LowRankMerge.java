@@ -14,6 +14,7 @@ import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.TaskReporter;
 import io.github.urae.tensor.ElementType;
@@ -115,6 +116,7 @@ public class LowRankMerge {
         opened.add(
             AdapterChain.open(
                 List.of(new AdapterSpec(adapter, 1)),
+                Flux1.FAMILY,
                 Map.of(Component.TRANSFORMER, base),
                 AdapterOptions.STRICT));
     // Loads OpenBLAS, with which both ways multiply.

@@ -91,7 +91,9 @@ final class AdapterInspection {
       // Everything is let pass, so that all of it is listed.
       List<AdapterSpec> chain = List.of(new AdapterSpec(path, 1));
       AdapterChain matched =
-          opened.add(AdapterChain.open(chain, weights, new AdapterOptions(true, true)));
+          opened.add(
+              AdapterChain.open(
+                  chain, checkpoint.family(), weights, new AdapterOptions(true, true)));
       Map<String, Object> changed = new LinkedHashMap<>();
       for (Component network : Component.adaptable()) {
         int count = matched.changedWeights(network).size();

@@ -14,6 +14,7 @@ import io.github.urae.adapter.internal.match.WeightUpdate;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.Sha256;
@@ -31,7 +32,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
-import java.util.regex.Pattern;
 
 /**
  * Converts adapters for one checkpoint into forms that other tools read.
@@ -43,10 +43,6 @@ import java.util.regex.Pattern;
  * @see <a href="https://arxiv.org/abs/2503.16322">URAE: ultra-resolution adaptation with ease</a>
  */
 public final class AdapterConversion {
-
-  /** What URAE trains: the image's attention in double blocks, all attention in single ones. */
-  private static final Pattern TRAINED =
-      Pattern.compile("(single_)?transformer_blocks\\.\\d+\\.attn\\.to_(q|k|v|out\\.0)\\.weight");
 
   private final Path model;
   private final AdapterOptions options;
@@ -139,7 +135,7 @@ public final class AdapterConversion {
       TensorSource transformer = chain.weights.get(Component.TRANSFORMER);
       List<Module> modules = new ArrayList<>();
       for (String name : new TreeSet<>(transformer.tensors().keySet())) {
-        if (TRAINED.matcher(name).matches()) {
+        if (Flux1.FAMILY.adapters().minorComponents().matcher(name).matches()) {
           checkRank(rank, name, transformer.tensors().get(name).shape());
           modules.add(chain.minorOnly(name, rank));
         }
@@ -197,7 +193,7 @@ public final class AdapterConversion {
     Chain(List<AdapterSpec> adapters) throws IOException {
       try {
         weights = CheckpointWeights.open(model, opened);
-        chain = opened.add(AdapterChain.open(adapters, weights, options));
+        chain = opened.add(AdapterChain.open(adapters, Flux1.FAMILY, weights, options));
       } catch (Throwable e) {
         opened.closeAfter(e);
         throw e;

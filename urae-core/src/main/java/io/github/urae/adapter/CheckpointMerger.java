@@ -10,6 +10,7 @@ import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
@@ -122,7 +123,7 @@ public final class CheckpointMerger {
     OwnedResources opened = new OwnedResources();
     try {
       Map<Component, TensorSource> weights = CheckpointWeights.open(model, opened);
-      AdapterChain chain = opened.add(AdapterChain.open(adapters, weights, options));
+      AdapterChain chain = opened.add(AdapterChain.open(adapters, Flux1.FAMILY, weights, options));
       checkTypes(chain, weights);
       checkSpace(target.getParent(), weights);
       FileReplacement.createFolder(target, temporary -> write(chain, weights, temporary));

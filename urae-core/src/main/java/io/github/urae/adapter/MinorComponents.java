@@ -46,8 +46,8 @@ public final class MinorComponents {
 
   /**
    * Computes the minor components of a weight. Threads that do so at once take turns. The call
-   * cannot be interrupted. The first one in a process loads OpenBLAS, and unpacks it (64 MB) where the
-   * cache folder that a pipeline or merge of this process was told last does not hold it, by
+   * cannot be interrupted. The first one in a process loads OpenBLAS, and unpacks it (64 MB) where
+   * the cache folder that a pipeline or merge of this process was told last does not hold it, by
    * default {@code $XDG_CACHE_HOME/urae} or {@code ~/.cache/urae}.
    *
    * @param weight W, [out, in], row-major; read only during the call
@@ -76,8 +76,7 @@ public final class MinorComponents {
               + "], found "
               + rank);
     }
-    MinorFactors factors =
-        DenseAlgebra.load().minorFactors(weight, rows, columns, rank);
+    MinorFactors factors = DenseAlgebra.load().minorFactors(weight, rows, columns, rank);
     return new MinorComponents(rows, columns, factors);
   }
 

@@ -7,6 +7,7 @@ import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.MergedWeights;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.TensorSource;
@@ -80,7 +81,8 @@ public final class MergeProcess {
     try (OwnedResources opened = new OwnedResources()) {
       Map<Component, TensorSource> weights = CheckpointWeights.open(model, opened);
       AdapterChain chain =
-          opened.add(AdapterChain.open(List.of(adapter), weights, AdapterOptions.STRICT));
+          opened.add(
+              AdapterChain.open(List.of(adapter), Flux1.FAMILY, weights, AdapterOptions.STRICT));
       MergedWeights.open(
               chain,
               Component.TRANSFORMER,

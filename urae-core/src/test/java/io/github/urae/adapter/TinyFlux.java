@@ -4,6 +4,7 @@ import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.TensorSource;
@@ -46,7 +47,7 @@ public final class TinyFlux implements AutoCloseable {
   }
 
   public AdapterChain chain(AdapterOptions options, AdapterSpec... specs) throws IOException {
-    return opened.add(AdapterChain.open(List.of(specs), weights, options));
+    return opened.add(AdapterChain.open(List.of(specs), Flux1.FAMILY, weights, options));
   }
 
   public TensorSource transformer() {

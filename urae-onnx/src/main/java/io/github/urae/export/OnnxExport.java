@@ -107,7 +107,9 @@ public final class OnnxExport {
         }
       }
       AdapterChain chain =
-          opened.add(AdapterChain.open(settings.adapters, adaptable, settings.adapterOptions));
+          opened.add(
+              AdapterChain.open(
+                  settings.adapters, checkpoint.family(), adaptable, settings.adapterOptions));
       FileReplacement.createFolder(
           settings.output,
           folder -> {

@@ -6,6 +6,7 @@ import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.TensorSource;
@@ -36,13 +37,13 @@ final class AdaptedDemo implements AutoCloseable {
 
   /** Opens a chain, which is closed with this. */
   AdapterChain chain(AdapterSpec... specs) throws IOException {
-    return opened.add(AdapterChain.open(List.of(specs), weights, AdapterOptions.STRICT));
+    return opened.add(
+        AdapterChain.open(List.of(specs), Flux1.FAMILY, weights, AdapterOptions.STRICT));
   }
 
   float[] merge(AdapterChain chain, String weight) throws IOException {
     TensorSource transformer = weights.get(Component.TRANSFORMER);
-    return new WeightMerger(chain, Component.TRANSFORMER, transformer)
-        .mergeToFloats(weight);
+    return new WeightMerger(chain, Component.TRANSFORMER, transformer).mergeToFloats(weight);
   }
 
   @Override

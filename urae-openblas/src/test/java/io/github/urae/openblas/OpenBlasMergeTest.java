@@ -15,6 +15,7 @@ import io.github.urae.adapter.internal.algebra.RowBlock;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.internal.TaskReporter;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
@@ -118,6 +119,7 @@ class OpenBlasMergeTest {
         AdapterChain chain =
             AdapterChain.open(
                 List.of(new AdapterSpec(adapter, 1)),
+                Flux1.FAMILY,
                 Map.of(Component.TRANSFORMER, source),
                 AdapterOptions.STRICT)) {
       TaskReporter reporter =

@@ -8,6 +8,7 @@ import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.internal.format.AdapterModule;
 import io.github.urae.adapter.internal.format.ForeignAdapters;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorSource;
@@ -63,6 +64,7 @@ public final class AdapterChain implements Closeable {
    * Opens adapters and matches them against a model.
    *
    * @param specs the adapters, in the order in which they are applied
+   * @param family which kind of model it is, and how adapters for it name what they change
    * @param model the weights of each network, as stored; not closed
    * @param options what is let pass
    * @return the chain; the caller closes it
@@ -73,7 +75,10 @@ public final class AdapterChain implements Closeable {
    *     on
    */
   public static AdapterChain open(
-      List<AdapterSpec> specs, Map<Component, TensorSource> model, AdapterOptions options)
+      List<AdapterSpec> specs,
+      ModelFamily family,
+      Map<Component, TensorSource> model,
+      AdapterOptions options)
       throws IOException {
     OwnedResources opened = new OwnedResources();
     try {
@@ -81,7 +86,7 @@ public final class AdapterChain implements Closeable {
       for (AdapterSpec spec : specs) {
         adapters.add(opened.add(Adapter.open(spec.path())));
       }
-      Matching matching = new Matching(new ModuleTargets(model), options);
+      Matching matching = new Matching(new ModuleTargets(family, model), options);
       for (int i = 0; i < specs.size(); i++) {
         Set<String> weights = matching.match(specs.get(i), adapters.get(i));
         BaseFingerprint.check(adapters.get(i), i, specs, model.get(Component.TRANSFORMER), weights);

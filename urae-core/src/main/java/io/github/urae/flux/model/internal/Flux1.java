@@ -4,6 +4,7 @@ import io.github.urae.flux.arithmetic.LatentLayout;
 import io.github.urae.flux.model.Component;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /** FLUX.1, text to image: -dev, -schnell and what was trained from them. */
 public final class Flux1 {
@@ -35,7 +36,28 @@ public final class Flux1 {
               List.of(16, 56, 56)),
           new ModelFamily.Defaults(28, 512),
           new ModelFamily.Defaults(4, 256),
-          3.5);
+          3.5,
+          Flux1Names.BLACK_FOREST_LABS,
+          new ModelFamily.Adapters(
+              List.of(
+                  Map.entry("base_model.model.", Component.TRANSFORMER),
+                  Map.entry("model.diffusion_model.", Component.TRANSFORMER),
+                  Map.entry("diffusion_model.", Component.TRANSFORMER),
+                  Map.entry("transformer.", Component.TRANSFORMER),
+                  Map.entry("text_encoders.clip_l.transformer.", Component.TEXT_ENCODER),
+                  Map.entry("text_encoders.t5xxl.transformer.", Component.TEXT_ENCODER_2),
+                  Map.entry("text_encoder_2.", Component.TEXT_ENCODER_2),
+                  Map.entry("text_encoder.", Component.TEXT_ENCODER),
+                  Map.entry("lora_unet_", Component.TRANSFORMER),
+                  Map.entry("lycoris_", Component.TRANSFORMER),
+                  Map.entry("lora_transformer_", Component.TRANSFORMER),
+                  Map.entry("lora_te1_", Component.TEXT_ENCODER),
+                  Map.entry("lora_te2_", Component.TEXT_ENCODER_2),
+                  Map.entry("lora_te3_", Component.TEXT_ENCODER_2)),
+              Flux1Names.XLABS,
+              // The image's attention in double blocks, all attention in single ones.
+              Pattern.compile(
+                  "(single_)?transformer_blocks\\.\\d+\\.attn\\.to_(q|k|v|out\\.0)\\.weight")));
 
   private Flux1() {}
 }

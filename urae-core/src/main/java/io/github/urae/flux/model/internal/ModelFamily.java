@@ -4,6 +4,7 @@ import io.github.urae.flux.arithmetic.LatentLayout;
 import io.github.urae.flux.model.Component;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /**
  * What models of one kind have in common and their configurations do not say. Everything that holds
@@ -24,6 +25,8 @@ import java.util.Map;
  * @param guided defaults of checkpoints whose transformer is told a guidance scale
  * @param unguided defaults of those without
  * @param guidanceScale the scale where a request sets none
+ * @param names the transformer's names in files that do not use diffusers'
+ * @param adapters which adapters belong to it
  */
 public record ModelFamily(
     String name,
@@ -35,7 +38,9 @@ public record ModelFamily(
     Transformer transformer,
     Defaults guided,
     Defaults unguided,
-    double guidanceScale) {
+    double guidanceScale,
+    ParameterTable names,
+    Adapters adapters) {
 
   /**
    * A family's transformer, as far as {@code transformer/config.json} may leave it open.
@@ -67,6 +72,26 @@ public record ModelFamily(
    * @param textTokens T5's tokens, which are also the most
    */
   public record Defaults(int steps, int textTokens) {}
+
+  /**
+   * How adapters name what they change, beside the names of diffusers and those of {@link #names}.
+   *
+   * @param prefixes beginnings of names that stand for a network; longer ones first where one
+   *     begins another
+   * @param aliases modules that only adapters have
+   * @param minorComponents the transformer's weights whose minor components URAE trains, by
+   *     diffusers' names
+   */
+  public record Adapters(
+      List<Map.Entry<String, Component>> prefixes,
+      ParameterTable aliases,
+      Pattern minorComponents) {
+
+    /** Copies the list. */
+    public Adapters {
+      prefixes = List.copyOf(prefixes);
+    }
+  }
 
   /** Copies the collections. */
   public ModelFamily {

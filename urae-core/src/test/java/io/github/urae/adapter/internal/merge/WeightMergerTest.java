@@ -12,6 +12,7 @@ import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.TinyFlux;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.internal.TaskReporter;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
@@ -142,7 +143,8 @@ class WeightMergerTest {
     SafetensorsWriter.write(file, Map.of(), Map.of(MODULE + ".weight", stored));
     try (TensorSource base = SafetensorsFile.open(file);
         AdapterChain chain =
-            AdapterChain.open(specs, Map.of(Component.TRANSFORMER, base), AdapterOptions.STRICT)) {
+            AdapterChain.open(
+                specs, Flux1.FAMILY, Map.of(Component.TRANSFORMER, base), AdapterOptions.STRICT)) {
       WeightMerger merger = new WeightMerger(chain, Component.TRANSFORMER, base);
       return bytes(merger, MODULE + ".weight", type, stored.shape().elementCount());
     }

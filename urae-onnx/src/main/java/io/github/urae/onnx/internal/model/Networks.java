@@ -92,7 +92,8 @@ public final class Networks implements Closeable {
   private AdapterChain openChain() throws IOException {
     Map<Component, TensorSource> weights = model().adaptable();
     try {
-      return AdapterChain.open(adapters, weights, model().settings().adapterOptions());
+      return AdapterChain.open(
+          adapters, checkpoint().family(), weights, model().settings().adapterOptions());
     } catch (AdapterException e) {
       String remarks =
           weights.values().stream()
