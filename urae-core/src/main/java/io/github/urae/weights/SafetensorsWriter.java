@@ -66,6 +66,9 @@ public final class SafetensorsWriter implements Closeable {
   /** Granularity at which runs of zeros become holes. */
   private static final int HOLE_BYTES = 64 * 1024;
 
+  /** Taken at once from tensors that may be larger than a buffer. */
+  private static final int PIECE_BYTES = 1 << 26;
+
   private static final JsonMapper JSON = new JsonMapper();
 
   private final Path target;
@@ -133,7 +136,11 @@ public final class SafetensorsWriter implements Closeable {
         (name, tensor) -> declarations.add(new Declaration(name, tensor.type(), tensor.shape())));
     try (SafetensorsWriter writer = create(target, metadata, declarations)) {
       for (Map.Entry<String, Tensor> entry : tensors.entrySet()) {
-        writer.write(entry.getKey(), entry.getValue().data());
+        Tensor tensor = entry.getValue();
+        for (long first = 0; first < tensor.byteSize(); first += PIECE_BYTES) {
+          int count = (int) Math.min(PIECE_BYTES, tensor.byteSize() - first);
+          writer.write(entry.getKey(), tensor.data(first, count));
+        }
       }
       writer.finish();
     }

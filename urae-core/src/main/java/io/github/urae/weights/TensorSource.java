@@ -40,22 +40,64 @@ public interface TensorSource extends Closeable {
   List<Path> files();
 
   /**
-   * Maps a tensor.
+   * Views a tensor of plain elements where it lies.
    *
    * @param name one of {@link #tensors()}
    * @return a view of the file's bytes, not a copy, valid until this source is closed
-   * @throws IOException if the file cannot be mapped
-   * @throws IllegalArgumentException if there is no such tensor, or if it takes 2 GiB or more: read
-   *     such a one in parts, with {@link #read}
+   * @throws IOException if the file cannot be looked at
+   * @throws IllegalArgumentException if there is no such tensor, or its {@linkplain
+   *     TensorInfo#encoding() encoding} is not {@linkplain WeightEncoding#isPlain() plain}: read
+   *     its values instead
    * @throws IllegalStateException if this source is closed
    */
   Tensor tensor(String name) throws IOException;
 
   /**
-   * Reads a part of a tensor's bytes, for tensors of any size and without mapping them.
+   * Reads values of a tensor, whatever its encoding and size.
    *
    * @param name one of {@link #tensors()}
-   * @param position offset of the first byte within the tensor
+   * @param first index of the first element, row-major
+   * @param target receives the values
+   * @param offset index of the first value in {@code target}
+   * @param count number of elements
+   * @throws IOException if reading fails
+   * @throws IllegalArgumentException if there is no such tensor, or its values have no conversion
+   *     to float32
+   * @throws IndexOutOfBoundsException if the tensor or the target ends before
+   * @throws io.github.urae.FileFormatException if the file was cut short or is damaged
+   * @throws IllegalStateException if this source is closed
+   */
+  void readFloats(String name, long first, float[] target, int offset, int count)
+      throws IOException;
+
+  /**
+   * Reads whole rows of a tensor, those of its last dimension.
+   *
+   * @param name one of {@link #tensors()}
+   * @param firstRow number of the first row, from 0
+   * @param rows number of rows
+   * @param target receives the values, row after row
+   * @param offset index of the first value in {@code target}
+   * @throws IOException if reading fails
+   * @throws RuntimeException as for {@link #readFloats}
+   */
+  default void readRows(String name, long firstRow, int rows, float[] target, int offset)
+      throws IOException {
+    long columns = find(name).map(TensorInfo::columns).orElse(0L);
+    readFloats(
+        name,
+        Math.multiplyExact(firstRow, columns),
+        target,
+        offset,
+        Math.toIntExact(Math.multiplyExact(rows, columns)));
+  }
+
+  /**
+   * Reads stored bytes at a tensor's place, which are its elements only if its encoding is
+   * {@linkplain WeightEncoding#isPlain() plain}.
+   *
+   * @param name one of {@link #tensors()}
+   * @param position offset of the first byte from the tensor's place
    * @param target filled from its position to its limit
    * @throws IOException if reading fails
    * @throws IllegalArgumentException if there is no such tensor or it ends before the target is
@@ -77,21 +119,10 @@ public interface TensorSource extends Closeable {
    * Returns what is known of one tensor.
    *
    * @param name a name
-   * @return the tensor's place, type and shape, or empty if there is none of that name
+   * @return the tensor's place, encoding and shape, or empty if there is none of that name
    */
   default Optional<TensorInfo> find(String name) {
     return Optional.ofNullable(tensors().get(name));
-  }
-
-  /**
-   * Tells how the bytes at a tensor's place in its file lie, for readers that go by {@link
-   * TensorInfo} instead of asking for the tensor.
-   *
-   * @param name one of {@link #tensors()}
-   * @return row-major in safetensors
-   */
-  default TensorLayout layout(String name) {
-    return TensorLayout.ROW_MAJOR;
   }
 
   /**

@@ -257,9 +257,21 @@ class SafetensorsFileTest {
         assertThat(open.tensor(name).data().get(0)).isEqualTo((byte) 0);
       }
       assertThat(open.tensor("last").toFloats()).containsExactly(1, 2, 3);
-      assertThatThrownBy(() -> open.tensor("huge"))
-          .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("use read");
+      Tensor huge = open.tensor("huge");
+      assertThat(huge.byteSize()).isEqualTo(2_500_000_000L);
+      assertThatThrownBy(huge::data)
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessageContainingAll("2500000000 bytes", "in parts");
+      assertThat(huge.data(2_499_999_998L, 2)).isEqualTo(ByteBuffer.wrap(new byte[] {0, 42}));
+      assertThat(huge.data(1_000_000_000L, 1_500_000_000).get(1_499_999_999)).isEqualTo((byte) 42);
+      assertThat(huge.data(0, Integer.MAX_VALUE).get(0)).isEqualTo((byte) 0);
+      assertThatThrownBy(() -> huge.data(2_499_999_999L, 2))
+          .isInstanceOf(IndexOutOfBoundsException.class);
+      float[] lastRows = new float[3];
+      huge.toFloats(2_499_999_997L, lastRows, 0, 3);
+      assertThat(lastRows).containsExactly(0, 0, 42);
+      open.readFloats("huge", 2_499_999_998L, lastRows, 1, 2);
+      assertThat(lastRows).containsExactly(0, 0, 42);
       ByteBuffer end = ByteBuffer.allocate(2);
       open.read("huge", 2_499_999_998L, end);
       assertThat(end.array()).containsExactly(0, 42);
@@ -311,7 +323,7 @@ class SafetensorsFileTest {
     assumeTrue(Files.exists(maps), "needs Linux");
     Path file = file(ONE_TENSOR, 8);
     try (SafetensorsFile open = SafetensorsFile.open(file)) {
-      open.tensor("a");
+      open.tensor("a").data();
       assertThat(Files.readString(maps)).contains(file.toString());
     }
     assertThat(Files.readString(maps)).doesNotContain(file.toString());

@@ -162,7 +162,7 @@ public final class OnnxExport {
             settings.listener, settings.cancellation, Stage.EXPORTING, component.id(), bytes);
     WeightMerger merger = new WeightMerger(chain, component, weights);
     ExportWriter.write(
-        folder, graph, (name, sink) -> merger.merge(name, graph.type(), sink::accept, reporter));
+        folder, graph, (name, sink) -> merger.merge(name, graph.type(), sink, reporter));
     weights.checkUnchanged();
     Files.copy(configuration(component), folder.resolve("config.json"));
   }

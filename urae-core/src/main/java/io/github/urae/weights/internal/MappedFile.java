@@ -1,7 +1,6 @@
 package io.github.urae.weights.internal;
 
 import io.github.urae.FileFormatException;
-import io.github.urae.weights.TensorInfo;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -10,88 +9,130 @@ import java.lang.reflect.Method;
 import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
-import java.util.ArrayList;
+import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 
 /**
- * A file mapped in windows, since one Java buffer holds less than 2 GiB. Every tensor lies whole in
- * one window; windows are mapped when first asked for and released together by {@link #close()}.
+ * A file, mapped in windows, since one Java buffer holds less than 2 GiB. Windows are mapped when
+ * first asked for and released together by {@link #close()}. Thread-safe.
  */
 public final class MappedFile implements Closeable {
 
-  /** Tensors are grouped up to this size; a larger one gets a window of its own. */
+  /**
+   * Windows start at multiples of this and are almost twice as large, so that every piece up to
+   * this size lies whole in one.
+   */
   private static final long WINDOW_BYTES = 1L << 30;
 
+  private final Path file;
   private final FileChannel channel;
+  private final long size;
 
-  /** Ends of the windows by their start, both as positions in the file. */
-  private final TreeMap<Long, Long> windows = new TreeMap<>();
+  /** By their position in the file; larger pieces than a window by theirs. */
+  private final Map<Long, MappedByteBuffer> windows = new HashMap<>();
 
-  private final Map<Long, MappedByteBuffer> mapped = new TreeMap<>();
   private boolean closed;
 
-  /** Takes over the channel. */
-  public MappedFile(FileChannel channel, Iterable<TensorInfo> tensorsInOrder) {
+  /**
+   * Takes over a channel.
+   *
+   * @param file its file, for messages
+   * @param channel closed with this
+   * @throws IOException if the file cannot be looked at
+   */
+  public MappedFile(Path file, FileChannel channel) throws IOException {
+    this.file = file;
     this.channel = channel;
-    long start = -1;
-    for (TensorInfo tensor : tensorsInOrder) {
-      long end = tensor.offset() + tensor.length();
-      if (start < 0 || end - start > WINDOW_BYTES) {
-        start = tensor.offset();
-      }
-      windows.merge(start, end, Math::max);
-    }
-  }
-
-  /** Returns the bytes of a tensor as a slice of its window. */
-  public synchronized ByteBuffer slice(TensorInfo tensor) throws IOException {
-    checkOpen();
-    Map.Entry<Long, Long> window = windows.floorEntry(tensor.offset());
-    long start = window.getKey();
-    MappedByteBuffer buffer = mapped.get(start);
-    if (buffer == null) {
-      buffer = channel.map(FileChannel.MapMode.READ_ONLY, start, window.getValue() - start);
-      mapped.put(start, buffer);
-    }
-    return buffer.slice(Math.toIntExact(tensor.offset() - start), Math.toIntExact(tensor.length()));
-  }
-
-  /** Reads at a position of the file; returns the number of bytes, or -1 at its end. */
-  public int read(ByteBuffer target, long position) throws IOException {
-    synchronized (this) {
-      checkOpen();
-    }
-    return channel.read(target, position);
+    this.size = channel.size();
   }
 
   /**
-   * Refuses a tensor whose bytes are gone. Touching a page beyond a file's end gives an
-   * InternalError at some later instruction, or ends the process: look first.
+   * Returns the file's size when it was opened.
+   *
+   * @return its size in bytes
    */
-  public synchronized void checkReadable(TensorInfo tensor) {
+  public long size() {
+    return size;
+  }
+
+  /**
+   * Maps a piece.
+   *
+   * @param name the tensor that it belongs to, for messages
+   * @param position of its first byte in the file
+   * @param length its size in bytes
+   * @return a read-only view, from 0 to its limit
+   * @throws FileFormatException if the file was cut short
+   * @throws IllegalStateException if this is closed
+   */
+  public synchronized ByteBuffer slice(String name, long position, int length) {
     checkOpen();
-    long size;
     try {
-      size = channel.size();
+      checkNotCut(name, position + length);
+      long start = length > WINDOW_BYTES ? position : position / WINDOW_BYTES * WINDOW_BYTES;
+      MappedByteBuffer window = windows.get(start);
+      if (window == null) {
+        long end = Math.min(size, start + Integer.MAX_VALUE);
+        window = channel.map(FileChannel.MapMode.READ_ONLY, start, end - start);
+        windows.put(start, window);
+      }
+      return window.slice(Math.toIntExact(position - start), length);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    if (size < tensor.offset() + tensor.length()) {
+  }
+
+  /**
+   * Refuses a piece whose bytes are gone. Touching a page beyond a file's end gives an
+   * InternalError at some later instruction, or ends the process: look first.
+   */
+  private void checkNotCut(String name, long end) throws IOException {
+    if (channel.size() < end) {
       throw new FileFormatException(
-          tensor.file()
+          file
               + ": tensor '"
-              + tensor.name()
+              + name
               + "': the file was cut short to "
-              + size
+              + channel.size()
               + " bytes while it was open; open it again");
     }
   }
 
+  /**
+   * Reads a piece without mapping it.
+   *
+   * @param name the tensor that it belongs to, for messages
+   * @param position of its first byte in the file
+   * @param target filled from its position to its limit
+   * @throws IOException if reading fails
+   * @throws FileFormatException if the file was cut short
+   * @throws IllegalStateException if this is closed
+   */
+  public void read(String name, long position, ByteBuffer target) throws IOException {
+    synchronized (this) {
+      checkOpen();
+    }
+    long at = position;
+    while (target.hasRemaining()) {
+      int count = channel.read(target, at);
+      if (count < 0) {
+        throw new FileFormatException(
+            file + ": tensor '" + name + "': the file was cut short while it was open");
+      }
+      at += count;
+    }
+  }
+
+  /**
+   * Refuses to go on after {@link #close()}.
+   *
+   * @throws IllegalStateException if this is closed
+   */
   public synchronized void checkOpen() {
     if (closed) {
-      throw new IllegalStateException("this safetensors file is closed");
+      throw new IllegalStateException(file + " is closed");
     }
   }
 
@@ -101,8 +142,8 @@ public final class MappedFile implements Closeable {
       return;
     }
     closed = true;
-    List<MappedByteBuffer> buffers = new ArrayList<>(mapped.values());
-    mapped.clear();
+    List<MappedByteBuffer> buffers = List.copyOf(windows.values());
+    windows.clear();
     try (channel) {
       buffers.forEach(Unmapper::unmap);
     }

@@ -10,6 +10,7 @@ import io.github.urae.FileFormatException;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.WeightEncoding;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -30,11 +31,9 @@ import java.util.Optional;
  * Parses and checks the header of a safetensors file: an 8-byte little-endian length, that many
  * bytes of JSON, then the tensors' bytes without gap or overlap, to the end of the file.
  *
- * @param metadata strings under {@code __metadata__}
- * @param tensors by name, in order of offset
  * @see <a href="https://github.com/huggingface/safetensors#format">Format</a>
  */
-public record SafetensorsHeader(Map<String, String> metadata, Map<String, TensorInfo> tensors) {
+public final class SafetensorsHeader {
 
   /** The reference implementation's limit. */
   public static final long MAX_HEADER_BYTES = 100_000_000;
@@ -53,7 +52,18 @@ public record SafetensorsHeader(Map<String, String> metadata, Map<String, Tensor
                   .build())
           .build();
 
-  public static SafetensorsHeader read(Path file, FileChannel channel) throws IOException {
+  private SafetensorsHeader() {}
+
+  /**
+   * Reads a file's header and checks it against every rule of the format.
+   *
+   * @param file a {@code .safetensors} file
+   * @param channel the same file, open
+   * @return its tensors, in order of offset, and the strings under {@code __metadata__}
+   * @throws IOException if the file cannot be read
+   * @throws FileFormatException if it breaks the format
+   */
+  public static PlacedTensors.Contents read(Path file, FileChannel channel) throws IOException {
     long fileSize = channel.size();
     if (fileSize < Long.BYTES) {
       throw new FileFormatException(
@@ -111,7 +121,7 @@ public record SafetensorsHeader(Map<String, String> metadata, Map<String, Tensor
     }
   }
 
-  private static SafetensorsHeader parse(Path file, String json, long dataStart, long fileSize)
+  private static PlacedTensors.Contents parse(Path file, String json, long dataStart, long fileSize)
       throws IOException {
     Map<String, String> metadata = Map.of();
     List<TensorInfo> tensors = new ArrayList<>();
@@ -133,7 +143,7 @@ public record SafetensorsHeader(Map<String, String> metadata, Map<String, Tensor
       throw new FileFormatException(
           file + ": the safetensors header is not valid JSON: " + e.getOriginalMessage(), e);
     }
-    return new SafetensorsHeader(metadata, checkLayout(file, tensors, dataStart, fileSize));
+    return new PlacedTensors.Contents(metadata, checkLayout(file, tensors, dataStart, fileSize));
   }
 
   private static Map<String, String> parseMetadata(Path file, JsonParser parser)
@@ -213,7 +223,8 @@ public record SafetensorsHeader(Map<String, String> metadata, Map<String, Tensor
               + " bytes, but data_offsets span "
               + (end - begin));
     }
-    return new TensorInfo(name, type, shape, file, Math.addExact(dataStart, begin), size);
+    return new TensorInfo(
+        name, WeightEncoding.plain(type), shape, file, Math.addExact(dataStart, begin), size);
   }
 
   private static long[] parseLongs(Path file, String name, String field, JsonParser parser)

@@ -5,69 +5,76 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.urae.FileFormatException;
-import io.github.urae.internal.OwnedResources;
-import io.github.urae.tensor.Tensor;
-import io.github.urae.weights.SafetensorsFile;
-import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.util.Collections;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * A checkpoint in several safetensors files, described by an index ({@code *.index.json} with a
  * {@code weight_map} from tensor to file).
  */
-public final class ShardedSafetensors implements TensorSource {
+public final class ShardedSafetensors {
 
   private static final JsonMapper JSON =
       JsonMapper.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
 
-  private final Map<String, SafetensorsFile> shards;
-  private final Map<String, SafetensorsFile> shardOf;
-  private final Map<String, TensorInfo> tensors;
-  private final OwnedResources opened;
-
-  private ShardedSafetensors(
-      Map<String, SafetensorsFile> shards,
-      Map<String, SafetensorsFile> shardOf,
-      Map<String, TensorInfo> tensors,
-      OwnedResources opened) {
-    this.opened = opened;
-    this.shards = shards;
-    this.shardOf = shardOf;
-    this.tensors = tensors;
-  }
+  private ShardedSafetensors() {}
 
   /**
    * Opens all shards of an index and checks that index and shards hold the same tensors.
    *
    * @param index a {@code *.safetensors.index.json} file; its shards lie in the same folder or
    *     below
-   * @return the open checkpoint; the caller closes it
+   * @return the open checkpoint, with the first shard's metadata; the caller closes it
    * @throws IOException if a file is missing or cannot be read
    * @throws FileFormatException if the index or a shard breaks its format, or they disagree
    */
-  public static ShardedSafetensors open(Path index) throws IOException {
+  public static TensorSource open(Path index) throws IOException {
     Map<String, String> weightMap = readWeightMap(index);
     Path folder = index.toAbsolutePath().getParent();
-    OwnedResources opened = new OwnedResources();
-    try {
-      Map<String, SafetensorsFile> shards = new LinkedHashMap<>();
-      for (String name : weightMap.values().stream().distinct().sorted().toList()) {
-        shards.put(name, opened.add(SafetensorsFile.open(resolve(index, folder, name))));
-      }
-      return collect(index, weightMap, shards, opened);
-    } catch (Throwable e) {
-      opened.closeAfter(e);
-      throw e;
+    Map<Path, String> shards = new LinkedHashMap<>();
+    for (String name : weightMap.values().stream().distinct().sorted().toList()) {
+      shards.put(resolve(index, folder, name), name);
     }
+    Set<String> found = new HashSet<>();
+    return PlacedTensors.read(
+        List.copyOf(shards.keySet()),
+        (shard, channel) -> {
+          PlacedTensors.Contents contents = SafetensorsHeader.read(shard, channel);
+          for (String tensor : contents.tensors().keySet()) {
+            String listed = weightMap.get(tensor);
+            if (!shards.get(shard).equals(listed)) {
+              throw new FileFormatException(
+                  shard
+                      + ": tensor '"
+                      + tensor
+                      + "': the index "
+                      + index
+                      + (listed == null ? " does not list it" : " places it in '" + listed + "'"));
+            }
+            found.add(tensor);
+          }
+          checkComplete(index, weightMap, shards.get(shard), found);
+          return contents;
+        });
+  }
+
+  private static void checkComplete(
+      Path index, Map<String, String> weightMap, String shard, Set<String> found) {
+    weightMap.forEach(
+        (tensor, listed) -> {
+          if (listed.equals(shard) && !found.contains(tensor)) {
+            throw new FileFormatException(
+                index + ": tensor '" + tensor + "' is not in its shard '" + shard + "'");
+          }
+        });
   }
 
   private static Map<String, String> readWeightMap(Path index) throws IOException {
@@ -108,84 +115,5 @@ public final class ShardedSafetensors implements TensorSource {
           index + ": the shard '" + shard + "' lies outside the folder of its index");
     }
     return resolved;
-  }
-
-  private static ShardedSafetensors collect(
-      Path index,
-      Map<String, String> weightMap,
-      Map<String, SafetensorsFile> shards,
-      OwnedResources opened) {
-    Map<String, SafetensorsFile> shardOf = new LinkedHashMap<>();
-    Map<String, TensorInfo> tensors = new LinkedHashMap<>();
-    shards.forEach(
-        (shardName, shard) -> {
-          for (TensorInfo info : shard.tensors().values()) {
-            String listed = weightMap.get(info.name());
-            if (!shardName.equals(listed)) {
-              throw new FileFormatException(
-                  shard.path()
-                      + ": tensor '"
-                      + info.name()
-                      + "': the index "
-                      + index
-                      + (listed == null ? " does not list it" : " places it in '" + listed + "'"));
-            }
-            shardOf.put(info.name(), shard);
-            tensors.put(info.name(), info);
-          }
-        });
-    weightMap.forEach(
-        (name, shardName) -> {
-          if (!tensors.containsKey(name)) {
-            throw new FileFormatException(
-                index + ": tensor '" + name + "' is not in its shard '" + shardName + "'");
-          }
-        });
-    return new ShardedSafetensors(shards, shardOf, Collections.unmodifiableMap(tensors), opened);
-  }
-
-  @Override
-  public Map<String, TensorInfo> tensors() {
-    return tensors;
-  }
-
-  @Override
-  public Map<String, String> metadata() {
-    return shards.values().iterator().next().metadata();
-  }
-
-  @Override
-  public List<Path> files() {
-    return shards.values().stream().map(SafetensorsFile::path).toList();
-  }
-
-  @Override
-  public Tensor tensor(String name) throws IOException {
-    return shard(name).tensor(name);
-  }
-
-  @Override
-  public void read(String name, long position, ByteBuffer target) throws IOException {
-    shard(name).read(name, position, target);
-  }
-
-  @Override
-  public void checkUnchanged() throws IOException {
-    for (SafetensorsFile shard : shards.values()) {
-      shard.checkUnchanged();
-    }
-  }
-
-  private SafetensorsFile shard(String name) {
-    SafetensorsFile shard = shardOf.get(name);
-    if (shard == null) {
-      throw new IllegalArgumentException("the checkpoint holds no tensor '" + name + "'");
-    }
-    return shard;
-  }
-
-  @Override
-  public void close() throws IOException {
-    opened.close();
   }
 }

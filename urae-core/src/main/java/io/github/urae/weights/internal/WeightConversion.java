@@ -12,7 +12,6 @@ import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
@@ -73,24 +72,22 @@ public final class WeightConversion {
     TaskReporter reporter =
         new TaskReporter(listener, cancellation, Stage.CONVERTING, component, total);
     float[] values = new float[PIECE];
-    ByteBuffer stored = ByteBuffer.allocateDirect(PIECE * Double.BYTES);
-    ByteBuffer converted = ByteBuffer.allocateDirect(PIECE * Double.BYTES);
+    ByteBuffer bytes = ByteBuffer.allocateDirect(PIECE * Double.BYTES);
     try (SafetensorsWriter writer = SafetensorsWriter.create(target, metadata, declarations)) {
       for (SafetensorsWriter.Declaration tensor : declarations) {
-        ElementType from = source.tensors().get(tensor.name()).type();
+        boolean asStored = source.tensors().get(tensor.name()).isPlain(type);
         long count = tensor.shape().elementCount();
         for (long first = 0; first < count; first += PIECE) {
           int piece = (int) Math.min(PIECE, count - first);
-          stored.clear().limit(Math.toIntExact(from.byteSize(piece)));
-          source.read(tensor.name(), from.byteSize(first), stored);
-          stored.flip();
-          ByteBuffer output = stored;
-          if (from != type) {
-            Elements.toFloats(from, stored.order(ByteOrder.LITTLE_ENDIAN), values, 0, piece);
-            Elements.fromFloats(type, values, 0, piece, converted.clear());
-            output = converted.flip();
+          bytes.clear();
+          if (asStored) {
+            bytes.limit(Math.toIntExact(type.byteSize(piece)));
+            source.read(tensor.name(), type.byteSize(first), bytes);
+          } else {
+            source.readFloats(tensor.name(), first, values, 0, piece);
+            Elements.fromFloats(type, values, 0, piece, bytes);
           }
-          writer.write(tensor.name(), output);
+          writer.write(tensor.name(), bytes.flip());
           reporter.advance(type.byteSize(piece));
         }
       }
@@ -106,7 +103,7 @@ public final class WeightConversion {
               + ": tensor '"
               + info.name()
               + "': expected floating-point weights, found "
-              + info.type());
+              + info.encoding().name());
     }
     return new SafetensorsWriter.Declaration(info.name(), type, info.shape());
   }

@@ -9,8 +9,6 @@ import io.github.urae.tensor.internal.Elements;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -42,7 +40,6 @@ public final class BaseFingerprint {
   /** Returns a digest of some weights of a model. */
   public static String of(TensorSource weights, Collection<String> names) throws IOException {
     MessageDigest digest = Sha256.start();
-    ByteBuffer stored = ByteBuffer.allocate(Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
     float[] value = new float[1];
     for (String name : new TreeSet<>(names)) {
       TensorInfo info = weights.tensors().get(name);
@@ -51,9 +48,7 @@ public final class BaseFingerprint {
       long count = info.shape().elementCount();
       for (int i = 0; i < SAMPLES && count > 0; i++) {
         long element = count * i / SAMPLES;
-        stored.clear().limit((int) info.type().byteSize(1));
-        weights.read(name, info.type().byteSize(element), stored);
-        Elements.toFloats(info.type(), stored.flip(), value, 0, 1);
+        weights.readFloats(name, element, value, 0, 1);
         short rounded = Elements.toBfloat16(value[0]);
         digest.update((byte) rounded);
         digest.update((byte) (rounded >> 8));

@@ -13,6 +13,7 @@ import io.github.urae.tensor.Tensor;
 import io.github.urae.tensor.internal.Elements;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.ByteSink;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -59,19 +60,6 @@ public final class WeightMerger {
   /** A piece's memory, kept for the next weight: the system takes longer to hand out new pages. */
   private final AtomicReference<ByteBuffer> spare = new AtomicReference<>();
 
-  /** Takes the result piece by piece. */
-  @FunctionalInterface
-  public interface Sink {
-
-    /**
-     * Takes the next bytes of the merged weight.
-     *
-     * @param piece from position to limit; valid during the call only
-     * @throws IOException if they cannot be written
-     */
-    void accept(ByteBuffer piece) throws IOException;
-  }
-
   /**
    * Creates a merger.
    *
@@ -96,7 +84,7 @@ public final class WeightMerger {
    * @throws IOException if reading or writing fails
    * @throws io.github.urae.AdapterException if minor components cannot be computed
    */
-  public void merge(String name, ElementType type, Sink sink, TaskReporter reporter)
+  public void merge(String name, ElementType type, ByteSink sink, TaskReporter reporter)
       throws IOException {
     List<WeightUpdate> updates = effective(chain.updatesOf(network, name));
     List<WeightUpdate.LowRank> lowRank = new ArrayList<>();
@@ -105,7 +93,7 @@ public final class WeightMerger {
         lowRank.add(low);
       }
     }
-    if (updates.isEmpty() && base.tensors().get(name).type() == type) {
+    if (updates.isEmpty() && base.tensors().get(name).isPlain(type)) {
       copy(name, sink, reporter);
     } else if (lowRank.size() == updates.size()) {
       stream(name, type, lowRank, sink, reporter);
@@ -133,9 +121,10 @@ public final class WeightMerger {
 
   /** Merges some of a weight's updates only. */
   public float[] mergeToFloats(String name, List<WeightUpdate> updates) throws IOException {
-    Tensor stored = base.tensor(name);
-    float[] weight = stored.toFloats();
-    int columns = Math.toIntExact(stored.shape().dimension(-1));
+    TensorInfo info = base.tensors().get(name);
+    float[] weight = new float[Math.toIntExact(info.shape().elementCount())];
+    base.readFloats(name, 0, weight, 0, weight.length);
+    int columns = Math.toIntExact(info.columns());
     int rows = weight.length / columns;
     List<WeightUpdate.LowRank> pending = new ArrayList<>();
     for (WeightUpdate update : updates) {
@@ -179,11 +168,11 @@ public final class WeightMerger {
     }
   }
 
-  private void copy(String name, Sink sink, TaskReporter reporter) throws IOException {
-    ByteBuffer bytes = base.tensor(name).data();
-    for (int first = 0; first < bytes.capacity(); first += PIECE_BYTES) {
-      int count = Math.min(PIECE_BYTES, bytes.capacity() - first);
-      sink.accept(bytes.slice(first, count));
+  private void copy(String name, ByteSink sink, TaskReporter reporter) throws IOException {
+    Tensor stored = base.tensor(name);
+    for (long first = 0; first < stored.byteSize(); first += PIECE_BYTES) {
+      int count = (int) Math.min(PIECE_BYTES, stored.byteSize() - first);
+      sink.accept(stored.data(first, count));
       reporter.advance(count);
     }
   }
@@ -192,18 +181,17 @@ public final class WeightMerger {
       String name,
       ElementType type,
       List<WeightUpdate.LowRank> updates,
-      Sink sink,
+      ByteSink sink,
       TaskReporter reporter)
       throws IOException {
     TensorInfo info = base.tensors().get(name);
-    int columns =
-        info.shape().rank() == 0 ? 1 : Math.toIntExact(Math.max(1, info.shape().dimension(-1)));
+    int columns = Math.toIntExact(Math.max(1, info.columns()));
     long rows = info.shape().elementCount() / columns;
-    boolean split = RowCodec.splits(columns, info.type(), type);
-    long fromBytes = info.type().byteSize(columns);
+    BaseRows source = new BaseRows(base, info);
+    boolean split = RowCodec.splits(columns, source.type(), type);
+    long fromBytes = source.type().byteSize(columns);
     long toBytes = type.byteSize(columns);
     int pieceRows = (int) Math.max(1, PIECE_BYTES / Math.max(fromBytes, toBytes));
-    ByteBuffer source = base.tensor(name).data();
     ByteBuffer memory = spare.getAndSet(null);
     if (memory == null || memory.capacity() < pieceRows * toBytes) {
       memory = direct(pieceRows * toBytes);
@@ -212,11 +200,10 @@ public final class WeightMerger {
       for (long row = 0; row < rows; row += pieceRows) {
         int count = (int) Math.min(pieceRows, rows - row);
         ByteBuffer piece = memory.slice(0, (int) (count * toBytes));
-        ByteBuffer stored = source.slice((int) (row * fromBytes), (int) (count * fromBytes));
         product.addTo(
             (int) row,
             count,
-            new RowCodec.Stored(info.type(), stored),
+            new RowCodec.Stored(source.type(), source.read(row, count)),
             new RowCodec.Stored(type, piece));
         sink.accept(piece);
         reporter.advance(count * toBytes);
@@ -246,7 +233,7 @@ public final class WeightMerger {
     }
   }
 
-  private static void write(float[] weight, ElementType type, Sink sink, TaskReporter reporter)
+  private static void write(float[] weight, ElementType type, ByteSink sink, TaskReporter reporter)
       throws IOException {
     int pieceElements = PIECE_BYTES / Double.BYTES;
     ByteBuffer piece = direct(type.byteSize(pieceElements));

@@ -16,8 +16,8 @@ import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.TensorInfo;
-import io.github.urae.weights.TensorLayout;
 import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.TransposedElements;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -122,18 +122,18 @@ public final class NetworkSession implements LoadedNetwork {
       realPaths.put(file, real);
       folder = folder == null ? real.getParent() : commonParent(folder, real);
     }
-    byte[] model = model(graph, weights, overrides.keySet(), folder, realPaths);
+    Map<String, Tensor> given = new HashMap<>(overrides);
+    for (String name : graph.weights().keySet()) {
+      if (!given.containsKey(name) && !Weights.isReadableInPlace(weights.tensors().get(name))) {
+        given.put(name, Weights.inMemory(weights, name));
+      }
+    }
+    byte[] model = model(graph, weights, given.keySet(), folder, realPaths);
     try (OrtSession.SessionOptions options = OnnxEngine.options(settings)) {
       options.addConfigEntry(
           "session.model_external_initializers_file_folder_path", folder.toString());
       if (device instanceof Device.Cuda) {
         placement = resources.add(PlacementCheck.start(graph.name(), options));
-      }
-      Map<String, Tensor> given = new HashMap<>(overrides);
-      for (String name : graph.weights().keySet()) {
-        if (!given.containsKey(name) && weights.layout(name) == TensorLayout.SCATTERED) {
-          given.put(name, weights.tensor(name));
-        }
       }
       for (Map.Entry<String, Tensor> override : given.entrySet()) {
         OnnxTensor tensor = resources.add(Bindings.toOnnx(environment, override.getValue()));
@@ -167,7 +167,7 @@ public final class NetworkSession implements LoadedNetwork {
     for (String name : graph.weights().keySet()) {
       TensorInfo info = weights.tensors().get(name);
       long[] dimensions = info.shape().toArray();
-      if (!overridden.contains(name) && weights.layout(name) == TensorLayout.TRANSPOSED) {
+      if (!overridden.contains(name) && info.encoding() instanceof TransposedElements) {
         transposed.add(name);
         dimensions = new long[] {dimensions[1], dimensions[0]};
       }

@@ -54,30 +54,8 @@ final class WeightCheck {
               + ": tensor '"
               + name
               + "': expected floating-point weights, found "
-              + found.type()
+              + found.encoding().name()
               + "; quantised checkpoints are not supported");
-    }
-  }
-
-  /**
-   * Refuses float8 weights that are meaningless without scales stored beside them.
-   *
-   * @throws ModelException if there are such scales
-   */
-  static void refuseScaledWeights(TensorSource source) {
-    for (TensorInfo info : source.tensors().values()) {
-      String name = info.name();
-      if (name.endsWith(".scale_weight")
-          || name.endsWith(".weight_scale")
-          || name.endsWith(".scale_input")
-          || name.endsWith(".input_scale")) {
-        throw new ModelException(
-            info.file()
-                + ": tensor '"
-                + name
-                + "': weights with separate scales are not supported; use a checkpoint in bfloat16"
-                + " or float32");
-      }
     }
   }
 }

@@ -5,15 +5,19 @@ import io.github.urae.ProgressListener;
 import io.github.urae.flux.model.Component;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.tensor.Tensor;
+import io.github.urae.tensor.internal.Elements;
 import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.SafetensorsFile;
-import io.github.urae.weights.TensorLayout;
+import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.CacheKey;
+import io.github.urae.weights.internal.TransposedElements;
 import io.github.urae.weights.internal.WeightCache;
 import io.github.urae.weights.internal.WeightConversion;
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.Map;
@@ -66,7 +70,6 @@ public final class Weights implements Closeable {
     OwnedResources opened = new OwnedResources();
     try {
       TensorSource original = opened.add(source);
-      WeightCheck.refuseScaledWeights(original);
       WeightCheck.check(graph, original);
       return new Weights(graph, original, opened);
     } catch (Throwable e) {
@@ -115,8 +118,9 @@ public final class Weights implements Closeable {
             .allMatch(name -> original.tensors().get(name).type() == graph.type());
     long scattered =
         graph.weights().keySet().stream()
-            .filter(name -> original.layout(name) == TensorLayout.SCATTERED)
-            .mapToLong(name -> original.tensors().get(name).length())
+            .map(name -> original.tensors().get(name))
+            .filter(info -> !isReadableInPlace(info))
+            .mapToLong(info -> info.type().byteSize(info.shape().elementCount()))
             .sum();
     if (sameType && scattered <= MAX_SCATTERED_BYTES) {
       return original;
@@ -155,6 +159,26 @@ public final class Weights implements Closeable {
     try (WeightCache.Lease lease = cache.obtain(key, size, producer)) {
       return SafetensorsFile.open(lease.file());
     }
+  }
+
+  /**
+   * Tells whether ONNX Runtime can read a weight where it lies: its elements, or those of its
+   * transpose, aligned. Weights inside a {@code model.onnx} lie wherever the names before them end.
+   */
+  static boolean isReadableInPlace(TensorInfo info) {
+    return (info.encoding().isPlain() || info.encoding() instanceof TransposedElements)
+        && info.offset() % (info.type().bits() / Byte.SIZE) == 0;
+  }
+
+  /** Copies a weight into memory, in the type of its values. */
+  static Tensor inMemory(TensorSource source, String name) throws IOException {
+    TensorInfo info = source.tensors().get(name);
+    float[] values = new float[Math.toIntExact(info.shape().elementCount())];
+    source.readFloats(name, 0, values, 0, values.length);
+    ByteBuffer bytes =
+        ByteBuffer.allocateDirect(Math.toIntExact(info.type().byteSize(values.length)));
+    Elements.fromFloats(info.type(), values, 0, values.length, bytes);
+    return Tensor.view(info.type(), info.shape(), bytes.flip(), info.toString());
   }
 
   @Override

@@ -5,8 +5,8 @@ import ai.onnx.proto.OnnxMl.TensorProto;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.Shape;
+import io.github.urae.weights.internal.ByteSink;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -38,20 +38,7 @@ public final class ExportWriter {
      * @param sink takes the bytes, piece by piece
      * @throws IOException if they cannot be read or written
      */
-    void writeTo(String name, Sink sink) throws IOException;
-  }
-
-  /** Takes bytes. */
-  @FunctionalInterface
-  public interface Sink {
-
-    /**
-     * Takes a piece.
-     *
-     * @param piece from position to limit; valid during the call only
-     * @throws IOException if it cannot be written
-     */
-    void accept(ByteBuffer piece) throws IOException;
+    void writeTo(String name, ByteSink sink) throws IOException;
   }
 
   /**

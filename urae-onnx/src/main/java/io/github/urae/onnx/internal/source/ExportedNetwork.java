@@ -77,7 +77,7 @@ public record ExportedNetwork(NetworkGraph graph, TensorSource weights, ExportRe
     List<String> remarks = remarks(file, found, missing, expected, actual);
     boolean rewritten = remarks.isEmpty();
     ExportedGraph asItIs = rewritten ? null : ExportedGraph.of(file, found, own, contract);
-    ExportedWeights weights =
+    TensorSource weights =
         rewritten
             ? ExportedWeights.open(model, found, own.weights(), Optional.empty())
             : ExportedWeights.open(
@@ -101,7 +101,7 @@ public record ExportedNetwork(NetworkGraph graph, TensorSource weights, ExportRe
             model,
             own.weights().size(),
             byRule(found),
-            weights.shared().size(),
+            ExportedWeights.shared(weights.tensors().values()).size(),
             missing,
             patterns,
             rewritten,

@@ -17,6 +17,7 @@ import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.WeightEncoding;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -321,7 +322,9 @@ record OnnxFile(
                 + length
                 + " are stored");
       }
-      TensorInfo info = new TensorInfo(tensor.getName(), type.get(), shape, file, position, length);
+      TensorInfo info =
+          new TensorInfo(
+              tensor.getName(), WeightEncoding.plain(type.get()), shape, file, position, length);
       if (initializers.put(tensor.getName(), info) != null) {
         throw new FileFormatException(
             path + ": initializer '" + tensor.getName() + "' is there twice");

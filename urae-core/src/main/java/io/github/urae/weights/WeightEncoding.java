@@ -1,0 +1,126 @@
+package io.github.urae.weights;
+
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Shape;
+import io.github.urae.weights.internal.PlainElements;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.List;
+
+/**
+ * How a tensor lies in a file, and how its values are read from there: {@linkplain
+ * #plain(ElementType) plain} elements, or anything else that gives floats, such as blocks of small
+ * integers with a scale for each block, or elements whose scale is a tensor of its own.
+ *
+ * <p>Rows are those of the last dimension: [out, in] has {@code out} rows. Implementations are
+ * immutable, thread-safe, and equal where they read alike.
+ */
+public interface WeightEncoding {
+
+  /** The files' bytes, for encodings to read. Thread-safe. */
+  interface StoredBytes {
+
+    /**
+     * Reads bytes in one go: the way for pieces from some kilobytes on.
+     *
+     * @param place the tensor itself or one of its {@linkplain #companions() companions}
+     * @param position offset of the first byte within it
+     * @param target filled from its position to its limit
+     * @throws IOException if reading fails
+     * @throws io.github.urae.FileFormatException if the file was cut short
+     */
+    void read(TensorInfo place, long position, ByteBuffer target) throws IOException;
+
+    /**
+     * Maps bytes: the way to look at a few here and there.
+     *
+     * @param place the tensor itself or one of its {@linkplain #companions() companions}
+     * @param position offset of the first byte within it
+     * @param length number of bytes
+     * @return a read-only little-endian view
+     * @throws io.github.urae.FileFormatException if the file was cut short
+     */
+    ByteBuffer map(TensorInfo place, long position, int length);
+  }
+
+  /**
+   * Returns the encoding of plain elements: row-major, little-endian, nothing between them.
+   *
+   * @param type their type
+   * @return the encoding
+   */
+  static WeightEncoding plain(ElementType type) {
+    return new PlainElements(type);
+  }
+
+  /**
+   * Returns the name that people know the encoding by.
+   *
+   * @return for messages, reports and cache keys, such as {@code "BF16"}
+   */
+  String name();
+
+  /**
+   * Returns the type of the values that reading gives.
+   *
+   * @return for plain elements their own type; otherwise the smallest type that holds every value
+   *     of the encoding, mostly F32
+   */
+  ElementType valueType();
+
+  /**
+   * Tells whether the bytes at a tensor's place are its elements and nothing else.
+   *
+   * @return whether {@link TensorSource#tensor} can hand them out
+   */
+  default boolean isPlain() {
+    return false;
+  }
+
+  /**
+   * Tells whether a tensor's rows follow one another at its place, each in bytes of its own that
+   * say everything: then some of its rows are a tensor in the same encoding.
+   *
+   * @return false where {@linkplain #companions() companions} would have to be cut as well
+   */
+  default boolean hasSeparateRows() {
+    return false;
+  }
+
+  /**
+   * Returns the other tensors of the files without which one cannot be read, such as scales.
+   *
+   * @return none in most encodings
+   */
+  default List<TensorInfo> companions() {
+    return List.of();
+  }
+
+  /**
+   * Returns how many bytes a tensor takes at its own place, without companions.
+   *
+   * @param shape dimensions of the tensor
+   * @return its size in bytes
+   * @throws ArithmeticException if no tensor of this shape can be encoded so
+   */
+  long byteSize(Shape shape);
+
+  /**
+   * Reads values of a tensor.
+   *
+   * @param tensor a tensor in this encoding
+   * @param bytes gives its bytes
+   * @param first index of the first element, row-major
+   * @param target receives the values
+   * @param offset index of the first value in {@code target}
+   * @param count number of elements, within the tensor
+   * @throws IOException if reading fails
+   * @throws io.github.urae.FileFormatException if the bytes break the encoding, or the file was cut
+   *     short
+   * @throws IllegalArgumentException if the {@linkplain #valueType() values} have no conversion to
+   *     float32
+   */
+  void toFloats(
+      TensorInfo tensor, StoredBytes bytes, long first, float[] target, int offset, int count)
+      throws IOException;
+}

@@ -1,0 +1,64 @@
+package io.github.urae.weights.internal;
+
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Shape;
+import io.github.urae.tensor.internal.Elements;
+import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.WeightEncoding;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+
+/**
+ * Elements of one type, row-major, little-endian, nothing between them.
+ *
+ * @param type their type
+ */
+public record PlainElements(ElementType type) implements WeightEncoding {
+
+  /** Bytes read at once: they stay in the second cache until they are converted. */
+  private static final int PIECE_BYTES = 1 << 18;
+
+  @Override
+  public String name() {
+    return type.name();
+  }
+
+  @Override
+  public ElementType valueType() {
+    return type;
+  }
+
+  @Override
+  public boolean isPlain() {
+    return true;
+  }
+
+  @Override
+  public boolean hasSeparateRows() {
+    return true;
+  }
+
+  @Override
+  public long byteSize(Shape shape) {
+    return type.byteSize(shape.elementCount());
+  }
+
+  @Override
+  public void toFloats(
+      TensorInfo tensor, StoredBytes bytes, long first, float[] target, int offset, int count)
+      throws IOException {
+    if (!type.isConvertible()) {
+      throw new IllegalArgumentException(tensor + ": has no conversion to float32");
+    }
+    int elementBytes = type.bits() / Byte.SIZE;
+    int atOnce = Math.min(count, PIECE_BYTES / elementBytes);
+    // On the heap: direct memory of its own for every call would wait for the garbage collector.
+    ByteBuffer stored = ByteBuffer.allocate(atOnce * elementBytes).order(ByteOrder.LITTLE_ENDIAN);
+    for (int done = 0; done < count; done += atOnce) {
+      int piece = Math.min(atOnce, count - done);
+      bytes.read(tensor, (first + done) * elementBytes, stored.clear().limit(piece * elementBytes));
+      Elements.toFloats(type, stored.flip(), target, offset + done, piece);
+    }
+  }
+}
