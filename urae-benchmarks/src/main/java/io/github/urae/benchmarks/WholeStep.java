@@ -5,10 +5,11 @@ import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.TransformerConfig;
+import io.github.urae.internal.CacheFolder;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
 import io.github.urae.onnx.internal.session.BlockwiseNetwork;
-import io.github.urae.onnx.internal.session.RuntimeClock;
+import io.github.urae.onnx.internal.session.NetworkRuns;
 import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
@@ -52,7 +53,7 @@ public final class WholeStep {
       SessionSettings settings = new SessionSettings(Device.cpu(), OptionalInt.empty(), false);
       System.out.println(Machine.describe());
       try (TensorSource weights = Safetensors.open(path.resolve("transformer"))) {
-        RuntimeClock clock = new RuntimeClock();
+        NetworkRuns clock = new NetworkRuns(CacheFolder.byDefault());
         BlockwiseNetwork network = new BlockwiseNetwork(graph, weights, Map.of(), settings, clock);
         try {
           for (int size : sizes) {
@@ -65,7 +66,7 @@ public final class WholeStep {
     }
   }
 
-  private static void step(BlockwiseNetwork network, RuntimeClock clock, int size) {
+  private static void step(BlockwiseNetwork network, NetworkRuns clock, int size) {
     Map<String, Tensor> inputs = StepInputs.of(new LatentGrid(Flux1.LATENTS, size, size));
     double before = clock.nanos() / 1e9;
     long start = System.nanoTime();

@@ -16,12 +16,12 @@ import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.CacheFolder;
 import io.github.urae.internal.HuggingFaceCache;
+import io.github.urae.internal.Lease;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.onnx.internal.generation.Generation;
 import io.github.urae.onnx.internal.model.ModelSource;
 import io.github.urae.onnx.internal.model.Networks;
 import io.github.urae.onnx.internal.model.PipelineSettings;
-import io.github.urae.onnx.internal.model.Shared;
 import io.github.urae.onnx.internal.session.OnnxEngine;
 import io.github.urae.onnx.internal.session.OnnxLibrary;
 import io.github.urae.onnx.internal.session.SessionSettings;
@@ -61,11 +61,11 @@ public final class FluxPipeline implements Closeable {
   /** Guards the two fields below; held for moments only. */
   private final Object lock = new Object();
 
-  private Shared<Networks> networks;
+  private Lease<Networks> networks;
   private boolean closed;
 
   private FluxPipeline(Networks networks) {
-    this.networks = new Shared<>(networks);
+    this.networks = Lease.of(networks);
     this.checkpoint = networks.checkpoint();
   }
 
@@ -130,7 +130,7 @@ public final class FluxPipeline implements Closeable {
     CancellationToken cancellation = new CancellationToken();
     CancellationToken given = options.cancellation().orElseGet(CancellationToken::new);
     CancellationToken.Registration linked = given.onCancel(cancellation::cancel);
-    try (Shared.Lease<Networks> lease = lease()) {
+    try (Lease<Networks> lease = lease()) {
       Generation generation =
           new Generation(lease.get(), request, options.listener(), cancellation);
       generation.checkMemory();
@@ -156,7 +156,7 @@ public final class FluxPipeline implements Closeable {
     if (prompts.isEmpty()) {
       throw new InvalidRequestException("prompt: expected one or more, found none");
     }
-    try (Shared.Lease<Networks> lease = lease()) {
+    try (Lease<Networks> lease = lease()) {
       Networks open = lease.get();
       int tokens = Generation.textTokens(open, textTokens);
       CancellationToken cancellation = new CancellationToken();
@@ -190,7 +190,7 @@ public final class FluxPipeline implements Closeable {
    * @throws IllegalStateException if this pipeline is closed
    */
   public GenerationPlan plan(GenerationRequest request) {
-    try (Shared.Lease<Networks> lease = lease()) {
+    try (Lease<Networks> lease = lease()) {
       return new Generation(lease.get(), request).plan();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -198,10 +198,10 @@ public final class FluxPipeline implements Closeable {
   }
 
   /** Keeps the present networks until the lease is closed, whatever happens to the pipeline. */
-  Shared.Lease<Networks> lease() {
+  Lease<Networks> lease() {
     synchronized (lock) {
       checkOpen();
-      return networks.lease();
+      return networks.another();
     }
   }
 
@@ -245,21 +245,21 @@ public final class FluxPipeline implements Closeable {
       List<AdapterSpec> adapters, ProgressListener listener, CancellationToken cancellation)
       throws IOException {
     synchronized (adapting) {
-      try (Shared.Lease<Networks> present = lease()) {
+      try (Lease<Networks> present = lease()) {
         replace(present.get().with(adapters, listener, cancellation));
       }
     }
   }
 
   private void replace(Networks next) throws IOException {
-    Shared<Networks> previous;
+    Lease<Networks> previous;
     synchronized (lock) {
-      previous = closed ? new Shared<>(next) : networks;
+      previous = closed ? Lease.of(next) : networks;
       if (!closed) {
-        networks = new Shared<>(next);
+        networks = Lease.of(next);
       }
     }
-    previous.retire();
+    previous.close();
     synchronized (lock) {
       checkOpen();
     }
@@ -272,7 +272,7 @@ public final class FluxPipeline implements Closeable {
    * @throws IllegalStateException if this pipeline is closed
    */
   public List<AdapterSpec> adapters() {
-    try (Shared.Lease<Networks> lease = lease()) {
+    try (Lease<Networks> lease = lease()) {
       return lease.get().adapters();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -286,7 +286,7 @@ public final class FluxPipeline implements Closeable {
    * @throws IllegalStateException if this pipeline is closed
    */
   public List<AdapterChain.UnmatchedKey> unmatchedAdapterKeys() {
-    try (Shared.Lease<Networks> lease = lease()) {
+    try (Lease<Networks> lease = lease()) {
       return lease.get().unmatched();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -308,7 +308,7 @@ public final class FluxPipeline implements Closeable {
    * @return a processor or GPU
    */
   public Device device() {
-    try (Shared.Lease<Networks> lease = lease()) {
+    try (Lease<Networks> lease = lease()) {
       return lease.get().device();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -321,7 +321,7 @@ public final class FluxPipeline implements Closeable {
    * @return the sum over all networks and threads
    */
   public Duration timeInRuntime() {
-    try (Shared.Lease<Networks> lease = lease()) {
+    try (Lease<Networks> lease = lease()) {
       return Duration.ofNanos(lease.get().nanosInRuntime());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -336,12 +336,12 @@ public final class FluxPipeline implements Closeable {
    */
   @Override
   public void close() throws IOException {
-    Shared<Networks> last;
+    Lease<Networks> last;
     synchronized (lock) {
       closed = true;
       last = networks;
     }
-    last.retire();
+    last.close();
   }
 
   /** Collects the settings of a pipeline. Not thread-safe. */

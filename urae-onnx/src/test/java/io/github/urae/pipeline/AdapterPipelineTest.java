@@ -20,10 +20,10 @@ import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.Component;
-import io.github.urae.onnx.internal.model.NetworkUse;
+import io.github.urae.internal.Lease;
 import io.github.urae.onnx.internal.model.Networks;
-import io.github.urae.onnx.internal.model.Shared;
 import io.github.urae.onnx.internal.session.LoadedNetwork;
+import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
@@ -100,7 +100,7 @@ class AdapterPipelineTest {
 
   private static Map<Component, LoadedNetwork> sessions() throws IOException {
     Map<Component, LoadedNetwork> sessions = new EnumMap<>(Component.class);
-    try (Shared.Lease<Networks> lease = pipeline.lease()) {
+    try (Lease<Networks> lease = pipeline.lease()) {
       for (Component component : Component.networks()) {
         try (NetworkUse use = lease.get().use(component)) {
           sessions.put(component, use.network());

@@ -14,13 +14,13 @@ import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.internal.Lease;
 import io.github.urae.onnx.internal.graph.GraphSegments;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
 import io.github.urae.onnx.internal.graph.VaeDecoderGraph;
-import io.github.urae.onnx.internal.model.NetworkUse;
 import io.github.urae.onnx.internal.model.Networks;
-import io.github.urae.onnx.internal.model.Shared;
+import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.testkit.TestData;
 import java.io.IOException;
@@ -71,7 +71,7 @@ class ResidencyTest {
   void networksStayLoadedOrDoNot() throws IOException {
     for (Residency residency : Residency.values()) {
       try (FluxPipeline pipeline = open(residency);
-          Shared.Lease<Networks> networks = pipeline.lease()) {
+          Lease<Networks> networks = pipeline.lease()) {
         NetworkUse first = networks.get().use(Component.TRANSFORMER);
         NetworkUse second = networks.get().use(Component.TRANSFORMER);
         assertThat(second.network()).isSameAs(first.network());

@@ -8,7 +8,7 @@ import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
 import io.github.urae.flux.arithmetic.Schedule;
 import io.github.urae.flux.model.internal.TransformerConfig;
-import io.github.urae.onnx.internal.model.NetworkUse;
+import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.tensor.Tensor;
 import java.util.Arrays;
 import java.util.HashMap;

@@ -4,7 +4,7 @@ import io.github.urae.CancellationToken;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.model.internal.ClipTextConfig;
 import io.github.urae.flux.model.internal.T5Config;
-import io.github.urae.onnx.internal.model.NetworkUse;
+import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.onnx.internal.tokenizer.Tokenizer;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;

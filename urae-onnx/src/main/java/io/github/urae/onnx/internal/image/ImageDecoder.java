@@ -4,7 +4,7 @@ import io.github.urae.CancellationToken;
 import io.github.urae.flux.VaeTiling;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.model.internal.VaeConfig;
-import io.github.urae.onnx.internal.model.NetworkUse;
+import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.tensor.Tensor;
 import java.util.Map;
 

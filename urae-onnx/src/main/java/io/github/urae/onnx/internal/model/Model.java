@@ -8,10 +8,11 @@ import io.github.urae.device.Device;
 import io.github.urae.device.Residency;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.internal.Lease;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.GraphSegments;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
-import io.github.urae.onnx.internal.session.RuntimeClock;
+import io.github.urae.onnx.internal.session.NetworkRuns;
 import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.onnx.internal.session.Weights;
 import io.github.urae.onnx.internal.tokenizer.ClipTokenizer;
@@ -27,6 +28,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * A stored model, open and checked: tokenizers, graphs, and base weights. What adapters change is
@@ -38,11 +40,9 @@ final class Model implements Closeable {
   private final Checkpoint checkpoint;
   private final PipelineSettings settings;
   private final ElementType elementType;
-  private final RuntimeClock clock = new RuntimeClock();
-  private final CancelledRuns cancelled = new CancelledRuns();
+  private final NetworkRuns runs;
   private final OwnedResources opened = new OwnedResources();
   private final Map<Component, Weights> weights = new EnumMap<>(Component.class);
-  private final Map<Component, NetworkSlot> onDemand = new EnumMap<>(Component.class);
   private Tokenizer clipTokenizer;
   private Tokenizer t5Tokenizer;
 
@@ -50,6 +50,7 @@ final class Model implements Closeable {
     this.source = source;
     this.checkpoint = source.checkpoint();
     this.settings = settings;
+    this.runs = new NetworkRuns(settings.cache().folder());
     // The CPU provider has no bfloat16 arithmetic.
     this.elementType =
         settings.sessions().device() instanceof Device.Cuda ? ElementType.BF16 : ElementType.F32;
@@ -62,7 +63,7 @@ final class Model implements Closeable {
       model.openTokenizers();
       for (Component component : Component.networks()) {
         if (!component.isOnDemand()) {
-          model.weights.put(component, model.opened.add(source.open(component, model.elementType)));
+          model.weights(component);
         }
       }
       return model;
@@ -104,29 +105,40 @@ final class Model implements Closeable {
     return t5Tokenizer;
   }
 
-  /** Returns how long runs of all networks have taken. */
-  RuntimeClock clock() {
-    return clock;
+  /** Returns what is known of the runs of all networks. */
+  NetworkRuns runs() {
+    return runs;
   }
 
-  /** Returns the runs of all networks that were cancelled and go on. */
-  CancelledRuns cancelledRuns() {
-    return cancelled;
+  /** Returns a network's graph and weights, opened when first asked for where that is on demand. */
+  private synchronized Weights weights(Component component) throws IOException {
+    Weights own = weights.get(component);
+    if (own == null) {
+      own = opened.add(source.open(component, elementType));
+      weights.put(component, own);
+    }
+    return own;
   }
 
   /**
    * Returns the bytes of weights that are held in memory, not as file pages, while a network runs:
    * on a GPU and where ONNX Runtime has copied them.
+   *
+   * @param staying networks that are loaded already, where they stay so
    */
-  long heldWeights(Component running) {
+  long heldWeights(Component running, Set<Component> staying) throws IOException {
     SessionSettings sessions = settings.sessions();
     if (sessions.device() instanceof Device.Cpu && !sessions.prepacking()) {
       return 0;
     }
+    NetworkGraph graph = weights(running).graph();
     if (settings.residency() == Residency.ALL) {
-      return weights.values().stream().mapToLong(own -> bytes(own.graph())).sum();
+      long held = staying.contains(running) ? 0 : bytes(graph);
+      for (Component component : staying) {
+        held += bytes(weights(component).graph());
+      }
+      return held;
     }
-    NetworkGraph graph = weights.get(running).graph();
     if (settings.residency() == Residency.ONE_AT_A_TIME || !running.hasBlocks()) {
       return bytes(graph);
     }
@@ -145,86 +157,54 @@ final class Model implements Closeable {
   }
 
   /** Returns the weights that adapters may change, as they are stored. */
-  Map<Component, TensorSource> adaptable() {
+  Map<Component, TensorSource> adaptable() throws IOException {
     Map<Component, TensorSource> stored = new EnumMap<>(Component.class);
-    weights.forEach(
-        (component, own) -> {
-          if (component.isAdaptable()) {
-            stored.put(component, own.original());
-          }
-        });
+    for (Component component : Component.networks()) {
+      if (component.isAdaptable()) {
+        stored.put(component, weights(component).original());
+      }
+    }
     return stored;
   }
 
   /**
-   * Fills a slot with a network after a chain of adapters. Weights are converted or merged where
-   * the cache does not hold them yet.
+   * Fills a slot with a network as the checkpoint has it. Weights are converted where the cache
+   * does not hold them yet.
    */
-  static NetworkSlot slot(
-      Shared.Lease<Model> lease,
+  static Lease<NetworkSlot> slot(
+      Lease<Model> lease,
+      Component component,
+      ProgressListener listener,
+      CancellationToken cancellation)
+      throws IOException {
+    Model model = lease.get();
+    Weights own = model.weights(component);
+    TensorSource base =
+        own.inSessionType(component, model.settings.cache(), listener, cancellation);
+    return Lease.of(
+        new NetworkSlot(lease.another(), component, own.graph(), base, Optional.empty()));
+  }
+
+  /** The same after a chain of adapters. Weights are merged where the cache does not hold them. */
+  static Lease<NetworkSlot> slot(
+      Lease<Model> lease,
       Component component,
       AdapterChain chain,
       ProgressListener listener,
       CancellationToken cancellation)
       throws IOException {
+    if (!component.isAdaptable() || chain.changedWeights(component).isEmpty()) {
+      return slot(lease, component, listener, cancellation);
+    }
     Model model = lease.get();
     WeightCache cache = model.settings.cache();
-    Weights own = model.weights.get(component);
+    Weights own = model.weights(component);
     TensorSource base = own.inSessionType(component, cache, listener, cancellation);
-    Optional<TensorSource> merged = Optional.empty();
-    if (component.isAdaptable() && !chain.changedWeights(component).isEmpty()) {
-      merged =
-          Optional.of(
-              MergedWeights.open(
-                  chain,
-                  component,
-                  own.original(),
-                  own.graph().type(),
-                  cache,
-                  listener,
-                  cancellation));
-    }
-    return new NetworkSlot(
-        lease.again(),
-        component,
-        own.graph(),
-        base,
-        merged,
-        model.settings,
-        model.clock,
-        model.cancelled);
-  }
-
-  /**
-   * Loads a network that is opened on demand, unless it is loaded; the caller closes the use. No
-   * adapter changes it.
-   */
-  synchronized NetworkUse use(Component component) throws IOException {
-    NetworkSlot slot = onDemand.get(component);
-    if (slot == null) {
-      slot = openOnDemand(component);
-      onDemand.put(component, slot);
-    }
-    return slot.use();
-  }
-
-  private NetworkSlot openOnDemand(Component component) throws IOException {
-    Weights own = source.open(component, elementType);
-    try {
-      TensorSource base =
-          own.inSessionType(
-              component, settings.cache(), ProgressListener.NONE, new CancellationToken());
-      return opened.add(
-          new NetworkSlot(
-              own, component, own.graph(), base, Optional.empty(), settings, clock, cancelled));
-    } catch (Throwable e) {
-      try {
-        own.close();
-      } catch (IOException suppressed) {
-        e.addSuppressed(suppressed);
-      }
-      throw e;
-    }
+    TensorSource merged =
+        MergedWeights.open(
+            chain, component, own.original(), own.graph().type(), cache, listener, cancellation);
+    return Lease.of(
+        new NetworkSlot(lease.another(), component, own.graph(), base, Optional.of(merged)));
   }
 
   @Override

@@ -9,21 +9,26 @@ import io.github.urae.device.Device;
 import io.github.urae.device.Residency;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.internal.Lease;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.Sha256;
 import io.github.urae.onnx.internal.generation.Planner;
 import io.github.urae.onnx.internal.generation.TextEncoders;
+import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.TensorSource;
 import java.io.Closeable;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -42,15 +47,15 @@ public final class Networks implements Closeable {
    *
    * @param recipe the content and scale of each adapter that changes the network, in order
    */
-  private record Filled(List<String> recipe, Shared.Lease<NetworkSlot> slot) {}
+  private record Filled(List<String> recipe, Lease<NetworkSlot> slot) {}
 
-  private final Shared.Lease<Model> model;
+  private final Lease<Model> model;
   private final List<AdapterSpec> adapters;
   private final Map<Component, Filled> slots = new EnumMap<>(Component.class);
   private final OwnedResources held = new OwnedResources();
   private List<AdapterChain.UnmatchedKey> unmatched = List.of();
 
-  private Networks(Shared.Lease<Model> model, List<AdapterSpec> adapters) {
+  private Networks(Lease<Model> model, List<AdapterSpec> adapters) {
     this.model = held.add(model);
     this.adapters = List.copyOf(adapters);
   }
@@ -73,7 +78,7 @@ public final class Networks implements Closeable {
       ProgressListener listener,
       CancellationToken cancellation)
       throws IOException {
-    Shared.Lease<Model> model = Shared.leaseOf(Model.open(source, settings));
+    Lease<Model> model = Lease.of(Model.open(source, settings));
     return new Networks(model, adapters).filled(Map.of(), listener, cancellation);
   }
 
@@ -86,7 +91,11 @@ public final class Networks implements Closeable {
   public Networks with(
       List<AdapterSpec> others, ProgressListener listener, CancellationToken cancellation)
       throws IOException {
-    return new Networks(model.again(), others).filled(slots, listener, cancellation);
+    Map<Component, Filled> before;
+    synchronized (this) {
+      before = new EnumMap<>(slots);
+    }
+    return new Networks(model.another(), others).filled(before, listener, cancellation);
   }
 
   private AdapterChain openChain() throws IOException {
@@ -116,7 +125,8 @@ public final class Networks implements Closeable {
         digests.put(adapter.path(), Sha256.nameOfContent(adapter.path()));
       }
       for (Component component : Component.networks()) {
-        if (component.isOnDemand()) {
+        Filled old = before.get(component);
+        if (component.isOnDemand() && old == null) {
           continue;
         }
         List<String> recipe = new ArrayList<>();
@@ -124,16 +134,12 @@ public final class Networks implements Closeable {
             component.isAdaptable() ? chain.adaptersOf(component) : List.<AdapterSpec>of()) {
           recipe.add(digests.get(adapter.path()) + "=" + adapter.scale());
         }
-        Filled old = before.get(component);
-        Shared.Lease<NetworkSlot> slot =
-            held.add(
-                old != null && old.recipe().equals(recipe)
-                    ? old.slot().again()
-                    : Shared.leaseOf(Model.slot(model, component, chain, listener, cancellation)));
-        slots.put(component, new Filled(recipe, slot));
-        if (model().settings().residency() == Residency.ALL) {
-          use(component).close(); // Loads it, to stay.
-        }
+        fill(
+            component,
+            recipe,
+            old != null && old.recipe().equals(recipe)
+                ? old.slot().another()
+                : Model.slot(model, component, chain, listener, cancellation));
       }
       return this;
     } catch (Throwable e) {
@@ -179,9 +185,26 @@ public final class Networks implements Closeable {
 
   /** Loads a network unless it is loaded; the caller closes the use. */
   public NetworkUse use(Component component) throws IOException {
-    return component.isOnDemand()
-        ? model().use(component)
-        : slots.get(component).slot().get().use();
+    return NetworkSlot.use(slot(component));
+  }
+
+  /** Those that few generations need are opened when one does. */
+  private synchronized Lease<NetworkSlot> slot(Component component) throws IOException {
+    if (!slots.containsKey(component)) {
+      fill(
+          component,
+          List.of(),
+          Model.slot(model, component, ProgressListener.NONE, new CancellationToken()));
+    }
+    return slots.get(component).slot();
+  }
+
+  private synchronized void fill(Component component, List<String> recipe, Lease<NetworkSlot> slot)
+      throws IOException {
+    slots.put(component, new Filled(recipe, held.add(slot)));
+    if (model().settings().residency() == Residency.ALL) {
+      held.add(NetworkSlot.use(slot)); // Loads it, to stay.
+    }
   }
 
   /** Loads text encoders as they are needed. */
@@ -198,7 +221,19 @@ public final class Networks implements Closeable {
   /** Returns what works out time and memory of generations. */
   public Planner planner() {
     boolean sessionsStay = model().settings().residency() == Residency.ALL;
-    return new Planner(checkpoint(), elementType().byteSize(1), sessionsStay, model()::heldWeights);
+    return new Planner(checkpoint(), elementType().byteSize(1), sessionsStay, this::heldWeights);
+  }
+
+  private long heldWeights(Component running) {
+    Set<Component> staying;
+    synchronized (this) {
+      staying = EnumSet.copyOf(slots.keySet());
+    }
+    try {
+      return model().heldWeights(running, staying);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   /** Returns the most bytes that a generation may be expected to take. */
@@ -208,11 +243,11 @@ public final class Networks implements Closeable {
 
   /** Waits until the memory of cancelled runs is free again. */
   public void awaitCancelledRuns(CancellationToken cancellation) {
-    model().cancelledRuns().await(cancellation);
+    model().runs().awaitCancelled(cancellation);
   }
 
   public long nanosInRuntime() {
-    return model().clock().nanos();
+    return model().runs().nanos();
   }
 
   @Override

@@ -40,10 +40,9 @@ public final class BlockwiseNetwork implements LoadedNetwork {
   private final TensorSource weights;
   private final Map<String, Tensor> overrides;
   private final SessionSettings settings;
-  private final RuntimeClock clock;
+  private final NetworkRuns runs;
   private final ReentrantLock oneRun = new ReentrantLock();
   private final Set<String> inputs;
-  private volatile boolean closed;
 
   /**
    * Prepares a network; loads nothing.
@@ -52,7 +51,7 @@ public final class BlockwiseNetwork implements LoadedNetwork {
    * @param weights every weight of the graph in the graph's element type; must stay open
    * @param overrides weights that replace those of the same name; must stay readable
    * @param settings device, threads, prepacking
-   * @param clock adds up the time of runs
+   * @param runs hears of the blocks' runs
    * @throws io.github.urae.ModelException if the graph cannot be cut into blocks
    */
   public BlockwiseNetwork(
@@ -60,13 +59,13 @@ public final class BlockwiseNetwork implements LoadedNetwork {
       TensorSource weights,
       Map<String, Tensor> overrides,
       SessionSettings settings,
-      RuntimeClock clock) {
+      NetworkRuns runs) {
     this.whole = graph;
     this.segments = GraphSegments.cut(graph);
     this.weights = weights;
     this.overrides = Map.copyOf(overrides);
     this.settings = settings;
-    this.clock = clock;
+    this.runs = runs;
     this.inputs = names(graph.graph().getInputList());
   }
 
@@ -75,20 +74,17 @@ public final class BlockwiseNetwork implements LoadedNetwork {
   }
 
   @Override
+  public String name() {
+    return whole.name();
+  }
+
+  @Override
   public boolean takes(String input) {
     return inputs.contains(input);
   }
 
   @Override
-  public NetworkRun start(Map<String, Tensor> given) {
-    if (closed) {
-      throw new IllegalStateException("the " + whole.name() + " is closed");
-    }
-    Map<String, Tensor> kept = Map.copyOf(given);
-    return NetworkRun.start(whole.name(), stop -> runAlone(kept, stop));
-  }
-
-  private float[] runAlone(Map<String, Tensor> given, CancellationToken stop) throws OrtException {
+  public float[] run(Map<String, Tensor> given, CancellationToken stop) {
     oneRun.lock();
     try (Bindings bindings = new Bindings(OnnxEngine.environment());
         Carried carried = new Carried()) {
@@ -98,13 +94,18 @@ public final class BlockwiseNetwork implements LoadedNetwork {
         }
       }
       return run(bindings.values(), carried, stop);
+    } catch (OrtException e) {
+      stop.throwIfCancelled();
+      throw OnnxEngine.failed("the " + whole.name() + " failed", e);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     } finally {
       oneRun.unlock();
     }
   }
 
   private float[] run(Map<String, OnnxTensor> given, Carried carried, CancellationToken stop)
-      throws OrtException {
+      throws OrtException, IOException {
     CompletableFuture<NetworkSession> next = load(0, stop);
     try {
       for (int i = 0; i < segments.size(); i++) {
@@ -160,7 +161,7 @@ public final class BlockwiseNetwork implements LoadedNetwork {
   private NetworkSession open(NetworkGraph segment) throws IOException {
     Map<String, Tensor> own = new HashMap<>(overrides);
     own.keySet().retainAll(segment.weights().keySet());
-    return NetworkSession.open(segment, weights, own, settings, clock);
+    return NetworkSession.open(segment, weights, own, settings, runs);
   }
 
   /** Brings weights from the disk into the system's cache of file pages. */
@@ -178,7 +179,8 @@ public final class BlockwiseNetwork implements LoadedNetwork {
     }
   }
 
-  private static NetworkSession loaded(CompletableFuture<NetworkSession> loading) {
+  private static NetworkSession loaded(CompletableFuture<NetworkSession> loading)
+      throws IOException {
     try {
       return loading.join();
     } catch (CompletionException e) {
@@ -186,14 +188,15 @@ public final class BlockwiseNetwork implements LoadedNetwork {
         throw failure;
       }
       if (e.getCause() instanceof IOException failure) {
-        throw new UncheckedIOException(failure);
+        throw failure;
       }
       throw new InferenceException("loading a block failed", e.getCause());
     }
   }
 
   /** The file pages and memory of a block that nobody will run must go before the run ends. */
-  private static void closeWhenLoaded(CompletableFuture<NetworkSession> loading) {
+  private static void closeWhenLoaded(CompletableFuture<NetworkSession> loading)
+      throws IOException {
     NetworkSession session = loading.handle((loaded, failure) -> loaded).join();
     if (session != null) {
       session.close();
@@ -201,9 +204,7 @@ public final class BlockwiseNetwork implements LoadedNetwork {
   }
 
   @Override
-  public void close() {
-    closed = true;
-  }
+  public void close() {}
 
   /** Values on their way from block to block. */
   private static final class Carried implements AutoCloseable {

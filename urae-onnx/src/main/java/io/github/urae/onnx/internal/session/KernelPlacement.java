@@ -3,6 +3,7 @@ package io.github.urae.onnx.internal.session;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import java.io.EOFException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
@@ -30,6 +31,7 @@ final class KernelPlacement {
    *
    * @param profile the file that ONNX Runtime wrote
    * @return how often each operator ran there, shape arithmetic left out
+   * @throws IOException if it is no such file, or cut off
    */
   static Map<String, Integer> onProcessor(Path profile) throws IOException {
     Map<String, Integer> found = new TreeMap<>();
@@ -46,11 +48,19 @@ final class KernelPlacement {
     return found;
   }
 
+  private static JsonToken next(JsonParser json) throws IOException {
+    JsonToken token = json.nextToken();
+    if (token == null) {
+      throw new EOFException("the profile is cut off");
+    }
+    return token;
+  }
+
   private static Kernel kernel(JsonParser json) throws IOException {
     Kernel kernel = new Kernel();
-    while (json.nextToken() != JsonToken.END_OBJECT) {
+    while (next(json) != JsonToken.END_OBJECT) {
       String field = json.currentName();
-      json.nextToken();
+      next(json);
       switch (field) {
         case "op_name" -> kernel.operator = json.getText();
         case "provider" -> kernel.provider = json.getText();
@@ -64,10 +74,10 @@ final class KernelPlacement {
   /** An array of objects, each with a type as key: shapes are int64. */
   private static boolean hasValues(JsonParser json) throws IOException {
     boolean values = false;
-    while (json.nextToken() != JsonToken.END_ARRAY) {
+    while (next(json) != JsonToken.END_ARRAY) {
       if (json.currentToken() == JsonToken.FIELD_NAME) {
         values |= !json.currentName().equals("int64");
-        json.nextToken();
+        next(json);
         json.skipChildren();
       }
     }

@@ -2,10 +2,19 @@ package io.github.urae.onnx.internal.session;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.tensor.Tensor;
+import java.io.Closeable;
+import java.io.IOException;
 import java.util.Map;
 
-/** A network that can be run. Thread-safe. */
-public interface LoadedNetwork extends AutoCloseable {
+/** A network that can be run. Thread-safe, but for closing: that must come after the last run. */
+public interface LoadedNetwork extends Closeable {
+
+  /**
+   * Returns what the network is called.
+   *
+   * @return for messages
+   */
+  String name();
 
   /**
    * Tells whether the network has an input.
@@ -16,34 +25,18 @@ public interface LoadedNetwork extends AutoCloseable {
   boolean takes(String input);
 
   /**
-   * Starts a run on a thread of its own.
+   * Runs the network on the calling thread.
    *
    * @param inputs all inputs by name, float32 or int64; those that the network does not take are
    *     left out
-   * @return the run
-   * @throws IllegalStateException if this network is closed
-   */
-  NetworkRun start(Map<String, Tensor> inputs);
-
-  /**
-   * Runs the network.
-   *
-   * @param inputs all inputs by name, as above
-   * @param cancellation ends the run between two operators; the caller does not wait for that
+   * @param stop ends the run between two operators
    * @return the one output, float32, row-major
-   * @throws io.github.urae.GenerationCancelledException if the run was cancelled
+   * @throws io.github.urae.GenerationCancelledException if the run was stopped
    * @throws io.github.urae.InferenceException if ONNX Runtime fails
-   * @throws IllegalStateException if this network is closed
    */
-  default float[] run(Map<String, Tensor> inputs, CancellationToken cancellation) {
-    cancellation.throwIfCancelled();
-    return start(inputs).await(cancellation);
-  }
+  float[] run(Map<String, Tensor> inputs, CancellationToken stop);
 
-  /**
-   * Releases the network; a run that goes on is completed first, on its own thread. Closing twice
-   * is harmless.
-   */
+  /** Releases the network. Closing twice is harmless. */
   @Override
-  void close();
+  void close() throws IOException;
 }

@@ -1,54 +1,60 @@
 package io.github.urae.onnx.internal.session;
 
-import ai.onnxruntime.OrtException;
 import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.InferenceException;
+import io.github.urae.internal.Lease;
+import io.github.urae.tensor.Tensor;
+import java.io.IOException;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ExecutionException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A run of a network on a thread of its own, which owns inputs and native memory until the native
  * code returns. ONNX Runtime looks at a cancellation between two operators only, and one attention
  * over a large picture takes a minute: whoever cancels need not wait for that.
  */
-public final class NetworkRun {
+final class NetworkRun {
 
-  private final String network;
+  private static final Logger LOG = LoggerFactory.getLogger(NetworkRun.class);
+
   private final CancellationToken stop = new CancellationToken();
   private final CompletableFuture<float[]> output = new CompletableFuture<>();
   private final CompletableFuture<Void> ended = new CompletableFuture<>();
 
-  /** What the thread does. */
-  @FunctionalInterface
-  interface Body {
+  private NetworkRun() {}
 
-    /** Runs to the end, or until stopped, and releases what the run has used. */
-    float[] run(CancellationToken stop) throws OrtException;
-  }
-
-  private NetworkRun(String network) {
-    this.network = network;
-  }
-
-  /** Starts a run. */
-  static NetworkRun start(String network, Body body) {
-    NetworkRun run = new NetworkRun(network);
-    Thread thread = new Thread(() -> run.complete(body), "urae-" + network);
+  /**
+   * Starts a run.
+   *
+   * @param network let go of when the run ends
+   * @param inputs must not change meanwhile
+   */
+  static NetworkRun start(Lease<LoadedNetwork> network, Map<String, Tensor> inputs) {
+    NetworkRun run = new NetworkRun();
+    Thread thread = new Thread(() -> run.complete(network, inputs), "urae-" + network.get().name());
     thread.setDaemon(true);
-    thread.start();
+    try {
+      thread.start();
+    } catch (Throwable e) { // For want of memory for one more thread.
+      release(network);
+      throw e;
+    }
     return run;
   }
 
-  private void complete(Body body) {
+  private void complete(Lease<LoadedNetwork> network, Map<String, Tensor> inputs) {
     float[] result = null;
     Throwable failure = null;
     try {
-      result = body.run(stop);
+      result = network.get().run(inputs, stop);
     } catch (Throwable e) {
       failure = e;
     }
+    release(network);
     // In this order: whoever has the output finds the run ended.
     ended.complete(null);
     if (failure == null) {
@@ -58,23 +64,45 @@ public final class NetworkRun {
     }
   }
 
+  /** Of a network that only the run still held, nobody else is left to hear. */
+  private static void release(Lease<LoadedNetwork> network) {
+    try {
+      network.close();
+    } catch (IOException | RuntimeException e) {
+      LOG.warn("The {} could not be released", network.get().name(), e);
+    }
+  }
+
   /**
    * Waits for the output. If the token is cancelled or the thread interrupted meanwhile, returns at
    * once; the run then ends after its present operator.
    *
-   * @param cancellation a token
    * @return float32, row-major
    * @throws GenerationCancelledException if it was cancelled
    * @throws InferenceException if ONNX Runtime fails
    */
-  public float[] await(CancellationToken cancellation) {
+  float[] await(CancellationToken cancellation) {
+    try {
+      return await(output, cancellation);
+    } catch (GenerationCancelledException e) {
+      stop.cancel();
+      throw e;
+    }
+  }
+
+  /**
+   * Waits for a result.
+   *
+   * @throws GenerationCancelledException if the token is cancelled or the thread interrupted first
+   */
+  static <T> T await(CompletableFuture<T> result, CancellationToken cancellation) {
     CompletableFuture<Void> cancelled = new CompletableFuture<>();
     CancellationToken.Registration registration =
         cancellation.onCancel(() -> cancelled.complete(null));
     try {
-      CompletableFuture.anyOf(output, cancelled).get();
-      if (output.isDone()) {
-        return output.get();
+      CompletableFuture.anyOf(result, cancelled).get();
+      if (result.isDone()) {
+        return result.get();
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
@@ -84,39 +112,27 @@ public final class NetworkRun {
     } finally {
       registration.close();
     }
-    stop.cancel();
     cancellation.throwIfCancelled();
     throw new GenerationCancelledException("cancelled");
   }
 
-  private RuntimeException failure(Throwable cause) {
-    if (cause instanceof OrtException e) {
-      return OnnxEngine.failed("the " + network + " failed", e);
-    }
+  private static RuntimeException failure(Throwable cause) {
     if (cause instanceof RuntimeException e) {
       return e;
     }
     if (cause instanceof Error e) {
       throw e;
     }
-    return new InferenceException("the " + network + " failed", cause);
+    return new InferenceException("a run failed", cause);
   }
 
-  /**
-   * Returns when the native code has returned and the run's memory is released.
-   *
-   * @return completes normally, whatever became of the run
-   */
-  public CompletionStage<Void> ended() {
-    return ended.minimalCompletionStage();
+  /** Completes normally, whatever became of the run, when its memory is released. */
+  CompletableFuture<Void> ended() {
+    return ended.copy();
   }
 
-  /**
-   * Tells whether the native code has returned.
-   *
-   * @return true from then on
-   */
-  public boolean hasEnded() {
+  /** Tells whether the native code has returned. */
+  boolean hasEnded() {
     return ended.isDone();
   }
 }

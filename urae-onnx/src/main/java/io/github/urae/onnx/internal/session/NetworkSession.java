@@ -11,6 +11,7 @@ import ai.onnxruntime.OrtSession;
 import io.github.urae.CancellationToken;
 import io.github.urae.InferenceException;
 import io.github.urae.device.Device;
+import io.github.urae.internal.CacheFolder;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.OnnxMessages;
@@ -23,6 +24,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
@@ -30,7 +32,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A network that runs. Its weights stay in their files, memory-mapped by ONNX Runtime; overrides
- * are used where they lie. Thread-safe.
+ * are used where they lie. Thread-safe, but for closing.
  */
 public final class NetworkSession implements LoadedNetwork {
 
@@ -41,18 +43,15 @@ public final class NetworkSession implements LoadedNetwork {
   private final Device device;
   private final OrtEnvironment environment;
   private final OwnedResources resources = new OwnedResources();
-  private final RuntimeClock clock;
+  private final NetworkRuns runs;
 
-  /** Null on the processor. */
-  private PlacementCheck placement;
-
+  private Optional<PlacementCheck.Profile> placement = Optional.empty();
   private OrtSession session;
-  private int running;
 
-  private NetworkSession(NetworkGraph graph, Device device, RuntimeClock clock) {
+  private NetworkSession(NetworkGraph graph, Device device, NetworkRuns runs) {
     this.graph = graph;
     this.device = device;
-    this.clock = clock;
+    this.runs = runs;
     this.environment = OnnxEngine.environment();
     this.inputs =
         graph.graph().getInputList().stream()
@@ -78,17 +77,17 @@ public final class NetworkSession implements LoadedNetwork {
       Map<String, Tensor> overrides,
       SessionSettings settings)
       throws IOException {
-    return open(graph, weights, overrides, settings, new RuntimeClock());
+    return open(graph, weights, overrides, settings, new NetworkRuns(CacheFolder.byDefault()));
   }
 
   /**
-   * Opens a session whose runs are timed.
+   * Opens a session whose runs are recorded.
    *
    * @param graph the network
    * @param weights every weight of the graph in the graph's element type
    * @param overrides as above
    * @param settings device, threads, prepacking
-   * @param clock adds up the time of its runs
+   * @param runs hears of its runs
    * @return the session; the caller closes it
    * @throws IOException if a file cannot be found
    * @throws InferenceException if ONNX Runtime refuses
@@ -98,9 +97,9 @@ public final class NetworkSession implements LoadedNetwork {
       TensorSource weights,
       Map<String, Tensor> overrides,
       SessionSettings settings,
-      RuntimeClock clock)
+      NetworkRuns runs)
       throws IOException {
-    NetworkSession opened = new NetworkSession(graph, settings.device(), clock);
+    NetworkSession opened = new NetworkSession(graph, settings.device(), runs);
     try {
       opened.start(weights, overrides, settings);
       return opened;
@@ -133,7 +132,8 @@ public final class NetworkSession implements LoadedNetwork {
       options.addConfigEntry(
           "session.model_external_initializers_file_folder_path", folder.toString());
       if (device instanceof Device.Cuda) {
-        placement = resources.add(PlacementCheck.start(graph.name(), options));
+        placement = runs.placements().start(graph.name(), options);
+        placement.ifPresent(resources::add);
       }
       for (Map.Entry<String, Tensor> override : given.entrySet()) {
         OnnxTensor tensor = resources.add(Bindings.toOnnx(environment, override.getValue()));
@@ -197,88 +197,48 @@ public final class NetworkSession implements LoadedNetwork {
   }
 
   @Override
+  public String name() {
+    return graph.name();
+  }
+
+  @Override
   public boolean takes(String input) {
     return inputs.contains(input);
   }
 
   @Override
-  public NetworkRun start(Map<String, Tensor> inputs) {
-    OrtSession open = begin();
-    Map<String, Tensor> kept = Map.copyOf(inputs);
-    try {
-      return NetworkRun.start(
-          graph.name(),
-          stop -> {
-            try {
-              return run(open, kept, stop);
-            } finally {
-              end();
-            }
-          });
-    } catch (Throwable e) { // No thread could be started.
-      end();
-      throw e;
-    }
-  }
-
-  private float[] run(OrtSession open, Map<String, Tensor> given, CancellationToken stop)
-      throws OrtException {
+  public float[] run(Map<String, Tensor> given, CancellationToken stop) {
     try (Bindings bindings = new Bindings(environment)) {
       for (Map.Entry<String, Tensor> input : given.entrySet()) {
         if (takes(input.getKey())) {
           bindings.add(input.getKey(), input.getValue());
         }
       }
-      try (OrtSession.Result result = call(open, bindings.values(), stop)) {
+      try (OrtSession.Result result = runNative(bindings.values(), stop)) {
         // A copy in a heap buffer of its own, so that its array is the output.
         return ((OnnxTensor) result.get(0)).getFloatBuffer().array();
       }
-    }
-  }
-
-  /** Runs on the calling thread; the caller closes the result. */
-  private OrtSession.Result call(
-      OrtSession open, Map<String, OnnxTensor> bound, CancellationToken stop) throws OrtException {
-    stop.throwIfCancelled();
-    try (OrtSession.RunOptions options = OnnxEngine.runOptions(device)) {
-      CancellationToken.Registration registration = stop.onCancel(() -> terminate(options));
-      try {
-        long start = System.nanoTime();
-        OrtSession.Result result = open.run(bound, options);
-        clock.add(System.nanoTime() - start);
-        if (placement != null) {
-          placement.afterRun(open);
-        }
-        return result;
-      } finally {
-        registration.close();
-      }
+    } catch (OrtException e) {
+      stop.throwIfCancelled();
+      throw OnnxEngine.failed("the " + graph.name() + " failed", e);
     }
   }
 
   /** Runs on the calling thread, from and to native memory; the caller closes the result. */
   OrtSession.Result runNative(Map<String, OnnxTensor> bound, CancellationToken stop)
       throws OrtException {
-    OrtSession open = begin();
-    try {
-      return call(open, bound, stop);
-    } finally {
-      end();
-    }
-  }
-
-  private synchronized OrtSession begin() {
-    if (session == null) {
-      throw new IllegalStateException("the session of the " + graph.name() + " is closed");
-    }
-    running++;
-    return session;
-  }
-
-  private synchronized void end() {
-    running--;
-    if (running == 0 && session == null) {
-      release();
+    stop.throwIfCancelled();
+    try (OrtSession.RunOptions options = OnnxEngine.runOptions(device)) {
+      CancellationToken.Registration registration = stop.onCancel(() -> terminate(options));
+      try {
+        long start = System.nanoTime();
+        OrtSession.Result result = session.run(bound, options);
+        runs.addTime(System.nanoTime() - start);
+        placement.ifPresent(profile -> profile.afterRun(session));
+        return result;
+      } finally {
+        registration.close();
+      }
     }
   }
 
@@ -290,20 +250,8 @@ public final class NetworkSession implements LoadedNetwork {
     }
   }
 
-  /** Closes the session; where a run goes on, that run does it when it ends. */
   @Override
-  public synchronized void close() {
-    session = null;
-    if (running == 0) {
-      release();
-    }
-  }
-
-  private void release() {
-    try {
-      resources.close();
-    } catch (IOException e) {
-      throw new InferenceException("closing the " + graph.name() + " failed", e);
-    }
+  public void close() throws IOException {
+    resources.close();
   }
 }

@@ -2,77 +2,108 @@ package io.github.urae.onnx.internal.session;
 
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
-import io.github.urae.internal.OwnedResources;
-import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Finds out at the first run of a session on a GPU which operators the GPU's provider has left to
- * the processor, and warns of them. The run's profile is the one place where ONNX Runtime tells; it
- * lies in the system's temporary folder until it is read.
+ * Finds out at the first run of each network on a GPU which operators the GPU's provider has left
+ * to the processor, and warns of them. The run's profile is the one place where ONNX Runtime tells.
+ * A network that is loaded again, or a block of one, is not looked at again. Thread-safe.
  */
-final class PlacementCheck implements Closeable {
+final class PlacementCheck {
 
   private static final Logger LOG = LoggerFactory.getLogger(PlacementCheck.class);
 
-  private final String network;
-  private final Path folder;
-  private final AtomicBoolean done = new AtomicBoolean();
+  private static final String UNKNOWN = "It is not known which operators of the {} run on the CPU";
 
-  private PlacementCheck(String network, Path folder) {
-    this.network = network;
-    this.folder = folder;
+  private final Path temporary;
+  private final Set<String> known = ConcurrentHashMap.newKeySet();
+
+  /**
+   * Creates a check of no network yet.
+   *
+   * @param temporary folder for profiles, for as long as they are read; made when needed
+   */
+  PlacementCheck(Path temporary) {
+    this.temporary = temporary;
   }
 
-  /** Starts the profile. To be closed after the session. */
-  static PlacementCheck start(String network, OrtSession.SessionOptions options)
-      throws IOException, OrtException {
-    PlacementCheck check = new PlacementCheck(network, Files.createTempDirectory("urae-profile"));
+  /**
+   * Starts the profile of a session unless its network is known.
+   *
+   * @param network its name
+   * @return to be told of a run, and to be closed after the session
+   */
+  Optional<Profile> start(String network, OrtSession.SessionOptions options) throws OrtException {
+    if (known.contains(network)) {
+      return Optional.empty();
+    }
+    Profile profile;
     try {
-      options.enableProfiling(check.folder.resolve(network).toString());
-      return check;
-    } catch (Throwable e) {
-      OwnedResources unused = new OwnedResources();
-      unused.add(check);
-      unused.closeAfter(e);
+      Files.createDirectories(temporary);
+      profile = new Profile(network, Files.createTempDirectory(temporary, "profile"));
+    } catch (IOException e) {
+      LOG.warn(UNKNOWN, network, e);
+      return Optional.empty();
+    }
+    try {
+      options.enableProfiling(profile.folder.resolve("run").toString());
+      return Optional.of(profile);
+    } catch (OrtException e) {
+      profile.close();
       throw e;
     }
   }
 
-  /** Ends the profile and warns, at the first call only. */
-  void afterRun(OrtSession session) {
-    if (done.getAndSet(true)) {
-      return;
-    }
-    try {
-      Map<String, Integer> onProcessor =
-          KernelPlacement.onProcessor(Path.of(session.endProfiling()));
-      if (!onProcessor.isEmpty()) {
-        LOG.warn(
-            "Of the {}, these operators run on the CPU, not the GPU: {}", network, onProcessor);
-      }
-    } catch (IOException | OrtException e) {
-      LOG.warn("It is not known which operators of the {} run on the CPU", network, e);
-    }
-  }
+  /** The profile of one session. */
+  final class Profile implements AutoCloseable {
 
-  @Override
-  public void close() throws IOException {
-    List<Path> files;
-    try (Stream<Path> listed = Files.list(folder)) {
-      files = listed.toList();
+    private final String network;
+    private final Path folder;
+    private final AtomicBoolean read = new AtomicBoolean();
+
+    private Profile(String network, Path folder) {
+      this.network = network;
+      this.folder = folder;
     }
-    for (Path file : files) {
-      Files.delete(file);
+
+    /** Ends the profile and warns, at the first call only. A run is as good without it. */
+    void afterRun(OrtSession session) {
+      if (read.getAndSet(true)) {
+        return;
+      }
+      known.add(network);
+      try {
+        Map<String, Integer> onProcessor =
+            KernelPlacement.onProcessor(Path.of(session.endProfiling()));
+        if (!onProcessor.isEmpty()) {
+          LOG.warn(
+              "Of the {}, these operators run on the CPU, not the GPU: {}", network, onProcessor);
+        }
+      } catch (IOException | OrtException | RuntimeException e) {
+        LOG.warn(UNKNOWN, network, e);
+      }
     }
-    Files.delete(folder);
+
+    @Override
+    public void close() {
+      try (Stream<Path> files = Files.list(folder)) {
+        for (Path file : files.toList()) {
+          Files.delete(file);
+        }
+        Files.delete(folder);
+      } catch (IOException e) {
+        LOG.warn("{} could not be deleted", folder, e);
+      }
+    }
   }
 }

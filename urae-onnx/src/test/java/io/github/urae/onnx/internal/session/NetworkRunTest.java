@@ -11,6 +11,7 @@ import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.InferenceException;
 import io.github.urae.device.Device;
+import io.github.urae.internal.Lease;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.ElementType;
@@ -22,7 +23,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -83,35 +84,69 @@ class NetworkRunTest {
   @Test
   void cancellingDoesNotWaitForTheOperator() throws Exception {
     NetworkSession session = open();
+    AtomicBoolean closed = new AtomicBoolean();
+    Lease<LoadedNetwork> network =
+        Lease.of(
+            session,
+            () -> {
+              session.close();
+              closed.set(true);
+            });
     // Seconds of work in one operator.
-    NetworkRun run = session.start(tokens(12_288));
+    NetworkRun run = NetworkRun.start(network.another(), tokens(12_288));
     CancellationToken token = new CancellationToken();
     token.cancel();
     assertThatThrownBy(() -> run.await(token)).isInstanceOf(GenerationCancelledException.class);
     assertThat(run.hasEnded()).as("the operator goes on").isFalse();
-    session.close();
-    session.close();
+    NetworkRuns runs = new NetworkRuns(folder);
+    runs.addCancelled(run);
+    NetworkUse use = new NetworkUse(network, runs);
+    use.close();
+    use.close();
     assertThat(run.hasEnded()).as("closing does not wait either").isFalse();
-    assertThatThrownBy(() -> session.start(tokens(1))).isInstanceOf(IllegalStateException.class);
-    run.ended().toCompletableFuture().get(2, TimeUnit.MINUTES);
+    assertThat(closed).isFalse();
+    network.another().close(); // What the run holds, others may use.
+    runs.awaitCancelled(new CancellationToken());
     assertThat(run.hasEnded()).isTrue();
+    assertThat(closed).isTrue();
+    assertThatThrownBy(() -> use.run(tokens(1), new CancellationToken()))
+        .isInstanceOf(IllegalStateException.class);
   }
 
   @Test
   void interruptionDoesNotWaitEither() throws Exception {
-    try (NetworkSession session = open()) {
-      NetworkRun run = session.start(tokens(12_288));
+    NetworkRuns runs = new NetworkRuns(folder);
+    try (Lease<LoadedNetwork> network = Lease.of(open())) {
+      NetworkRun run = NetworkRun.start(network.another(), tokens(12_288));
       Thread.currentThread().interrupt();
       assertThatThrownBy(() -> run.await(new CancellationToken()))
           .isInstanceOf(GenerationCancelledException.class);
       assertThat(Thread.interrupted()).isTrue();
       assertThat(run.hasEnded()).isFalse();
-      run.ended().toCompletableFuture().get(2, TimeUnit.MINUTES);
+      runs.addCancelled(run);
+      runs.awaitCancelled(new CancellationToken());
       // The session is as good as before.
-      assertThat(session.run(tokens(2), new CancellationToken()))
+      assertThat(new NetworkUse(network, runs).run(tokens(2), new CancellationToken()))
           .hasSize(2 * HEADS * HEAD_DIM)
           .containsOnly(0f);
     }
+  }
+
+  /** On the caller's thread whoever closes hears of it; a run's thread has nobody to tell. */
+  @Test
+  void failuresOfReleasingReachWhoCloses() throws IOException {
+    NetworkSession session = open();
+    NetworkUse use =
+        new NetworkUse(
+            Lease.of(
+                session,
+                () -> {
+                  session.close();
+                  throw new IOException("the disk is gone");
+                }),
+            new NetworkRuns(folder));
+    assertThatThrownBy(use::close).isInstanceOf(IOException.class).hasMessage("the disk is gone");
+    use.close();
   }
 
   @Test

@@ -210,7 +210,11 @@ class WeightMemoryTest {
       try (Weights weights = Weights.open(graph, file);
           BlockwiseNetwork network =
               new BlockwiseNetwork(
-                  graph, weights.original(), Map.of(), PREPACKED, new RuntimeClock())) {
+                  graph,
+                  weights.original(),
+                  Map.of(),
+                  PREPACKED,
+                  new NetworkRuns(file.getParent()))) {
         return run(network);
       }
     }
