@@ -10,6 +10,7 @@ import io.github.urae.demo.DemoModel;
 import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
+import io.github.urae.flux.arithmetic.TokenPositions;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Flux1;
@@ -182,7 +183,7 @@ public final class ExportedStep {
     TorchGenerator random = new TorchGenerator(2);
     int tokens = (int) grid.tokens();
     int[] axes = config.rotaryAxes().stream().mapToInt(Integer::intValue).toArray();
-    RotaryTables tables = RotaryTables.of(axes, TEXT_TOKENS, grid, 1, 1);
+    RotaryTables tables = RotaryTables.of(axes, TokenPositions.of(TEXT_TOKENS, grid), 1, 1);
     Map<String, Tensor> inputs = new HashMap<>();
     inputs.put("hidden_states", Tensor.ofFloats(random.randn(tokens * 64), 1, tokens, 64));
     inputs.put(

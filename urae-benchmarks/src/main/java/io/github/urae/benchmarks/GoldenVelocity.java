@@ -6,6 +6,7 @@ import io.github.urae.demo.DemoModel;
 import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
+import io.github.urae.flux.arithmetic.TokenPositions;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.TransformerConfig;
@@ -108,7 +109,7 @@ public final class GoldenVelocity {
     inputs.put("guidance", Tensor.ofFloats(new float[] {GUIDANCE}, 1));
     int text = Math.toIntExact(golden.tensor("sequence").shape().dimension(1));
     int[] axes = config.rotaryAxes().stream().mapToInt(Integer::intValue).toArray();
-    RotaryTables tables = RotaryTables.of(axes, text, grid, 1, 1);
+    RotaryTables tables = RotaryTables.of(axes, TokenPositions.of(text, grid), 1, 1);
     for (String side : List.of("query", "key")) {
       long rows = text + grid.tokens();
       inputs.put(side + "_cos", Tensor.ofFloats(tables.cos(), rows, config.headDim() / 2));

@@ -2,6 +2,7 @@ package io.github.urae.benchmarks;
 
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
+import io.github.urae.flux.arithmetic.TokenPositions;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.internal.Flux1;
 import java.util.concurrent.TimeUnit;
@@ -74,6 +75,7 @@ public class StepArithmetic {
    */
   @Benchmark
   public RotaryTables rotaryTables() {
-    return RotaryTables.of(new int[] {16, 56, 56}, StepInputs.TEXT_TOKENS, grid, 10, 1);
+    return RotaryTables.of(
+        new int[] {16, 56, 56}, TokenPositions.of(StepInputs.TEXT_TOKENS, grid), 10, 1);
   }
 }

@@ -2,6 +2,7 @@ package io.github.urae.benchmarks;
 
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
+import io.github.urae.flux.arithmetic.TokenPositions;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.tensor.Tensor;
 import java.util.LinkedHashMap;
@@ -37,7 +38,8 @@ final class StepInputs {
   /** Returns all inputs of our graph. */
   static Map<String, Tensor> of(LatentGrid grid) {
     Map<String, Tensor> inputs = withoutTables(grid);
-    RotaryTables tables = RotaryTables.of(new int[] {16, 56, 56}, TEXT_TOKENS, grid, 1, 1);
+    RotaryTables tables =
+        RotaryTables.of(new int[] {16, 56, 56}, TokenPositions.of(TEXT_TOKENS, grid), 1, 1);
     long all = TEXT_TOKENS + grid.tokens();
     for (String side : List.of("query", "key")) {
       inputs.put(side + "_cos", Tensor.ofFloats(tables.cos(), all, HEAD_PAIRS));

@@ -7,8 +7,10 @@ import static org.assertj.core.api.Assertions.within;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
 import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.LatentLayout;
 import io.github.urae.flux.arithmetic.RotaryTables;
 import io.github.urae.flux.arithmetic.Schedule;
+import io.github.urae.flux.arithmetic.TokenPositions;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.SchedulerConfig;
@@ -16,6 +18,7 @@ import io.github.urae.internal.JsonConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -24,6 +27,48 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class FluxArithmeticTest {
+
+  @Test
+  void positionsOfATextAndTwoPictures() {
+    LatentGrid picture = new LatentGrid(Flux1.LATENTS, 48, 32);
+    LatentGrid reference = new LatentGrid(Flux1.LATENTS, 16, 32);
+    TokenPositions positions = TokenPositions.of(2, picture).andPicture(1, reference);
+    assertThat(positions.tokens()).isEqualTo(2 + 6 + 2);
+    assertThat(positions.textTokens()).isEqualTo(2);
+    assertThat(positions.toFloats(0, 10))
+        .containsExactly(
+            0, 0, 0, 0, 0, 0, // text
+            0, 0, 0, 0, 0, 1, 0, 0, 2, 0, 1, 0, 0, 1, 1, 0, 1, 2, // the picture
+            1, 0, 0, 1, 1, 0); // the reference
+    RotaryTables tables = RotaryTables.of(new int[] {4, 14, 14}, positions, 1, 1);
+    RotaryTables alone =
+        RotaryTables.of(new int[] {4, 14, 14}, TokenPositions.of(2, picture), 1, 1);
+    assertThat(Arrays.copyOf(tables.cos(), alone.cos().length)).isEqualTo(alone.cos());
+    // The first pair turns with the picture's number, by one radian.
+    assertThat(tables.sin()[8 * 16]).isEqualTo((float) Math.sin(1));
+    assertThatThrownBy(() -> RotaryTables.of(new int[] {16, 16}, positions, 1, 1))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("3 axes");
+  }
+
+  @Test
+  void otherLayoutsArePackedAlike() {
+    LatentLayout layout = new LatentLayout(2, 4, 3);
+    assertThat(layout.packedChannels()).isEqualTo(18);
+    assertThat(layout.pixelsPerToken()).isEqualTo(12);
+    LatentGrid grid = new LatentGrid(layout, 24, 12);
+    float[] latents = new float[2 * 3 * 6];
+    for (int i = 0; i < latents.length; i++) {
+      latents[i] = i;
+    }
+    float[] tokens = grid.pack(latents);
+    // The second token's first channel: three columns to the right, then row by row.
+    assertThat(Arrays.copyOfRange(tokens, 18, 27)).containsExactly(3, 4, 5, 9, 10, 11, 15, 16, 17);
+    assertThat(grid.unpack(tokens)).isEqualTo(latents);
+    assertThatThrownBy(() -> new LatentGrid(layout, 16, 12))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContainingAll("multiple of 12", "nearest are 12 and 24");
+  }
 
   @Test
   void packingFollowsTheFormula() {
@@ -87,9 +132,17 @@ class FluxArithmeticTest {
   @Test
   void theQueryFactorScalesTextRowsToo() {
     RotaryTables tables =
-        RotaryTables.of(new int[] {4, 14, 14}, 3, new LatentGrid(Flux1.LATENTS, 32, 32), 10, 1.25);
+        RotaryTables.of(
+            new int[] {4, 14, 14},
+            TokenPositions.of(3, new LatentGrid(Flux1.LATENTS, 32, 32)),
+            10,
+            1.25);
     RotaryTables plain =
-        RotaryTables.of(new int[] {4, 14, 14}, 3, new LatentGrid(Flux1.LATENTS, 32, 32), 10, 1);
+        RotaryTables.of(
+            new int[] {4, 14, 14},
+            TokenPositions.of(3, new LatentGrid(Flux1.LATENTS, 32, 32)),
+            10,
+            1);
     float[] cos = tables.cos();
     assertThat(cos).hasSize(7 * 16);
     for (int i = 0; i < cos.length; i++) {

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
 import io.github.urae.flux.arithmetic.Schedule;
+import io.github.urae.flux.arithmetic.TokenPositions;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.testkit.TestData;
@@ -79,7 +80,7 @@ class GoldenArithmeticTest {
   private static void compareRotary(
       SafetensorsFile golden, String name, int[] axes, LatentGrid grid) throws IOException {
     for (int ntkFactor : new int[] {1, 10}) {
-      RotaryTables tables = RotaryTables.of(axes, 4, grid, ntkFactor, 1);
+      RotaryTables tables = RotaryTables.of(axes, TokenPositions.of(4, grid), ntkFactor, 1);
       String prefix = name + "_ntk" + ntkFactor;
       assertThat(everySecond(golden.tensor(prefix + "_cos").toFloats()))
           .as(prefix)

@@ -100,7 +100,7 @@ public record GoldenCase(JsonNode json) {
   Denoiser denoiser(Networks networks, NetworkUse transformer) {
     return new Denoiser(
         transformer,
-        networks.checkpoint().transformer(),
+        networks.checkpoint(),
         grid(),
         json.get("sequence").intValue(),
         profile(networks),

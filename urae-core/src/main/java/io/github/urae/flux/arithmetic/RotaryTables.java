@@ -4,13 +4,11 @@ import io.github.urae.flux.Profile;
 import java.util.Arrays;
 
 /**
- * Cosines and sines of FLUX's rotary position embedding for a text of {@code T} tokens followed by
- * a grid of image tokens, one row a token and one column a pair of head channels: [T +
- * rows*columns, headDim/2].
+ * Cosines and sines of FLUX's rotary position embedding, one row a token and one column a pair of
+ * head channels: [tokens, headDim/2].
  *
- * <p>Text tokens have position 0 on every axis, image tokens (0, row, column). Angles are computed
- * in float64 and rounded once. Rotation is linear, so a factor on the query's tables is a factor on
- * attention's logits: {@link Profile#queryFactor} costs no operator.
+ * <p>Angles are computed in float64 and rounded once. Rotation is linear, so a factor on the
+ * query's tables is a factor on attention's logits: {@link Profile#queryFactor} costs no operator.
  *
  * @see <a
  *     href="https://github.com/huggingface/diffusers/blob/main/src/diffusers/models/embeddings.py">
@@ -31,43 +29,46 @@ public final class RotaryTables {
   /**
    * Computes the tables.
    *
-   * @param axes channels of a head on each of the axes (0, row, column), even; FLUX.1: 16, 56, 56
-   * @param textTokens number of text tokens, T
-   * @param grid the image tokens
+   * @param axes channels of a head on each axis of a position, even; FLUX.1: 16, 56, 56
+   * @param positions of all tokens
    * @param ntkFactor factor on the base frequency 10000; URAE at 2K and 4K: 10
    * @param factor multiplies every cosine and sine, also those of text; 1 for keys
    * @return the tables
+   * @throws IllegalArgumentException if there are not as many axes as a position has
    */
   public static RotaryTables of(
-      int[] axes, int textTokens, LatentGrid grid, double ntkFactor, double factor) {
+      int[] axes, TokenPositions positions, double ntkFactor, double factor) {
+    if (axes.length != TokenPositions.AXES) {
+      throw new IllegalArgumentException(
+          "expected " + TokenPositions.AXES + " axes, got " + axes.length);
+    }
     int pairs = Arrays.stream(axes).sum() / 2;
-    int tokens = Math.toIntExact(Math.addExact(textTokens, grid.tokens()));
+    int tokens = positions.tokens();
     float[] cos = new float[Math.multiplyExact(tokens, pairs)];
     float[] sin = new float[cos.length];
     int firstPair = 0;
     for (int axis = 0; axis < axes.length; axis++) {
       int axisPairs = axes[axis] / 2;
-      int positions = axis == 0 ? 1 : axis == 1 ? grid.rows() : grid.columns();
-      float[][] axisCos = new float[positions][axisPairs];
-      float[][] axisSin = new float[positions][axisPairs];
+      int places = 1;
+      for (int token = 0; token < tokens; token++) {
+        places = Math.max(places, positions.position(token, axis) + 1);
+      }
+      float[][] axisCos = new float[places][axisPairs];
+      float[][] axisSin = new float[places][axisPairs];
       double[] frequencies = frequencies(axes[axis], ntkFactor);
       for (int i = 0; i < axisPairs; i++) {
         double frequency = frequencies[i];
-        for (int position = 0; position < positions; position++) {
-          double angle = position * frequency;
-          axisCos[position][i] = scaled(Math.cos(angle), factor);
-          axisSin[position][i] = scaled(Math.sin(angle), factor);
+        for (int place = 0; place < places; place++) {
+          double angle = place * frequency;
+          axisCos[place][i] = scaled(Math.cos(angle), factor);
+          axisSin[place][i] = scaled(Math.sin(angle), factor);
         }
       }
       for (int token = 0; token < tokens; token++) {
-        int image = token - textTokens;
-        int position =
-            image < 0 || axis == 0
-                ? 0
-                : axis == 1 ? image / grid.columns() : image % grid.columns();
+        int place = positions.position(token, axis);
         int target = token * pairs + firstPair;
-        System.arraycopy(axisCos[position], 0, cos, target, axisPairs);
-        System.arraycopy(axisSin[position], 0, sin, target, axisPairs);
+        System.arraycopy(axisCos[place], 0, cos, target, axisPairs);
+        System.arraycopy(axisSin[place], 0, sin, target, axisPairs);
       }
       firstPair += axisPairs;
     }
@@ -97,7 +98,7 @@ public final class RotaryTables {
   /**
    * Returns the cosines.
    *
-   * @return a new array, [T + rows*columns, headDim/2]
+   * @return a new array, [tokens, headDim/2]
    */
   public float[] cos() {
     return cos.clone();
@@ -106,7 +107,7 @@ public final class RotaryTables {
   /**
    * Returns the sines.
    *
-   * @return a new array, [T + rows*columns, headDim/2]
+   * @return a new array, [tokens, headDim/2]
    */
   public float[] sin() {
     return sin.clone();

@@ -57,7 +57,8 @@ public final class Flux1 {
               Flux1Names.XLABS,
               // The image's attention in double blocks, all attention in single ones.
               Pattern.compile(
-                  "(single_)?transformer_blocks\\.\\d+\\.attn\\.to_(q|k|v|out\\.0)\\.weight")));
+                  "(single_)?transformer_blocks\\.\\d+\\.attn\\.to_(q|k|v|out\\.0)\\.weight")),
+          new TextToImage());
 
   private Flux1() {}
 }

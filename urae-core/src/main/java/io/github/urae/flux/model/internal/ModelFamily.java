@@ -27,6 +27,7 @@ import java.util.regex.Pattern;
  * @param guidanceScale the scale where a request sets none
  * @param names the transformer's names in files that do not use diffusers'
  * @param adapters which adapters belong to it
+ * @param assembler how the transformer's inputs are made of latents and conditions
  */
 public record ModelFamily(
     String name,
@@ -40,7 +41,8 @@ public record ModelFamily(
     Defaults unguided,
     double guidanceScale,
     ParameterTable names,
-    Adapters adapters) {
+    Adapters adapters,
+    ConditioningAssembler assembler) {
 
   /**
    * A family's transformer, as far as {@code transformer/config.json} may leave it open.

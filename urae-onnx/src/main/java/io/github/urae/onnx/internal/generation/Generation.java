@@ -434,7 +434,7 @@ public final class Generation {
       Denoiser denoiser =
           new Denoiser(
               transformer,
-              checkpoint.transformer(),
+              checkpoint,
               pass.grid(),
               textTokens,
               pass.profile(),

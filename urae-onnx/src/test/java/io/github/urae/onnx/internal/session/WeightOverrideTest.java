@@ -7,6 +7,7 @@ import io.github.urae.ProgressListener;
 import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
+import io.github.urae.flux.arithmetic.TokenPositions;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
@@ -115,7 +116,7 @@ class WeightOverrideTest {
     int text = 5;
     TorchGenerator random = new TorchGenerator(7);
     int[] axes = config.rotaryAxes().stream().mapToInt(Integer::intValue).toArray();
-    RotaryTables tables = RotaryTables.of(axes, text, grid, 1, 1);
+    RotaryTables tables = RotaryTables.of(axes, TokenPositions.of(text, grid), 1, 1);
     long tokens = text + grid.tokens();
     Map<String, Tensor> inputs = new HashMap<>();
     inputs.put(

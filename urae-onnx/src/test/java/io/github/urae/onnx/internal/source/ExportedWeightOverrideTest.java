@@ -6,6 +6,7 @@ import io.github.urae.CancellationToken;
 import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
+import io.github.urae.flux.arithmetic.TokenPositions;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Flux1;
@@ -71,7 +72,7 @@ class ExportedWeightOverrideTest {
     int tokens = (int) grid.tokens();
     TorchGenerator random = new TorchGenerator(7);
     int[] axes = config.rotaryAxes().stream().mapToInt(Integer::intValue).toArray();
-    RotaryTables tables = RotaryTables.of(axes, TEXT_TOKENS, grid, 1, 1);
+    RotaryTables tables = RotaryTables.of(axes, TokenPositions.of(TEXT_TOKENS, grid), 1, 1);
     Map<String, Tensor> inputs = new HashMap<>();
     inputs.put("hidden_states", Tensor.ofFloats(random.randn(tokens * 64), 1, tokens, 64));
     inputs.put(
