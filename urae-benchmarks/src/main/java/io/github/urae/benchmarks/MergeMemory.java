@@ -1,9 +1,5 @@
 package io.github.urae.benchmarks;
 
-import io.github.urae.CancellationToken;
-import io.github.urae.ProgressListener;
-import io.github.urae.adapter.AdapterOptions;
-import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.CheckpointMerger;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.tensor.ElementType;
@@ -16,7 +12,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
@@ -128,14 +123,11 @@ public final class MergeMemory {
   }
 
   private static void merge(Path model, Path adapter, Path output) throws IOException {
-    new CheckpointMerger(
-            model,
-            List.of(new AdapterSpec(adapter, 1)),
-            AdapterOptions.STRICT,
-            Optional.empty(),
-            output.resolveSibling("cache"),
-            new ProgressListener() {},
-            new CancellationToken())
-        .mergeTo(output);
+    CheckpointMerger.builder()
+        .model(model)
+        .adapter(adapter)
+        .output(output)
+        .cacheFolder(output.resolveSibling("cache"))
+        .write();
   }
 }

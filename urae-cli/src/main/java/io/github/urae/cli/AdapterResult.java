@@ -1,6 +1,6 @@
 package io.github.urae.cli;
 
-import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.UnmatchedKey;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -42,8 +42,8 @@ final class AdapterResult {
   }
 
   /** Names every key that changed nothing; not even a quiet command keeps them to itself. */
-  static void warn(CommandSpec spec, List<AdapterChain.UnmatchedKey> unmatched) {
-    for (AdapterChain.UnmatchedKey key : unmatched) {
+  static void warn(CommandSpec spec, List<UnmatchedKey> unmatched) {
+    for (UnmatchedKey key : unmatched) {
       spec.commandLine()
           .getErr()
           .println("urae: " + key.adapter().path() + ": '" + key.key() + "' changes nothing");

@@ -1,12 +1,13 @@
 package io.github.urae.cli;
 
 import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.adapter.ModelBuilder;
 import io.github.urae.demo.DemoModel;
-import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.CacheFolder;
 import io.github.urae.internal.HuggingFaceCache;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import picocli.CommandLine.Option;
 
 /**
@@ -44,11 +45,6 @@ class CheckpointOptions {
     return modelFolder(model == null ? DEMO_MODEL : model);
   }
 
-  /** Returns the same after a look at its configurations, with links of a cache followed. */
-  Path checkedModelFolder() throws IOException {
-    return Checkpoint.open(modelFolder()).folder();
-  }
-
   /** Returns the checkpoint that a user means by a path, an id, or the name of what is bundled. */
   Path modelFolder(String text) throws IOException {
     return text.equals(DEMO_MODEL)
@@ -74,5 +70,17 @@ class CheckpointOptions {
   AdapterSpec adapter(String text) throws IOException {
     AdapterSpec given = AdapterSpec.parse(text);
     return new AdapterSpec(adapterFile(given.path().toString()), given.scale());
+  }
+
+  /** Tells a builder. */
+  void applyTo(ModelBuilder<?> builder) throws IOException {
+    builder.model(modelFolder()).cacheFolder(cacheFolder());
+  }
+
+  /** Adds adapters as {@link #adapter} reads them. */
+  void addAdapters(List<String> texts, ModelBuilder<?> builder) throws IOException {
+    for (String text : texts) {
+      builder.adapters(List.of(adapter(text)));
+    }
   }
 }

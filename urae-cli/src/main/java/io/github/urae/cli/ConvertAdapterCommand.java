@@ -1,8 +1,6 @@
 package io.github.urae.cli;
 
-import io.github.urae.CancellationToken;
 import io.github.urae.adapter.AdapterConversion;
-import io.github.urae.adapter.AdapterSpec;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -27,6 +25,7 @@ final class ConvertAdapterCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
 
   @Mixin CheckpointOptions model;
+  @Mixin TransformerOption transformer;
 
   @Option(
       names = "--base-adapter",
@@ -57,17 +56,14 @@ final class ConvertAdapterCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     long start = System.nanoTime();
     OutputFile.checkWritable(output);
-    List<AdapterSpec> chain = List.of(model.adapter(baseAdapter), model.adapter(adapter));
+    AdapterConversion.Builder conversion = AdapterConversion.builder().output(output);
+    model.applyTo(conversion);
+    model.addAdapters(List.of(baseAdapter, adapter), conversion);
+    matching.applyTo(conversion);
+    transformer.applyTo(conversion);
     AdapterConversion.Report report;
     try (Progress progress = verbosity.progress()) {
-      report =
-          new AdapterConversion(
-                  model.checkedModelFolder(),
-                  matching.options(),
-                  model.cacheFolder(),
-                  progress,
-                  new CancellationToken())
-              .toLowRank(chain, output);
+      report = conversion.listener(progress).writeLowRank();
     }
     Map<String, Object> findings = new LinkedHashMap<>();
     findings.put("weights", report.weights());

@@ -1,12 +1,10 @@
 package io.github.urae.cli;
 
-import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.export.OnnxExport;
 import io.github.urae.flux.Profile;
 import io.github.urae.tensor.ElementType;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -77,28 +75,17 @@ final class ExportCommand implements Callable<Integer> {
     }
     long start = System.nanoTime();
     OutputFile.checkFolder(output);
-    List<AdapterSpec> specs = new ArrayList<>();
-    for (String adapter : adapters) {
-      specs.add(model.adapter(adapter));
-    }
+    OnnxExport.Builder export =
+        OnnxExport.builder().output(output).elementType(type).profile(profile);
+    model.applyTo(export);
+    model.addAdapters(adapters, export);
+    matching.applyTo(export);
+    transformer.applyTo(export);
     try (Progress progress = verbosity.progress()) {
-      OnnxExport.Builder export =
-          OnnxExport.builder()
-              .model(model.modelFolder())
-              .adapters(specs)
-              .adapterOptions(matching.options())
-              .output(output)
-              .elementType(type)
-              .profile(profile)
-              .cacheFolder(model.cacheFolder())
-              .listener(progress);
-      if (transformer.file != null) {
-        export.transformer(transformer.file);
-      }
-      AdapterResult.warn(spec, export.write());
+      AdapterResult.warn(spec, export.listener(progress).write());
     }
     Map<String, Object> findings = new LinkedHashMap<>();
-    findings.put("adapters", specs.size());
+    findings.put("adapters", adapters.size());
     findings.put("dtype", type.toString());
     findings.put("profile", profile.name().toLowerCase(Locale.ROOT));
     findings.put("seconds", AdapterResult.seconds(start));

@@ -2,7 +2,6 @@ package io.github.urae.cli;
 
 import io.github.urae.FileFormatException;
 import io.github.urae.InvalidRequestException;
-import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.device.Residency;
 import io.github.urae.flux.CoarseToFine;
 import io.github.urae.flux.GeneratedImage;
@@ -310,21 +309,12 @@ final class GenerateCommand implements Callable<Integer> {
   }
 
   private FluxPipeline.Builder pipeline() throws IOException {
-    FluxPipeline.Builder builder =
-        model
-            .pipeline()
-            .residency(residency)
-            .ignoreUnmatched(matching.ignoreUnmatched)
-            .allowBareMinorComponents(matching.allowBareMinorComponents);
-    if (transformer.file != null) {
-      builder.transformer(transformer.file);
-    }
+    FluxPipeline.Builder builder = model.pipeline().residency(residency);
+    matching.applyTo(builder);
+    transformer.applyTo(builder);
+    model.addAdapters(adapters, builder);
     if (memoryLimit != null) {
       builder.memoryLimit(memoryLimit);
-    }
-    for (String text : adapters) {
-      AdapterSpec adapter = model.adapter(text);
-      builder.adapter(adapter.path(), adapter.scale());
     }
     return builder;
   }

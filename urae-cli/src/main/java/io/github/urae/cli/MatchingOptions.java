@@ -1,6 +1,6 @@
 package io.github.urae.cli;
 
-import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.adapter.ModelBuilder;
 import picocli.CommandLine.Option;
 
 /** What is let pass when adapters are matched against a checkpoint. */
@@ -16,7 +16,10 @@ final class MatchingOptions {
       description = "Use minor components (URAE's 4K) without the adapter they were trained on.")
   boolean allowBareMinorComponents;
 
-  AdapterOptions options() {
-    return new AdapterOptions(ignoreUnmatched, allowBareMinorComponents);
+  /** Tells a builder. */
+  void applyTo(ModelBuilder<?> builder) {
+    builder
+        .ignoreUnmatched(ignoreUnmatched)
+        .allowBareMinorComponents(allowBareMinorComponents);
   }
 }

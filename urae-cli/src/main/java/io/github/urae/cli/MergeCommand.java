@@ -1,17 +1,13 @@
 package io.github.urae.cli;
 
-import io.github.urae.CancellationToken;
-import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.CheckpointMerger;
-import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.UnmatchedKey;
 import io.github.urae.tensor.ElementType;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -32,6 +28,7 @@ final class MergeCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
 
   @Mixin CheckpointOptions model;
+  @Mixin TransformerOption transformer;
 
   @Option(
       names = "--adapter",
@@ -62,27 +59,22 @@ final class MergeCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     long start = System.nanoTime();
     OutputFile.checkFolder(output);
-    List<AdapterSpec> specs = new ArrayList<>();
-    for (String adapter : adapters) {
-      specs.add(model.adapter(adapter));
+    CheckpointMerger.Builder merge = CheckpointMerger.builder().output(output);
+    model.applyTo(merge);
+    model.addAdapters(adapters, merge);
+    matching.applyTo(merge);
+    transformer.applyTo(merge);
+    if (type != null) {
+      merge.elementType(type);
     }
-    List<AdapterChain.UnmatchedKey> unmatched;
+    List<UnmatchedKey> unmatched;
     try (Progress progress = verbosity.progress()) {
-      unmatched =
-          new CheckpointMerger(
-                  model.checkedModelFolder(),
-                  specs,
-                  matching.options(),
-                  Optional.ofNullable(type),
-                  model.cacheFolder(),
-                  progress,
-                  new CancellationToken())
-              .mergeTo(output);
+      unmatched = merge.listener(progress).write();
     }
     AdapterResult.warn(spec, unmatched);
     Map<String, Object> findings = new LinkedHashMap<>();
-    findings.put("adapters", specs.size());
-    findings.put("unmatched", unmatched.stream().map(AdapterChain.UnmatchedKey::key).toList());
+    findings.put("adapters", adapters.size());
+    findings.put("unmatched", unmatched.stream().map(UnmatchedKey::key).toList());
     findings.put("seconds", AdapterResult.seconds(start));
     result.print(spec, verbosity, output, findings);
     return 0;

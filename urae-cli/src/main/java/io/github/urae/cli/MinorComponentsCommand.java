@@ -1,11 +1,8 @@
 package io.github.urae.cli;
 
-import io.github.urae.CancellationToken;
 import io.github.urae.adapter.AdapterConversion;
-import io.github.urae.adapter.AdapterSpec;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -30,6 +27,7 @@ final class MinorComponentsCommand implements Callable<Integer> {
   @Spec CommandSpec spec;
 
   @Mixin CheckpointOptions model;
+  @Mixin TransformerOption transformer;
 
   @Option(
       names = "--adapter",
@@ -61,20 +59,14 @@ final class MinorComponentsCommand implements Callable<Integer> {
       throw new ParameterException(spec.commandLine(), "--rank: expected 1 or more, found " + rank);
     }
     OutputFile.checkWritable(output);
-    List<AdapterSpec> chain = new ArrayList<>();
-    for (String adapter : adapters) {
-      chain.add(model.adapter(adapter));
-    }
+    AdapterConversion.Builder conversion = AdapterConversion.builder().output(output);
+    model.applyTo(conversion);
+    model.addAdapters(adapters, conversion);
+    matching.applyTo(conversion);
+    transformer.applyTo(conversion);
     AdapterConversion.Report report;
     try (Progress progress = verbosity.progress()) {
-      report =
-          new AdapterConversion(
-                  model.checkedModelFolder(),
-                  matching.options(),
-                  model.cacheFolder(),
-                  progress,
-                  new CancellationToken())
-              .minorComponents(chain, rank, output);
+      report = conversion.listener(progress).writeMinorComponents(rank);
     }
     Map<String, Object> findings = new LinkedHashMap<>();
     findings.put("weights", report.weights());

@@ -25,8 +25,8 @@ final class ModelOptions extends CheckpointOptions {
   Integer threads;
 
   FluxPipeline.Builder pipeline() throws IOException {
-    FluxPipeline.Builder builder =
-        FluxPipeline.builder().model(modelFolder()).device(device).cacheFolder(cacheFolder());
+    FluxPipeline.Builder builder = FluxPipeline.builder().device(device);
+    applyTo(builder);
     if (threads != null) {
       builder.threads(threads);
     }

@@ -1,5 +1,6 @@
 package io.github.urae.cli;
 
+import io.github.urae.adapter.ModelBuilder;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
@@ -13,4 +14,11 @@ final class TransformerOption {
           "Take the transformer from this safetensors file, also one in Black Forest Labs' own"
               + " names; all else comes from the model.")
   Path file;
+
+  /** Tells a builder. */
+  void applyTo(ModelBuilder<?> builder) {
+    if (file != null) {
+      builder.transformer(file);
+    }
+  }
 }

@@ -1,20 +1,19 @@
 package io.github.urae.adapter;
 
 import io.github.urae.AdapterException;
-import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
-import io.github.urae.ProgressListener;
 import io.github.urae.Stage;
 import io.github.urae.adapter.internal.algebra.DenseAlgebra;
 import io.github.urae.adapter.internal.algebra.MinorFactors;
 import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.match.BaseFingerprint;
 import io.github.urae.adapter.internal.match.WeightUpdate;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
-import io.github.urae.flux.model.internal.Flux1;
+import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.Sha256;
@@ -31,6 +30,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeSet;
 
 /**
@@ -44,10 +44,7 @@ import java.util.TreeSet;
  */
 public final class AdapterConversion {
 
-  private final Path model;
-  private final AdapterOptions options;
-  private final ProgressListener listener;
-  private final CancellationToken cancellation;
+  private AdapterConversion() {}
 
   /**
    * How good the minor components are that a conversion computed.
@@ -59,92 +56,69 @@ public final class AdapterConversion {
   public record Report(int weights, double largestResidual) {}
 
   /**
-   * Prepares a conversion.
+   * Starts a conversion.
    *
-   * @param model a checkpoint's folder in diffusers layout
-   * @param options what is let pass
-   * @param cacheFolder where OpenBLAS is unpacked
-   * @param listener hears of the progress
-   * @param cancellation ends the work early
+   * @return a builder with nothing but defaults
    */
-  public AdapterConversion(
-      Path model,
-      AdapterOptions options,
-      Path cacheFolder,
-      ProgressListener listener,
-      CancellationToken cancellation) {
-    this.model = model;
-    this.options = options;
-    NativeLibraries.unpackInto(cacheFolder);
-    this.listener = listener;
-    this.cancellation = cancellation;
+  public static Builder builder() {
+    return new Builder();
   }
 
-  /**
-   * Converts a chain that ends in minor components into one LoRA on the checkpoint's own weights:
-   * URAE's 2K and 4K adapters, of rank 16 each, into one of rank 48. {@code A = [-Am; A4; A2]} and
-   * {@code B = [Bm, B4, B2]}, without alpha, under PEFT's names.
-   *
-   * @param adapters low-rank adapters, then the minor components
-   * @param output the new file
-   * @return how good the computed components are
-   * @throws IOException if reading or writing fails
-   * @throws AdapterException if the chain does not end in minor components or does not fit
-   */
-  public Report toLowRank(List<AdapterSpec> adapters, Path output) throws IOException {
-    try (Chain chain = new Chain(adapters)) {
-      List<Adapter> opened = chain.chain.adapters();
-      boolean fits = opened.size() > 0;
-      for (int i = 0; i < opened.size(); i++) {
-        boolean minor = opened.get(i).format() == AdapterFormat.MINOR_COMPONENTS;
-        fits &= minor == (i == opened.size() - 1);
-      }
-      if (!fits) {
-        throw new AdapterException(
-            "conversion: expected low-rank adapters, then one of minor components, found "
-                + opened.stream()
-                    .map(a -> a.path() + " (" + a.format().description() + ")")
-                    .toList());
-      }
-      List<Module> modules = new ArrayList<>();
-      for (Component network : chain.chain.changedNetworks()) {
-        for (String weight : new TreeSet<>(chain.chain.changedWeights(network))) {
-          modules.add(chain.combined(network, weight));
-        }
-      }
-      return chain.write(modules, output);
+  /** Collects the settings of a conversion. Not thread-safe. */
+  public static final class Builder extends ModelBuilder<Builder> {
+
+    private Path output;
+
+    private Builder() {}
+
+    /**
+     * Sets the file to write. Required.
+     *
+     * @param file a {@code .safetensors} file; replaced if it exists, whole or not at all
+     * @return this
+     */
+    public Builder output(Path file) {
+      output = Objects.requireNonNull(file, "output");
+      return this;
     }
-  }
 
-  /**
-   * Computes the minor components of a checkpoint's attention weights, as a starting point for
-   * training: A = Am and B = Bm under the names of URAE's 4K adapter; the frozen weight is {@code W
-   * - Bm Am}.
-   *
-   * @param adapters merged first, in order; may be empty
-   * @param rank number of components of each weight; URAE: 16
-   * @param output the new file
-   * @return how good the computed components are
-   * @throws IOException if reading or writing fails
-   * @throws AdapterException if the adapters do not fit
-   * @throws InvalidRequestException if the rank exceeds a side of a weight
-   */
-  public Report minorComponents(List<AdapterSpec> adapters, int rank, Path output)
-      throws IOException {
-    try (Chain chain = new Chain(adapters)) {
-      TensorSource transformer = chain.weights.get(Component.TRANSFORMER);
-      List<Module> modules = new ArrayList<>();
-      for (String name : new TreeSet<>(transformer.tensors().keySet())) {
-        if (Flux1.FAMILY.adapters().minorComponents().matcher(name).matches()) {
-          checkRank(rank, name, transformer.tensors().get(name).shape());
-          modules.add(chain.minorOnly(name, rank));
-        }
+    /**
+     * Converts a chain that ends in minor components into one LoRA on the checkpoint's own weights:
+     * URAE's 2K and 4K adapters, of rank 16 each, into one of rank 48. {@code A = [-Am; A4; A2]}
+     * and {@code B = [Bm, B4, B2]}, without alpha, under PEFT's names.
+     *
+     * @return how good the computed components are
+     * @throws IOException if reading or writing fails
+     * @throws AdapterException if the adapters are not low-rank ones and then one of minor
+     *     components, do not fit, or dense algebra is missing
+     * @throws io.github.urae.UraeException if a file is damaged, or the model is no checkpoint
+     * @throws io.github.urae.GenerationCancelledException if it was cancelled
+     * @throws IllegalStateException if model or output is not set
+     */
+    public Report writeLowRank() throws IOException {
+      try (Chain chain = new Chain(this)) {
+        return chain.writeLowRank();
       }
-      if (modules.isEmpty()) {
-        throw new ModelException(
-            model + ": the transformer has no attention weights under diffusers' names");
+    }
+
+    /**
+     * Computes the minor components of the checkpoint's attention weights, after the adapters, as a
+     * starting point for training: A = Am and B = Bm under the names of URAE's 4K adapter; the
+     * frozen weight is {@code W - Bm Am}.
+     *
+     * @param rank number of components of each weight; URAE: 16
+     * @return how good the computed components are
+     * @throws IOException if reading or writing fails
+     * @throws AdapterException if the adapters do not fit, or dense algebra is missing
+     * @throws InvalidRequestException if the rank exceeds a side of a weight
+     * @throws io.github.urae.UraeException if a file is damaged, or the model is no checkpoint
+     * @throws io.github.urae.GenerationCancelledException if it was cancelled
+     * @throws IllegalStateException if model or output is not set
+     */
+    public Report writeMinorComponents(int rank) throws IOException {
+      try (Chain chain = new Chain(this)) {
+        return chain.writeMinorComponents(rank);
       }
-      return chain.write(modules, output);
     }
   }
 
@@ -182,22 +156,75 @@ public final class AdapterConversion {
   }
 
   /** The open checkpoint and adapters of one conversion. */
-  private final class Chain implements AutoCloseable {
+  private static final class Chain implements AutoCloseable {
 
+    private final Builder settings;
     private final OwnedResources opened = new OwnedResources();
+    private final ModelFamily family;
+    private final Path model;
     private final Map<Component, TensorSource> weights;
     private final AdapterChain chain;
     private int computed;
     private double largestResidual;
 
-    Chain(List<AdapterSpec> adapters) throws IOException {
+    Chain(Builder settings) throws IOException {
+      this.settings = settings;
+      if (settings.output == null) {
+        throw new IllegalStateException("expected an output; call output(Path)");
+      }
+      NativeLibraries.unpackInto(settings.cacheFolder());
       try {
-        weights = CheckpointWeights.open(model, opened);
-        chain = opened.add(AdapterChain.open(adapters, Flux1.FAMILY, weights, options));
+        CheckpointWeights base =
+            CheckpointWeights.open(settings.model(), settings.transformer(), opened);
+        family = base.family();
+        model = base.folder();
+        weights = base.byNetwork();
+        AdapterOptions options =
+            new AdapterOptions(settings.ignoresUnmatched(), settings.allowsBareMinorComponents());
+        chain = opened.add(AdapterChain.open(settings.adapters(), family, weights, options));
       } catch (Throwable e) {
         opened.closeAfter(e);
         throw e;
       }
+    }
+
+    Report writeLowRank() throws IOException {
+      List<Adapter> adapters = chain.adapters();
+      boolean fits = !adapters.isEmpty();
+      for (int i = 0; i < adapters.size(); i++) {
+        boolean minor = adapters.get(i).format() == AdapterFormat.MINOR_COMPONENTS;
+        fits &= minor == (i == adapters.size() - 1);
+      }
+      if (!fits) {
+        throw new AdapterException(
+            "conversion: expected low-rank adapters, then one of minor components, found "
+                + adapters.stream()
+                    .map(a -> a.path() + " (" + a.format().description() + ")")
+                    .toList());
+      }
+      List<Module> modules = new ArrayList<>();
+      for (Component network : chain.changedNetworks()) {
+        for (String weight : new TreeSet<>(chain.changedWeights(network))) {
+          modules.add(combined(network, weight));
+        }
+      }
+      return write(modules);
+    }
+
+    Report writeMinorComponents(int rank) throws IOException {
+      TensorSource transformer = weights.get(Component.TRANSFORMER);
+      List<Module> modules = new ArrayList<>();
+      for (String name : new TreeSet<>(transformer.tensors().keySet())) {
+        if (family.adapters().minorComponents().matcher(name).matches()) {
+          checkRank(rank, name, transformer.tensors().get(name).shape());
+          modules.add(minorOnly(name, rank));
+        }
+      }
+      if (modules.isEmpty()) {
+        throw new ModelException(
+            model + ": the transformer has no attention weights under diffusers' names");
+      }
+      return write(modules);
     }
 
     private Shape shape(Component network, String weight) {
@@ -205,7 +232,7 @@ public final class AdapterConversion {
     }
 
     /** All updates of a weight as one pair of matrices. */
-    Module combined(Component network, String weight) {
+    private Module combined(Component network, String weight) {
       List<WeightUpdate> updates = chain.updatesOf(network, weight);
       int rank = 0;
       for (WeightUpdate update : updates) {
@@ -223,7 +250,7 @@ public final class AdapterConversion {
     }
 
     /** The minor components of a weight, under URAE's names: to_out.0 is to_out there. */
-    Module minorOnly(String weight, int rank) {
+    private Module minorOnly(String weight, int rank) {
       Component network = Component.TRANSFORMER;
       String module =
           weight.replace(".attn.", ".attn.processor.").replaceFirst("(\\.0)?\\.weight$", "");
@@ -347,13 +374,14 @@ public final class AdapterConversion {
       }
     }
 
-    Report write(List<Module> modules, Path output) throws IOException {
+    private Report write(List<Module> modules) throws IOException {
       List<SafetensorsWriter.Declaration> declarations = new ArrayList<>();
       modules.forEach(module -> declarations.addAll(List.of(module.down(), module.up())));
       long bytes = declarations.stream().mapToLong(SafetensorsWriter.Declaration::byteSize).sum();
-      TaskReporter reporter = new TaskReporter(listener, cancellation, Stage.DECOMPOSING, bytes);
+      TaskReporter reporter = new TaskReporter(
+ settings.listener(), settings.cancellation(), Stage.DECOMPOSING, bytes);
       try (SafetensorsWriter writer =
-          SafetensorsWriter.create(output, metadata(modules), declarations)) {
+          SafetensorsWriter.create(settings.output, metadata(modules), declarations)) {
         for (Module module : modules) {
           Factors factors = module.matrices().compute();
           write(writer, module.down().name(), factors.down, reporter);

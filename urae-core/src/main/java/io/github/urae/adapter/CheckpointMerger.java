@@ -2,15 +2,13 @@ package io.github.urae.adapter;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.github.urae.CancellationToken;
 import io.github.urae.ModelException;
-import io.github.urae.ProgressListener;
 import io.github.urae.Stage;
 import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
-import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
@@ -29,6 +27,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -54,89 +53,29 @@ public final class CheckpointMerger {
   private static final Pattern SINGLE_FILE =
       Pattern.compile(".*\\.(safetensors|sft|gguf|bin|pt|ckpt)");
 
+  private final Builder settings;
   private final Path model;
-  private final List<AdapterSpec> adapters;
-  private final AdapterOptions options;
-  private final Optional<ElementType> type;
-  private final ProgressListener listener;
-  private final CancellationToken cancellation;
-  private final long shardBytes;
+  private final Map<Component, TensorSource> weights;
+  private final AdapterChain chain;
 
-  /**
-   * Prepares a merge.
-   *
-   * @param model a checkpoint's folder in diffusers layout
-   * @param adapters the adapters, in the order in which they are applied; may be empty
-   * @param options what is let pass
-   * @param type element type of all rewritten weights; empty for each weight's own
-   * @param cacheFolder where OpenBLAS is unpacked, should there be minor components or large
-   *     weights
-   * @param listener hears of the progress
-   * @param cancellation ends the work early
-   */
-  public CheckpointMerger(
-      Path model,
-      List<AdapterSpec> adapters,
-      AdapterOptions options,
-      Optional<ElementType> type,
-      Path cacheFolder,
-      ProgressListener listener,
-      CancellationToken cancellation) {
-    this(model, adapters, options, type, cacheFolder, listener, cancellation, SHARD_BYTES);
-  }
-
-  /** Prepares a merge into shards of another size. */
-  CheckpointMerger(
-      Path model,
-      List<AdapterSpec> adapters,
-      AdapterOptions options,
-      Optional<ElementType> type,
-      Path cacheFolder,
-      ProgressListener listener,
-      CancellationToken cancellation,
-      long shardBytes) {
-    this.model = model;
-    this.adapters = List.copyOf(adapters);
-    this.options = options;
-    this.type = type;
-    NativeLibraries.unpackInto(cacheFolder);
-    this.listener = listener;
-    this.cancellation = cancellation;
-    this.shardBytes = shardBytes;
+  private CheckpointMerger(Builder settings, CheckpointWeights base, AdapterChain chain) {
+    this.settings = settings;
+    this.model = base.folder();
+    this.weights = base.byNetwork();
+    this.chain = chain;
   }
 
   /**
-   * Merges.
+   * Starts a merge.
    *
-   * @param output the new checkpoint's folder; must not exist, its parent must
-   * @return the keys that changed nothing, empty unless the options let them pass
-   * @throws IOException if reading or writing fails, or there is not enough space for the result
-   * @throws io.github.urae.UraeException if a file is damaged or an adapter does not fit; nothing
-   *     is then written
+   * @return a builder with nothing but defaults
    */
-  public List<AdapterChain.UnmatchedKey> mergeTo(Path output) throws IOException {
-    Path target = output.toAbsolutePath().normalize();
-    if (Files.exists(target)) {
-      throw new FileAlreadyExistsException(
-          target.toString(), null, "expected a folder that is not there yet");
-    }
-    OwnedResources opened = new OwnedResources();
-    try {
-      Map<Component, TensorSource> weights = CheckpointWeights.open(model, opened);
-      AdapterChain chain = opened.add(AdapterChain.open(adapters, Flux1.FAMILY, weights, options));
-      checkTypes(chain, weights);
-      checkSpace(target.getParent(), weights);
-      FileReplacement.createFolder(target, temporary -> write(chain, weights, temporary));
-      opened.close();
-      return chain.unmatched();
-    } catch (Throwable e) {
-      opened.closeAfter(e);
-      throw e;
-    }
+  public static Builder builder() {
+    return new Builder();
   }
 
   /** Merging into eight bits would lose most of what an adapter changes. */
-  private void checkTypes(AdapterChain chain, Map<Component, TensorSource> weights) {
+  private void checkTypes() {
     for (Map.Entry<Component, TensorSource> entry : weights.entrySet()) {
       for (String name : chain.changedWeights(entry.getKey())) {
         TensorInfo info = entry.getValue().tensors().get(name);
@@ -154,12 +93,11 @@ public final class CheckpointMerger {
   }
 
   /** Sums up what will be written, as if no part of it were a hole. */
-  private void checkSpace(Path folder, Map<Component, TensorSource> weights) throws IOException {
+  private void checkSpace(Path folder) throws IOException {
     long needed = 0;
     for (TensorSource source : weights.values()) {
       for (TensorInfo info : source.tensors().values()) {
-        ElementType written = type.orElse(info.type());
-        needed += written.byteSize(info.shape().elementCount());
+        needed += typeOf(info).byteSize(info.shape().elementCount());
       }
     }
     long free = Files.getFileStore(folder).getUsableSpace();
@@ -174,13 +112,12 @@ public final class CheckpointMerger {
     }
   }
 
-  private void write(AdapterChain chain, Map<Component, TensorSource> weights, Path target)
-      throws IOException {
+  private void write(Path target) throws IOException {
     List<Component> rewritten = new ArrayList<>();
     long total = 0;
     for (Map.Entry<Component, TensorSource> entry : weights.entrySet()) {
       boolean changes = !chain.changedWeights(entry.getKey()).isEmpty();
-      if (changes || type.isPresent()) {
+      if (changes || settings.type.isPresent() || isFromElsewhere(entry.getKey())) {
         rewritten.add(entry.getKey());
         total += plannedBytes(entry.getValue());
       }
@@ -189,7 +126,7 @@ public final class CheckpointMerger {
     for (Path file : copies) {
       total += Files.size(file);
     }
-    TaskReporter reporter = new TaskReporter(listener, cancellation, Stage.MERGING, total);
+    TaskReporter reporter = new TaskReporter(settings.listener(), settings.cancellation(), Stage.MERGING, total);
     for (Path file : copies) {
       copy(file, target.resolve(model.relativize(file)), reporter);
     }
@@ -200,8 +137,12 @@ public final class CheckpointMerger {
     }
   }
 
+  private boolean isFromElsewhere(Component network) {
+    return network == Component.TRANSFORMER && settings.transformer().isPresent();
+  }
+
   private ElementType typeOf(TensorInfo info) {
-    return info.type().isFloatingPoint() ? type.orElse(info.type()) : info.type();
+    return info.type().isFloatingPoint() ? settings.type.orElse(info.type()) : info.type();
   }
 
   private long plannedBytes(TensorSource source) {
@@ -293,7 +234,7 @@ public final class CheckpointMerger {
     long size = 0;
     for (TensorInfo info : base.tensors().values()) {
       long bytes = typeOf(info).byteSize(info.shape().elementCount());
-      if (shards.isEmpty() || size + bytes > shardBytes) {
+      if (shards.isEmpty() || size + bytes > settings.shardBytes) {
         shards.add(new ArrayList<>());
         size = 0;
       }
@@ -322,6 +263,82 @@ public final class CheckpointMerger {
       }
       base.checkUnchanged();
       writer.finish();
+    }
+  }
+
+  /** Collects the settings of a merge. Not thread-safe. */
+  public static final class Builder extends ModelBuilder<Builder> {
+
+    private Path output;
+    private Optional<ElementType> type = Optional.empty();
+    private long shardBytes = SHARD_BYTES;
+
+    private Builder() {}
+
+    /**
+     * Sets the folder of the new checkpoint. Required.
+     *
+     * @param folder must not exist, its parent must; written whole or not at all
+     * @return this
+     */
+    public Builder output(Path folder) {
+      output = Objects.requireNonNull(folder, "output");
+      return this;
+    }
+
+    /**
+     * Sets the element type of all floating-point weights of the networks that adapters may change.
+     *
+     * @param value one that adapters can be merged into: F32, F16, BF16 or F64; by default each
+     *     weight's own
+     * @return this
+     */
+    public Builder elementType(ElementType value) {
+      type = Optional.of(value);
+      return this;
+    }
+
+    /** Sets the size of shards, for tests. */
+    Builder shardBytes(long value) {
+      shardBytes = value;
+      return this;
+    }
+
+    /**
+     * Merges.
+     *
+     * @return the keys of adapters that change nothing; empty unless that is let pass
+     * @throws IOException if reading or writing fails, there is not enough space for the result, or
+     *     the output is there already
+     * @throws io.github.urae.UraeException if a file is damaged or an adapter does not fit; nothing
+     *     is then written
+     * @throws io.github.urae.GenerationCancelledException if it was cancelled; nothing is left then
+     * @throws IllegalStateException if model or output is not set
+     */
+    public List<UnmatchedKey> write() throws IOException {
+      if (output == null) {
+        throw new IllegalStateException("expected an output; call output(Path)");
+      }
+      Path target = output.toAbsolutePath().normalize();
+      if (Files.exists(target)) {
+        throw new FileAlreadyExistsException(
+            target.toString(), null, "expected a folder that is not there yet");
+      }
+      NativeLibraries.unpackInto(cacheFolder());
+      try (OwnedResources opened = new OwnedResources()) {
+        CheckpointWeights base = CheckpointWeights.open(model(), transformer(), opened);
+        AdapterChain chain = opened.add(openChain(base));
+        CheckpointMerger merger = new CheckpointMerger(this, base, chain);
+        merger.checkTypes();
+        merger.checkSpace(target.getParent());
+        FileReplacement.createFolder(target, merger::write);
+        return chain.unmatched();
+      }
+    }
+
+    private AdapterChain openChain(CheckpointWeights base) throws IOException {
+      AdapterOptions options = new AdapterOptions(ignoresUnmatched(), allowsBareMinorComponents());
+      return AdapterChain.open(adapters(), base.family(), base.byNetwork(), options);
     }
   }
 }

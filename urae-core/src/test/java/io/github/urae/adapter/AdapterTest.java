@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.AdapterException;
 import io.github.urae.FileFormatException;
+import io.github.urae.adapter.UnmatchedKey;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.flux.model.Component;
 import io.github.urae.testkit.TestData;
@@ -381,7 +383,7 @@ class AdapterTest {
     try (TinyFlux model = new TinyFlux()) {
       AdapterChain chain = model.chain(new AdapterOptions(true, false), spec);
       assertThat(chain.unmatched())
-          .extracting(AdapterChain.UnmatchedKey::key)
+          .extracting(UnmatchedKey::key)
           .containsExactlyInAnyOrder(
               deeper + ".lora_A.weight",
               deeper + ".lora_B.weight",

@@ -27,7 +27,6 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -47,22 +46,21 @@ class CheckpointMergerTest {
 
   private final CancellationToken cancellation = new CancellationToken();
 
-  private CheckpointMerger merger(
-      Path model, List<AdapterSpec> adapters, Optional<ElementType> type, long shardBytes) {
-    return new CheckpointMerger(
-        model,
-        adapters,
-        AdapterOptions.STRICT,
-        type,
-        TinyFlux.CACHE,
-        new ProgressListener() {
-          @Override
-          public void onProgress(StageProgress task) {
-            progress(task);
-          }
-        },
-        cancellation,
-        shardBytes);
+  private CheckpointMerger.Builder merger(Path model, List<AdapterSpec> adapters) {
+    output = folder.resolve("merged");
+    return CheckpointMerger.builder()
+        .model(model)
+        .adapters(adapters)
+        .output(output)
+        .cacheFolder(TinyFlux.CACHE)
+        .listener(
+            new ProgressListener() {
+              @Override
+              public void onProgress(StageProgress stage) {
+                progress(stage);
+              }
+            })
+        .cancellation(cancellation);
   }
 
   private double cancelAt = Double.POSITIVE_INFINITY;
@@ -73,13 +71,6 @@ class CheckpointMergerTest {
     if (lastFraction >= cancelAt) {
       cancellation.cancel();
     }
-  }
-
-  private Path merge(List<AdapterSpec> adapters, Optional<ElementType> type, long shardBytes)
-      throws IOException {
-    output = folder.resolve("merged");
-    assertThat(merger(TinyFlux.CHECKPOINT, adapters, type, shardBytes).mergeTo(output)).isEmpty();
-    return output;
   }
 
   private static Set<String> filesUnder(Path root) throws IOException {
@@ -113,7 +104,7 @@ class CheckpointMergerTest {
 
   @Test
   void mergesWhatChangesAndCopiesTheRest() throws IOException {
-    merge(CHAIN, Optional.empty(), Long.MAX_VALUE);
+    assertThat(merger(TinyFlux.CHECKPOINT, CHAIN).write()).isEmpty();
     assertThat(lastFraction).isEqualTo(1);
     try (TinyFlux model = new TinyFlux();
         TensorSource written = Safetensors.open(output.resolve("transformer"))) {
@@ -144,7 +135,7 @@ class CheckpointMergerTest {
   @Test
   void shardsAsDiffusersDoes() throws IOException {
     long shardBytes = 1_000_000;
-    merge(CHAIN, Optional.of(ElementType.F32), shardBytes);
+    merger(TinyFlux.CHECKPOINT, CHAIN).elementType(ElementType.F32).shardBytes(shardBytes).write();
     Path transformer = output.resolve("transformer");
     JsonNode index =
         new JsonMapper()
@@ -198,8 +189,7 @@ class CheckpointMergerTest {
     Files.writeString(model.resolve("README.md"), "read me");
     Files.createDirectories(model.resolve(".cache/huggingface"));
     Files.writeString(model.resolve(".cache/huggingface/lock"), "");
-    output = folder.resolve("merged");
-    merger(link, CHAIN, Optional.empty(), Long.MAX_VALUE).mergeTo(output);
+    merger(link, CHAIN).write();
     Set<String> expected = filesUnder(TinyFlux.CHECKPOINT);
     expected.removeIf(f -> f.matches("transformer/.*safetensors.*"));
     expected.addAll(List.of("README.md", "transformer/diffusion_pytorch_model.safetensors"));
@@ -210,8 +200,7 @@ class CheckpointMergerTest {
   void anExistingTargetIsLeftAlone() throws IOException {
     output = Files.createDirectory(folder.resolve("merged"));
     Files.writeString(output.resolve("mine.txt"), "mine");
-    assertThatThrownBy(
-            () -> merger(TinyFlux.CHECKPOINT, CHAIN, Optional.empty(), 1).mergeTo(output))
+    assertThatThrownBy(() -> merger(TinyFlux.CHECKPOINT, CHAIN).write())
         .isInstanceOf(FileAlreadyExistsException.class)
         .hasMessageContaining(output.toString());
     assertThat(filesUnder(folder)).containsExactly("merged/mine.txt");
@@ -221,11 +210,12 @@ class CheckpointMergerTest {
   void cancelledHalfWayNothingIsLeft() throws IOException {
     for (double fraction : new double[] {0, 0.1, 0.5}) {
       cancelAt = fraction;
-      output = folder.resolve("merged");
       assertThatThrownBy(
               () ->
-                  merger(TinyFlux.CHECKPOINT, CHAIN, Optional.of(ElementType.F32), 1_000_000)
-                      .mergeTo(output))
+                  merger(TinyFlux.CHECKPOINT, CHAIN)
+                      .elementType(ElementType.F32)
+                      .shardBytes(1_000_000)
+                      .write())
           .isInstanceOf(GenerationCancelledException.class)
           .hasNoCause()
           .hasNoSuppressedExceptions();
@@ -235,50 +225,78 @@ class CheckpointMergerTest {
 
   @Test
   void whatDoesNotFitLeavesNothing() throws IOException {
-    output = folder.resolve("merged");
     List<AdapterSpec> bare = List.of(TinyFlux.spec("urae_4k_adapter"));
-    assertThatThrownBy(() -> merger(TinyFlux.CHECKPOINT, bare, Optional.empty(), 1).mergeTo(output))
+    assertThatThrownBy(() -> merger(TinyFlux.CHECKPOINT, bare).write())
         .isInstanceOf(AdapterException.class);
-    assertThatThrownBy(() -> merger(folder, CHAIN, Optional.empty(), 1).mergeTo(output))
+    assertThatThrownBy(() -> merger(folder, CHAIN).write())
         .isInstanceOf(ModelException.class)
-        .hasMessageContaining("transformer");
+        .hasMessageContaining("model_index.json");
     assertThatThrownBy(
-            () ->
-                merger(TinyFlux.CHECKPOINT, CHAIN, Optional.of(ElementType.F8_E4M3), 1)
-                    .mergeTo(output))
+            () -> merger(TinyFlux.CHECKPOINT, CHAIN).elementType(ElementType.F8_E4M3).write())
         .isInstanceOf(ModelException.class)
         .hasMessageContainingAll("F8_E4M3", "BF16");
     assertThat(filesUnder(folder)).isEmpty();
   }
 
-  /** A checkpoint full of holes whose result, in float32, is larger than what the disk has left. */
+  @Test
+  void onnxExportsAreRefused() throws IOException {
+    Path export = TinyFlux.copyWithoutTransformer(folder.resolve("export"));
+    Files.writeString(export.resolve("transformer/model.onnx"), "");
+    assertThatThrownBy(() -> merger(export, CHAIN).write())
+        .isInstanceOf(ModelException.class)
+        .hasMessageContainingAll("transformer", "ONNX exports", "urae export");
+  }
+
+  @Test
+  void whatIsMissing() {
+    assertThatThrownBy(() -> CheckpointMerger.builder().output(folder.resolve("x")).write())
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("model(...)");
+    assertThatThrownBy(() -> CheckpointMerger.builder().model(TinyFlux.CHECKPOINT).write())
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("output(Path)");
+  }
+
+  /**
+   * A checkpoint full of holes whose result, in float32, is larger than what the disk has left. Its
+   * integers stay as they are.
+   */
   @Test
   void whatTheDiskHasNoRoomForIsRefusedBeforehand() throws IOException {
     String name = "single_transformer_blocks.0.proj_out";
     int columns = 1 << 20;
     long free = Files.getFileStore(folder).getUsableSpace();
     long rows = free / 2 / (2L * columns) + 1024;
-    Path model = folder.resolve("model");
+    long weightBytes = 2 * rows * columns;
+    int integers = 1 << 20;
+    Path model = TinyFlux.copyWithoutTransformer(folder.resolve("model"));
+    String header =
+        """
+        {"%s.weight":{"dtype":"BF16","shape":[%d,%d],"data_offsets":[0,%d]},\
+        "numbers":{"dtype":"I8","shape":[%d],"data_offsets":[%d,%d]}}"""
+            .formatted(
+                name, rows, columns, weightBytes, integers, weightBytes, weightBytes + integers);
+    byte[] bytes = header.getBytes(StandardCharsets.UTF_8);
     Path weights = model.resolve("transformer/diffusion_pytorch_model.safetensors");
-    Files.createDirectories(weights.getParent());
-    String entry = "{\"%s.weight\":{\"dtype\":\"BF16\",\"shape\":[%d,%d],\"data_offsets\":[0,%d]}}";
-    byte[] header =
-        entry.formatted(name, rows, columns, 2 * rows * columns).getBytes(StandardCharsets.UTF_8);
     try (RandomAccessFile file = new RandomAccessFile(weights.toFile(), "rw")) {
-      file.writeLong(Long.reverseBytes(header.length));
-      file.write(header);
-      file.setLength(Long.BYTES + header.length + 2 * rows * columns);
+      file.writeLong(Long.reverseBytes(bytes.length));
+      file.write(bytes);
+      file.setLength(Long.BYTES + bytes.length + weightBytes + integers);
+    }
+    long encoders = 0;
+    try (TinyFlux demo = new TinyFlux()) {
+      for (Component encoder : List.of(Component.TEXT_ENCODER, Component.TEXT_ENCODER_2)) {
+        for (TensorInfo info : demo.weights.get(encoder).tensors().values()) {
+          encoders += Float.BYTES * info.shape().elementCount();
+        }
+      }
     }
     AdapterSpec adapter =
         new AdapterFile().pair(name, 1, columns, rows).write(folder.resolve("a.safetensors"));
-    output = folder.resolve("merged");
-    assertThatThrownBy(
-            () ->
-                merger(model, List.of(adapter), Optional.of(ElementType.F32), Long.MAX_VALUE)
-                    .mergeTo(output))
+    long needed = 2 * weightBytes + integers + encoders;
+    assertThatThrownBy(() -> merger(model, List.of(adapter)).elementType(ElementType.F32).write())
         .isInstanceOf(IOException.class)
-        .hasMessageContainingAll(
-            folder.toString(), "takes up to " + 4 * rows * columns + " bytes", "make room");
+        .hasMessageContainingAll(folder.toString(), "takes up to " + needed + " bytes", "make room");
     assertThat(folder.toFile().list()).containsExactlyInAnyOrder("model", "a.safetensors");
   }
 }

@@ -3,6 +3,7 @@ package io.github.urae.adapter;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.StageProgress;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.MergedWeights;
@@ -50,22 +51,16 @@ public final class MergeProcess {
     switch (arguments[0]) {
       case "cache" -> System.out.println(cached(model, adapter, result) ? "merged" : "found");
       case "checkpoint" -> {
-        merger(model, adapter, result).mergeTo(result);
+        CheckpointMerger.builder()
+            .model(model)
+            .adapters(List.of(adapter))
+            .output(result)
+            .cacheFolder(result.resolveSibling("native"))
+            .write();
         System.out.println("merged");
       }
       default -> throw new IllegalArgumentException(arguments[0]);
     }
-  }
-
-  static CheckpointMerger merger(Path model, AdapterSpec adapter, Path result) {
-    return new CheckpointMerger(
-        model,
-        List.of(adapter),
-        AdapterOptions.STRICT,
-        Optional.empty(),
-        result.resolveSibling("openblas"),
-        new ProgressListener() {},
-        new CancellationToken());
   }
 
   /** Opens merged weights through a cache; tells whether they were merged for that. */
@@ -79,7 +74,8 @@ public final class MergeProcess {
           }
         };
     try (OwnedResources opened = new OwnedResources()) {
-      Map<Component, TensorSource> weights = CheckpointWeights.open(model, opened);
+      Map<Component, TensorSource> weights =
+          CheckpointWeights.open(model, Optional.empty(), opened).byNetwork();
       AdapterChain chain =
           opened.add(
               AdapterChain.open(List.of(adapter), Flux1.FAMILY, weights, AdapterOptions.STRICT));

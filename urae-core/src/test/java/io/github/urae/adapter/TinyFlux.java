@@ -1,5 +1,6 @@
 package io.github.urae.adapter;
 
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
@@ -9,9 +10,12 @@ import io.github.urae.internal.OwnedResources;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
 
 /** The small checkpoint and its adapters. */
 public final class TinyFlux implements AutoCloseable {
@@ -25,7 +29,24 @@ public final class TinyFlux implements AutoCloseable {
   private final OwnedResources opened = new OwnedResources();
 
   public TinyFlux() throws IOException {
-    weights = CheckpointWeights.open(CHECKPOINT, opened);
+    weights = CheckpointWeights.open(CHECKPOINT, Optional.empty(), opened).byNetwork();
+  }
+
+  /** Copies everything but the transformer's weights. */
+  public static Path copyWithoutTransformer(Path target) throws IOException {
+    List<Path> files;
+    try (Stream<Path> walked = Files.walk(CHECKPOINT)) {
+      files = walked.filter(Files::isRegularFile).toList();
+    }
+    for (Path file : files) {
+      String name = CHECKPOINT.relativize(file).toString();
+      if (!name.matches("transformer.*safetensors.*")) {
+        Path copy = target.resolve(name);
+        Files.createDirectories(copy.getParent());
+        Files.copy(file, copy);
+      }
+    }
+    return target;
   }
 
   /** Returns an adapter by its name without ending. */

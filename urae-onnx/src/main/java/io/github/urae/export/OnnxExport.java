@@ -1,17 +1,16 @@
 package io.github.urae.export;
 
-import io.github.urae.CancellationToken;
 import io.github.urae.ModelException;
-import io.github.urae.ProgressListener;
 import io.github.urae.Stage;
-import io.github.urae.adapter.AdapterOptions;
-import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.adapter.ModelBuilder;
+import io.github.urae.adapter.UnmatchedKey;
 import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
-import io.github.urae.internal.CacheFolder;
+import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
@@ -26,19 +25,16 @@ import io.github.urae.onnx.internal.model.ModelSource;
 import io.github.urae.onnx.internal.session.Weights;
 import io.github.urae.onnx.internal.source.ExportWriter;
 import io.github.urae.onnx.internal.tokenizer.T5Tokenizer;
-import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -83,7 +79,7 @@ public final class OnnxExport {
     return ModelSource.at(folder) instanceof ExportSource export ? export.reports() : List.of();
   }
 
-  private List<AdapterChain.UnmatchedKey> write() throws IOException {
+  private List<UnmatchedKey> write() throws IOException {
     if (Files.exists(settings.output)) {
       throw new FileAlreadyExistsException(
           settings.output.toString(), null, "is there already; name a folder that is not");
@@ -107,9 +103,7 @@ public final class OnnxExport {
         }
       }
       AdapterChain chain =
-          opened.add(
-              AdapterChain.open(
-                  settings.adapters, checkpoint.family(), adaptable, settings.adapterOptions));
+          opened.add(settings.openChain(checkpoint.family(), adaptable));
       FileReplacement.createFolder(
           settings.output,
           folder -> {
@@ -139,7 +133,6 @@ public final class OnnxExport {
 
   private Profile profile() throws IOException {
     Path folder = checkpoint.folder().resolve(Component.TOKENIZER_2.folder());
-    NativeLibraries.unpackInto(settings.cacheFolder);
     try (T5Tokenizer tokenizer =
         T5Tokenizer.open(folder, checkpoint.t5().endToken(), checkpoint.t5().padToken())) {
       long nativeTokens = checkpoint.nativeTokens(tokenizer.maxLength());
@@ -158,8 +151,7 @@ public final class OnnxExport {
             .mapToLong(shape -> graph.type().byteSize(shape.elementCount()))
             .sum();
     TaskReporter reporter =
-        new TaskReporter(
-            settings.listener, settings.cancellation, Stage.EXPORTING, component.id(), bytes);
+settings.reporter(component, bytes);
     WeightMerger merger = new WeightMerger(chain, component, weights);
     ExportWriter.write(
         folder, graph, (name, sink) -> merger.merge(name, graph.type(), sink, reporter));
@@ -194,42 +186,13 @@ public final class OnnxExport {
   }
 
   /** Collects the settings of an export. Not thread-safe. */
-  public static final class Builder {
+  public static final class Builder extends ModelBuilder<Builder> {
 
-    private Path model;
-    private Optional<Path> transformer = Optional.empty();
     private Path output;
-    private final List<AdapterSpec> adapters = new ArrayList<>();
-    private AdapterOptions adapterOptions = AdapterOptions.STRICT;
     private ElementType type = ElementType.F32;
     private Profile.Choice profile = Profile.Choice.STANDARD;
-    private Path cacheFolder = CacheFolder.byDefault();
-    private ProgressListener listener = ProgressListener.NONE;
-    private CancellationToken cancellation = new CancellationToken();
 
     private Builder() {}
-
-    /**
-     * Sets the model. Required.
-     *
-     * @param folder as for {@link FluxPipeline.Builder#model}
-     * @return this
-     */
-    public Builder model(Path folder) {
-      model = Objects.requireNonNull(folder, "model");
-      return this;
-    }
-
-    /**
-     * Takes the transformer from elsewhere.
-     *
-     * @param file as for {@link FluxPipeline.Builder#transformer}
-     * @return this
-     */
-    public Builder transformer(Path file) {
-      transformer = Optional.of(file);
-      return this;
-    }
 
     /**
      * Sets the folder to write. Required.
@@ -239,28 +202,6 @@ public final class OnnxExport {
      */
     public Builder output(Path folder) {
       output = Objects.requireNonNull(folder, "output");
-      return this;
-    }
-
-    /**
-     * Adds adapters, merged in this order.
-     *
-     * @param specs files and scales
-     * @return this
-     */
-    public Builder adapters(List<AdapterSpec> specs) {
-      adapters.addAll(specs);
-      return this;
-    }
-
-    /**
-     * Sets what is let pass when adapters are matched.
-     *
-     * @param options by default nothing
-     * @return this
-     */
-    public Builder adapterOptions(AdapterOptions options) {
-      adapterOptions = Objects.requireNonNull(options, "options");
       return this;
     }
 
@@ -294,39 +235,6 @@ public final class OnnxExport {
     }
 
     /**
-     * Sets the folder for native libraries.
-     *
-     * @param folder as for {@link FluxPipeline.Builder#cacheFolder}
-     * @return this
-     */
-    public Builder cacheFolder(Path folder) {
-      cacheFolder = Objects.requireNonNull(folder, "cacheFolder");
-      return this;
-    }
-
-    /**
-     * Sets who hears of the progress.
-     *
-     * @param value called on the thread that writes
-     * @return this
-     */
-    public Builder listener(ProgressListener value) {
-      listener = Objects.requireNonNull(value, "listener");
-      return this;
-    }
-
-    /**
-     * Sets what ends the export from another thread.
-     *
-     * @param value a token
-     * @return this
-     */
-    public Builder cancellation(CancellationToken value) {
-      cancellation = Objects.requireNonNull(value, "cancellation");
-      return this;
-    }
-
-    /**
      * Writes the export.
      *
      * @return keys of adapters that change nothing; empty unless that is let pass
@@ -335,15 +243,23 @@ public final class OnnxExport {
      * @throws io.github.urae.UraeException if model or adapters are damaged or do not fit
      * @throws IllegalStateException if model or output is not set
      */
-    public List<AdapterChain.UnmatchedKey> write() throws IOException {
-      if (model == null || output == null) {
-        throw new IllegalStateException("expected a model and an output");
+    public List<UnmatchedKey> write() throws IOException {
+      if (output == null) {
+        throw new IllegalStateException("expected an output; call output(Path)");
       }
-      ModelSource source =
-          transformer.isPresent()
-              ? ModelSource.at(model, transformer.get())
-              : ModelSource.at(model);
-      return new OnnxExport(this, source).write();
+      NativeLibraries.unpackInto(cacheFolder());
+      return new OnnxExport(this, ModelSource.at(model(), transformer())).write();
+    }
+
+    private AdapterChain openChain(
+        ModelFamily family, Map<Component, TensorSource> weights) throws IOException {
+      AdapterOptions options = new AdapterOptions(ignoresUnmatched(), allowsBareMinorComponents());
+      return AdapterChain.open(adapters(), family, weights, options);
+    }
+
+    private TaskReporter reporter(Component component, long bytes) {
+      return new TaskReporter(
+          listener(), cancellation(), Stage.EXPORTING, component.id(), bytes);
     }
   }
 }

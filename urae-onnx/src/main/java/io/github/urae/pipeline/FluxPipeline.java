@@ -3,9 +3,10 @@ package io.github.urae.pipeline;
 import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ProgressListener;
-import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
-import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.ModelBuilder;
+import io.github.urae.adapter.UnmatchedKey;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.device.Device;
 import io.github.urae.device.Residency;
 import io.github.urae.flux.GeneratedImage;
@@ -14,7 +15,6 @@ import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.internal.Checkpoint;
-import io.github.urae.internal.CacheFolder;
 import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.Lease;
 import io.github.urae.internal.NativeLibraries;
@@ -29,13 +29,10 @@ import io.github.urae.weights.internal.WeightCache;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
+import java.nio.file.NoSuchFileException;
 import java.util.List;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 
@@ -282,10 +279,10 @@ public final class FluxPipeline implements Closeable {
   /**
    * Returns the keys of the present adapters that change nothing in this model.
    *
-   * @return immutable; empty unless {@link Builder#ignoreUnmatched}
+   * @return immutable; empty unless {@link ModelBuilder#ignoreUnmatched}
    * @throws IllegalStateException if this pipeline is closed
    */
-  public List<AdapterChain.UnmatchedKey> unmatchedAdapterKeys() {
+  public List<UnmatchedKey> unmatchedAdapterKeys() {
     try (Lease<Networks> lease = lease()) {
       return lease.get().unmatched();
     } catch (IOException e) {
@@ -345,139 +342,16 @@ public final class FluxPipeline implements Closeable {
   }
 
   /** Collects the settings of a pipeline. Not thread-safe. */
-  public static final class Builder {
+  public static final class Builder extends ModelBuilder<Builder> {
 
-    private Path model;
-    private Optional<Path> transformer = Optional.empty();
     private Device device = Device.auto();
-    private Path cacheFolder = CacheFolder.byDefault();
     private long cacheBytes = WeightCache.DEFAULT_MAX_BYTES;
     private OptionalInt threads = OptionalInt.empty();
     private boolean prepacking;
-    private ProgressListener listener = ProgressListener.NONE;
-    private CancellationToken cancellation = new CancellationToken();
-    private final List<AdapterSpec> adapters = new ArrayList<>();
-    private boolean ignoreUnmatched;
-    private boolean allowBareMinorComponents;
     private Residency residency = Residency.ALL;
     private OptionalLong memoryLimit = OptionalLong.empty();
 
     private Builder() {}
-
-    /**
-     * Sets the checkpoint. Required.
-     *
-     * @param folder a FLUX.1 checkpoint in diffusers layout, also in a Hugging Face cache, or a
-     *     directory of ONNX exports in Optimum's layout
-     * @return this
-     */
-    public Builder model(Path folder) {
-      model = Objects.requireNonNull(folder, "model");
-      return this;
-    }
-
-    /**
-     * Sets the checkpoint by a path or by its Hugging Face id, where its files lie in the local
-     * cache: {@code HF_HUB_CACHE}, {@code HF_HOME}, {@code XDG_CACHE_HOME} or {@code
-     * ~/.cache/huggingface/hub}. Nothing is downloaded.
-     *
-     * @param folderOrId a folder as for {@link #model(Path)}, which wins where it exists, or {@code
-     *     ORG/NAME}, with {@code @REVISION} for another than {@code main}
-     * @return this
-     * @throws IOException if neither is there; the message names the command that would fetch it
-     */
-    public Builder model(String folderOrId) throws IOException {
-      return model(HuggingFaceCache.ofThisProcess().model(folderOrId));
-    }
-
-    /**
-     * Takes the transformer from elsewhere; all else stays the model's.
-     *
-     * @param file a safetensors file, its index, or a folder with either; in diffusers' names or,
-     *     as one file, in Black Forest Labs' own
-     * @return this
-     */
-    public Builder transformer(Path file) {
-      transformer = Optional.of(file);
-      return this;
-    }
-
-    /**
-     * Adds an adapter as it was trained.
-     *
-     * @param file a LoRA or URAE's minor components, in any of the forms of {@link
-     *     io.github.urae.adapter.AdapterFormat}
-     * @return this
-     */
-    public Builder adapter(Path file) {
-      return adapter(file, 1);
-    }
-
-    /**
-     * Adds an adapter. Several are applied in the order in which they are added; URAE's 4K adapter
-     * belongs after its 2K one.
-     *
-     * @param file a LoRA or URAE's minor components, in any of the forms of {@link
-     *     io.github.urae.adapter.AdapterFormat}
-     * @param scale what its change is multiplied by, finite; 1 applies it as trained
-     * @return this
-     * @throws io.github.urae.AdapterException if the scale is not finite
-     */
-    public Builder adapter(Path file, double scale) {
-      adapters.add(new AdapterSpec(Objects.requireNonNull(file, "adapter"), scale));
-      return this;
-    }
-
-    /**
-     * Adds an adapter by a path or by its Hugging Face id, as it was trained; see {@link
-     * #model(String)}.
-     *
-     * @param fileOrId a file, which wins where it exists, or {@code ORG/NAME:FILE}, with
-     *     {@code @REVISION} before the colon for another than {@code main}; without {@code :FILE}
-     *     where only one safetensors file of it is there
-     * @return this
-     * @throws IOException if neither is there; the message names the command that would fetch it
-     */
-    public Builder adapter(String fileOrId) throws IOException {
-      return adapter(fileOrId, 1);
-    }
-
-    /**
-     * Adds an adapter by a path or by its Hugging Face id.
-     *
-     * @param fileOrId as for {@link #adapter(String)}
-     * @param scale as for {@link #adapter(Path, double)}
-     * @return this
-     * @throws IOException if neither is there; the message names the command that would fetch it
-     * @throws io.github.urae.AdapterException if the scale is not finite
-     */
-    public Builder adapter(String fileOrId, double scale) throws IOException {
-      return adapter(HuggingFaceCache.ofThisProcess().adapter(fileOrId), scale);
-    }
-
-    /**
-     * Goes on where keys of an adapter change nothing in this model, and logs them. Otherwise that
-     * is an error. An adapter of which no key changes anything is an error all the same.
-     *
-     * @param value by default false
-     * @return this
-     * @see FluxPipeline#unmatchedAdapterKeys()
-     */
-    public Builder ignoreUnmatched(boolean value) {
-      ignoreUnmatched = value;
-      return this;
-    }
-
-    /**
-     * Lets minor components be used without the adapter that they were trained on.
-     *
-     * @param value by default false
-     * @return this
-     */
-    public Builder allowBareMinorComponents(boolean value) {
-      allowBareMinorComponents = value;
-      return this;
-    }
 
     /**
      * Refuses generations that are expected to take more memory, before they run, and lets the
@@ -513,20 +387,6 @@ public final class FluxPipeline implements Closeable {
      */
     public Builder device(Device value) {
       device = Objects.requireNonNull(value, "device");
-      return this;
-    }
-
-    /**
-     * Sets the folder for derived files: weights in another element type or with adapters merged,
-     * and native libraries. May be shared by any number of pipelines and processes, and deleted
-     * when none is starting.
-     *
-     * @param folder made when needed; by default {@code $XDG_CACHE_HOME/urae} or {@code
-     *     ~/.cache/urae}
-     * @return this
-     */
-    public Builder cacheFolder(Path folder) {
-      cacheFolder = Objects.requireNonNull(folder, "cacheFolder");
       return this;
     }
 
@@ -571,28 +431,6 @@ public final class FluxPipeline implements Closeable {
     }
 
     /**
-     * Sets who hears of long work while the pipeline is built: converting and merging weights.
-     *
-     * @param value called on the thread that builds
-     * @return this
-     */
-    public Builder listener(ProgressListener value) {
-      listener = Objects.requireNonNull(value, "listener");
-      return this;
-    }
-
-    /**
-     * Sets what cancels that work from another thread.
-     *
-     * @param value a token
-     * @return this
-     */
-    public Builder cancellation(CancellationToken value) {
-      cancellation = Objects.requireNonNull(value, "cancellation");
-      return this;
-    }
-
-    /**
      * Opens checkpoint and adapters, checks them, converts and merges weights if need be, and loads
      * the networks.
      *
@@ -605,24 +443,19 @@ public final class FluxPipeline implements Closeable {
      * @throws IllegalStateException if no model is set
      */
     public FluxPipeline build() throws IOException {
-      if (model == null) {
-        throw new IllegalStateException("expected a model; call model(...)");
-      }
-      ModelSource source =
-          transformer.isPresent()
-              ? ModelSource.at(model, transformer.get())
-              : ModelSource.at(model);
-      NativeLibraries.unpackInto(cacheFolder);
+      ModelSource source = ModelSource.at(model(), transformer());
+      NativeLibraries.unpackInto(cacheFolder());
       OnnxLibrary.load();
       PipelineSettings settings =
           new PipelineSettings(
               new SessionSettings(OnnxEngine.resolve(device), threads, prepacking),
               residency,
-              new WeightCache(cacheFolder, cacheBytes),
+              new WeightCache(cacheFolder(), cacheBytes),
               memoryLimit,
-              new AdapterOptions(ignoreUnmatched, allowBareMinorComponents));
+              new AdapterOptions(ignoresUnmatched(), allowsBareMinorComponents()));
       try {
-        return new FluxPipeline(Networks.open(source, settings, adapters, listener, cancellation));
+        return new FluxPipeline(
+            Networks.open(source, settings, adapters(), listener(), cancellation()));
       } catch (NoSuchFileException e) {
         throw HuggingFaceCache.explained(e);
       }

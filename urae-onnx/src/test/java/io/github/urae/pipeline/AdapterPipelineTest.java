@@ -11,10 +11,9 @@ import io.github.urae.ProgressListener;
 import io.github.urae.StageProgress;
 import io.github.urae.StepProgress;
 import io.github.urae.adapter.AdapterConversion;
-import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.CheckpointMerger;
-import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.UnmatchedKey;
 import io.github.urae.device.Device;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
@@ -40,7 +39,6 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
 import java.util.concurrent.ExecutorService;
@@ -270,7 +268,7 @@ class AdapterPipelineTest {
     assertThat(pipeline.unmatchedAdapterKeys()).isEmpty();
     try (FluxPipeline lenient = builder().adapter(more.path()).ignoreUnmatched(true).build()) {
       assertThat(lenient.unmatchedAdapterKeys())
-          .extracting(AdapterChain.UnmatchedKey::key)
+          .extracting(UnmatchedKey::key)
           .containsExactlyInAnyOrder(key, key.replace("down", "up"));
       pipeline.setAdapters(List.of(KOHYA));
       assertThat(difference(draw(pipeline), draw(lenient))).isZero();
@@ -401,23 +399,20 @@ class AdapterPipelineTest {
     Path model = TestData.demo().checkpoint();
     List<AdapterSpec> chain = golden.adapters();
     Path merged = folder.resolve("merged");
-    new CheckpointMerger(
-            model,
-            chain,
-            AdapterOptions.STRICT,
-            Optional.of(ElementType.F32),
-            TestData.CACHE,
-            ProgressListener.NONE,
-            new CancellationToken())
-        .mergeTo(merged);
+    CheckpointMerger.builder()
+        .model(model)
+        .adapters(chain)
+        .elementType(ElementType.F32)
+        .output(merged)
+        .cacheFolder(TestData.CACHE)
+        .write();
     Path converted = folder.resolve("converted.safetensors");
-    new AdapterConversion(
-            model,
-            AdapterOptions.STRICT,
-            TestData.CACHE,
-            ProgressListener.NONE,
-            new CancellationToken())
-        .toLowRank(chain, converted);
+    AdapterConversion.builder()
+        .model(model)
+        .adapters(chain)
+        .output(converted)
+        .cacheFolder(TestData.CACHE)
+        .writeLowRank();
 
     GenerationRequest request = golden.request().build();
     pipeline.setAdapters(chain);

@@ -6,7 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
-import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.device.Device;
 import io.github.urae.device.Residency;
 import io.github.urae.flux.GeneratedImage;

@@ -4,7 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
-import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.adapter.CheckpointMerger;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.device.Device;
 import io.github.urae.device.Residency;
 import io.github.urae.flux.GenerationRequest;
@@ -27,6 +28,8 @@ import io.github.urae.onnx.internal.source.OriginalNames;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.Safetensors;
+import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.WeightCache;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
@@ -37,6 +40,7 @@ import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.stream.Stream;
@@ -72,7 +76,7 @@ class OtherSourcesTest {
     Path single = folder.resolve("flux.safetensors");
     OriginalNames.write(TestData.demo().checkpoint().resolve("transformer"), single);
     NETWORKS.put(Source.EXPORT, open(ModelSource.at(export)));
-    NETWORKS.put(Source.SINGLE_FILE, open(ModelSource.at(TestData.demo().checkpoint(), single)));
+    NETWORKS.put(Source.SINGLE_FILE, open(ModelSource.at(TestData.demo().checkpoint(), Optional.of(single))));
   }
 
   private static Networks open(ModelSource source) throws IOException {
@@ -91,6 +95,28 @@ class OtherSourcesTest {
   static void close() throws IOException {
     for (Networks networks : NETWORKS.values()) {
       networks.close();
+    }
+  }
+
+  @Test
+  void aSingleFileIsMergedAsTheCheckpointIs(@TempDir Path parent) throws IOException {
+    CheckpointMerger.Builder merge =
+        CheckpointMerger.builder()
+            .model(TestData.demo().checkpoint())
+            .adapter(TestData.demo().adapter2k())
+            .cacheFolder(TestData.CACHE);
+    merge.output(parent.resolve("own")).write();
+    Path single = folder.resolve("flux.safetensors");
+    merge.transformer(single).output(parent.resolve("single")).write();
+    try (TensorSource expected = Safetensors.open(parent.resolve("own/transformer"));
+        TensorSource found = Safetensors.open(parent.resolve("single/transformer"))) {
+      assertThat(found.tensors().keySet())
+          .containsExactlyInAnyOrderElementsOf(expected.tensors().keySet());
+      for (String name : expected.tensors().keySet()) {
+        assertThat(found.tensor(name).toFloats())
+            .as(name)
+            .isEqualTo(expected.tensor(name).toFloats());
+      }
     }
   }
 

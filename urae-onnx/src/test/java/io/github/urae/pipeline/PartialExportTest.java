@@ -7,7 +7,7 @@ import io.github.urae.AdapterException;
 import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ProgressListener;
-import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.device.Device;
 import io.github.urae.device.Residency;

@@ -1,6 +1,6 @@
 package io.github.urae.openblas;
 
-import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** The demo checkpoint's transformer and what adapters make of it. */
 final class AdaptedDemo implements AutoCloseable {
@@ -32,7 +33,7 @@ final class AdaptedDemo implements AutoCloseable {
   private final Map<Component, TensorSource> weights;
 
   AdaptedDemo() throws IOException {
-    weights = CheckpointWeights.open(CHECKPOINT, opened);
+    weights = CheckpointWeights.open(CHECKPOINT, Optional.empty(), opened).byNetwork();
   }
 
   /** Opens a chain, which is closed with this. */

@@ -4,12 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.AdapterException;
-import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
-import io.github.urae.ProgressListener;
 import io.github.urae.adapter.AdapterConversion;
-import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.CheckpointMerger;
 import io.github.urae.adapter.internal.match.AdapterChain;
@@ -22,7 +19,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -35,19 +31,17 @@ class AdapterConversionTest {
 
   @TempDir Path folder;
 
-  private static AdapterConversion conversion(Path model) {
-    return new AdapterConversion(
-        model,
-        AdapterOptions.STRICT,
-        TestData.CACHE,
-        new ProgressListener() {},
-        new CancellationToken());
+  private AdapterConversion.Builder conversion(Path model, AdapterSpec... chain) {
+    return AdapterConversion.builder()
+        .model(model)
+        .adapters(List.of(chain))
+        .output(folder.resolve("converted.safetensors"));
   }
 
   private AdapterSpec converted(AdapterSpec... chain) throws IOException {
     Path file = folder.resolve("converted.safetensors");
     AdapterConversion.Report report =
-        conversion(AdaptedDemo.CHECKPOINT).toLowRank(List.of(chain), file);
+        conversion(AdaptedDemo.CHECKPOINT, chain).output(file).writeLowRank();
     assertThat(report.weights()).isEqualTo(20);
     assertThat(report.largestResidual()).isLessThan(1e-6);
     return new AdapterSpec(file, 1);
@@ -96,17 +90,9 @@ class AdapterConversionTest {
   void isRefusedOnAnotherCheckpointAndBesideItsParts() throws IOException {
     AdapterSpec converted = converted(LORA, MINOR);
     Path other = folder.resolve("other");
-    new CheckpointMerger(
-            AdaptedDemo.CHECKPOINT,
-            List.of(AdaptedDemo.LORA),
-            AdapterOptions.STRICT,
-            Optional.empty(),
-            TestData.CACHE,
-            new ProgressListener() {},
-            new CancellationToken())
-        .mergeTo(other);
+    CheckpointMerger.builder().model(AdaptedDemo.CHECKPOINT).adapters(List.of(AdaptedDemo.LORA)).output(other).write();
     assertThatThrownBy(
-            () -> conversion(other).toLowRank(List.of(converted, MINOR), folder.resolve("x")))
+            () -> conversion(other, converted, MINOR).output(folder.resolve("x")).writeLowRank())
         .isInstanceOf(AdapterException.class)
         .hasMessageContainingAll(converted.path().toString(), "fingerprint", "anew");
     try (AdaptedDemo model = new AdaptedDemo()) {
@@ -124,33 +110,17 @@ class AdapterConversionTest {
   void isAcceptedOnTheSameCheckpointInAnotherForm() throws IOException {
     AdapterSpec converted = converted(LORA, MINOR);
     Path wide = folder.resolve("wide");
-    new CheckpointMerger(
-            AdaptedDemo.CHECKPOINT,
-            List.of(),
-            AdapterOptions.STRICT,
-            Optional.of(ElementType.F32),
-            TestData.CACHE,
-            new ProgressListener() {},
-            new CancellationToken())
-        .mergeTo(wide);
+    CheckpointMerger.builder().model(AdaptedDemo.CHECKPOINT).elementType(ElementType.F32).output(wide).write();
     Path merged = folder.resolve("merged");
-    new CheckpointMerger(
-            wide,
-            List.of(converted),
-            AdapterOptions.STRICT,
-            Optional.empty(),
-            TestData.CACHE,
-            new ProgressListener() {},
-            new CancellationToken())
-        .mergeTo(merged);
+    CheckpointMerger.builder().model(wide).adapters(List.of(converted)).output(merged).write();
     assertThat(merged.resolve("transformer")).isDirectory();
   }
 
   @Test
   void chainsThatDoNotEndInMinorComponents() {
-    for (List<AdapterSpec> chain : List.of(List.<AdapterSpec>of(), List.of(LORA))) {
+    for (AdapterSpec[] chain : new AdapterSpec[][] {{}, {LORA}}) {
       Path output = folder.resolve("x.safetensors");
-      assertThatThrownBy(() -> conversion(AdaptedDemo.CHECKPOINT).toLowRank(chain, output))
+      assertThatThrownBy(() -> conversion(AdaptedDemo.CHECKPOINT, chain).output(output).writeLowRank())
           .isInstanceOf(AdapterException.class)
           .hasMessageContaining("then one of minor components");
       assertThat(output).doesNotExist();
@@ -162,7 +132,7 @@ class AdapterConversionTest {
   void minorComponentsToBeginTrainingWith() throws IOException {
     Path file = folder.resolve("minor.safetensors");
     AdapterConversion.Report report =
-        conversion(AdaptedDemo.CHECKPOINT).minorComponents(List.of(LORA), 6, file);
+        conversion(AdaptedDemo.CHECKPOINT, LORA).output(file).writeMinorComponents(6);
     assertThat(report.weights()).isEqualTo(20);
     AdapterSpec minor = new AdapterSpec(file, 1);
     try (AdaptedDemo model = new AdaptedDemo();
@@ -186,7 +156,7 @@ class AdapterConversionTest {
   void ranksThatDoNotFit(int rank) {
     Path file = folder.resolve("minor.safetensors");
     assertThatThrownBy(
-            () -> conversion(AdaptedDemo.CHECKPOINT).minorComponents(List.of(), rank, file))
+            () -> conversion(AdaptedDemo.CHECKPOINT).output(file).writeMinorComponents(rank))
         .isInstanceOf(InvalidRequestException.class)
         .hasMessageContainingAll("1 to 128", "found " + rank);
     assertThat(file).doesNotExist();
@@ -196,8 +166,8 @@ class AdapterConversionTest {
   void foldersThatAreNoCheckpoint() throws IOException {
     Path empty = Files.createDirectory(folder.resolve("empty"));
     assertThatThrownBy(
-            () -> conversion(empty).minorComponents(List.of(), 4, folder.resolve("x.safetensors")))
+            () -> conversion(empty).writeMinorComponents(4))
         .isInstanceOf(ModelException.class)
-        .hasMessageContainingAll(empty.toString(), "'transformer'");
+        .hasMessageContainingAll(empty.toString(), "model_index.json");
   }
 }

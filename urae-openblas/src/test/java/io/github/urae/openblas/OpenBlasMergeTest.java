@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.Stage;
-import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.internal.algebra.DenseAlgebra;
 import io.github.urae.adapter.internal.algebra.HeapFactors;

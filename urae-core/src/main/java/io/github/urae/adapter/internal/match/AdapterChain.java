@@ -3,8 +3,8 @@ package io.github.urae.adapter.internal.match;
 import io.github.urae.AdapterException;
 import io.github.urae.adapter.Adapter;
 import io.github.urae.adapter.AdapterFormat;
-import io.github.urae.adapter.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.adapter.UnmatchedKey;
 import io.github.urae.adapter.internal.format.AdapterModule;
 import io.github.urae.adapter.internal.format.ForeignAdapters;
 import io.github.urae.flux.model.Component;
@@ -36,14 +36,6 @@ public final class AdapterChain implements Closeable {
   private final Map<Component, List<AdapterSpec>> applied;
   private final List<UnmatchedKey> unmatched;
   private final OwnedResources opened;
-
-  /**
-   * A key of an adapter that changes nothing.
-   *
-   * @param adapter the adapter's file
-   * @param key the key
-   */
-  public record UnmatchedKey(AdapterSpec adapter, String key) {}
 
   private AdapterChain(
       List<AdapterSpec> specs,

@@ -2,6 +2,8 @@ package io.github.urae.adapter.internal.merge;
 
 import io.github.urae.ModelException;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.TensorSource;
@@ -10,34 +12,57 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
 
-/** Opens the networks of a checkpoint that adapters may change. */
-public final class CheckpointWeights {
-
-  private CheckpointWeights() {}
+/**
+ * The weights of a checkpoint that adapters may change.
+ *
+ * @param family which kind of model it is
+ * @param folder the checkpoint's folder, links of a cache followed
+ * @param byNetwork the weights by diffusers' names
+ */
+public record CheckpointWeights(
+    ModelFamily family, Path folder, Map<Component, TensorSource> byNetwork) {
 
   /**
-   * Opens the networks that are there; the transformer must be.
+   * Opens the weights.
    *
-   * @param model a checkpoint's folder in diffusers layout
-   * @param opened becomes their owner
+   * @param model a checkpoint in diffusers layout, also in a Hugging Face cache
+   * @param transformer where the transformer comes from; empty for the checkpoint's own
+   * @param opened becomes the owner of the open files
+   * @return the weights, open until that is closed
+   * @throws IOException if a file is missing or cannot be read
+   * @throws io.github.urae.UraeException if this is no checkpoint of FLUX.1, a directory of ONNX
+   *     exports, or a file is damaged
    */
-  public static Map<Component, TensorSource> open(Path model, OwnedResources opened)
-      throws IOException {
+  public static CheckpointWeights open(
+      Path model, Optional<Path> transformer, OwnedResources opened) throws IOException {
+    Checkpoint checkpoint = Checkpoint.open(model);
+    Path folder = checkpoint.folder();
     Map<Component, TensorSource> weights = new EnumMap<>(Component.class);
     for (Component network : Component.adaptable()) {
-      Path folder = model.resolve(network.folder());
-      if (Files.isDirectory(folder)) {
-        weights.put(network, opened.add(Safetensors.openByParameters(folder)));
-      }
+      Path own = folder.resolve(network.folder());
+      refuseExport(own);
+      Path file = network == Component.TRANSFORMER ? transformer.orElse(own) : own;
+      weights.put(network, opened.add(Safetensors.openByParameters(file)));
     }
-    if (!weights.containsKey(Component.TRANSFORMER)) {
+    return new CheckpointWeights(checkpoint.family(), folder, weights);
+  }
+
+  private static void refuseExport(Path network) throws IOException {
+    Path graph = network.resolve("model.onnx");
+    if (Files.exists(graph) && !holdsSafetensors(network)) {
       throw new ModelException(
-          model
-              + ": expected a checkpoint in diffusers layout, found no folder '"
-              + Component.TRANSFORMER.folder()
-              + "'");
+          graph
+              + ": expected a checkpoint in diffusers layout, found ONNX exports; adapters are merged"
+              + " into those by an export ('urae export', OnnxExport), or while a pipeline is opened");
     }
-    return weights;
+  }
+
+  private static boolean holdsSafetensors(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.anyMatch(file -> file.getFileName().toString().endsWith(".safetensors"));
+    }
   }
 }

@@ -7,7 +7,7 @@ import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.Stage;
 import io.github.urae.adapter.AdapterFile;
-import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.TinyFlux;
 import io.github.urae.adapter.internal.match.AdapterChain;

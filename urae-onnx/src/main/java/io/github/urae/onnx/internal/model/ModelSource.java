@@ -6,6 +6,7 @@ import io.github.urae.onnx.internal.session.Weights;
 import io.github.urae.tensor.ElementType;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /**
  * A stored model: where configurations, graphs and weights come from. The one place that knows in
@@ -42,14 +43,19 @@ public interface ModelSource {
   }
 
   /**
-   * Recognises a stored model whose transformer is kept elsewhere.
+   * Recognises a stored model whose transformer may be kept elsewhere.
    *
-   * @param transformer a file of the transformer, in diffusers' or Black Forest Labs' names
+   * @param transformer a file of the transformer, in diffusers' or Black Forest Labs' names; empty
+   *     for the model's own
    * @throws IOException if a file is missing or cannot be read
    * @throws io.github.urae.UraeException if it is no model of FLUX.1
    */
-  static ModelSource at(Path path, Path transformer) throws IOException {
+  static ModelSource at(Path path, Optional<Path> transformer) throws IOException {
     ModelSource rest = at(path);
+    if (transformer.isEmpty()) {
+      return rest;
+    }
+    Path file = transformer.get();
     return new ModelSource() {
       @Override
       public Checkpoint checkpoint() {
@@ -59,7 +65,7 @@ public interface ModelSource {
       @Override
       public Weights open(Component component, ElementType type) throws IOException {
         return component == Component.TRANSFORMER
-            ? Weights.open(DiffusersSource.graph(checkpoint(), component, type), transformer)
+            ? Weights.open(DiffusersSource.graph(checkpoint(), component, type), file)
             : rest.open(component, type);
       }
     };

@@ -4,6 +4,7 @@ import io.github.urae.AdapterException;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.adapter.UnmatchedKey;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.device.Device;
 import io.github.urae.device.Residency;
@@ -53,7 +54,7 @@ public final class Networks implements Closeable {
   private final List<AdapterSpec> adapters;
   private final Map<Component, Filled> slots = new EnumMap<>(Component.class);
   private final OwnedResources held = new OwnedResources();
-  private List<AdapterChain.UnmatchedKey> unmatched = List.of();
+  private List<UnmatchedKey> unmatched = List.of();
 
   private Networks(Lease<Model> model, List<AdapterSpec> adapters) {
     this.model = held.add(model);
@@ -171,7 +172,7 @@ public final class Networks implements Closeable {
   }
 
   /** Returns the keys of adapters that change nothing. */
-  public List<AdapterChain.UnmatchedKey> unmatched() {
+  public List<UnmatchedKey> unmatched() {
     return unmatched;
   }
 

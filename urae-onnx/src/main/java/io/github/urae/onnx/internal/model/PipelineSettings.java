@@ -1,6 +1,6 @@
 package io.github.urae.onnx.internal.model;
 
-import io.github.urae.adapter.AdapterOptions;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.device.Residency;
 import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.weights.internal.WeightCache;

@@ -1,4 +1,4 @@
-package io.github.urae.adapter;
+package io.github.urae.adapter.internal.match;
 
 /**
  * What is let pass when adapters are matched against a model.

@@ -1,0 +1,273 @@
+package io.github.urae.adapter;
+
+import io.github.urae.CancellationToken;
+import io.github.urae.ProgressListener;
+import io.github.urae.internal.CacheFolder;
+import io.github.urae.internal.HuggingFaceCache;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+
+/**
+ * What everything is told that opens a model with adapters: pipelines, merges, conversions and
+ * exports. Not thread-safe.
+ *
+ * @param <B> the builder itself
+ */
+public abstract class ModelBuilder<B extends ModelBuilder<B>> {
+
+  private Path model;
+  private Optional<Path> transformer = Optional.empty();
+  private final List<AdapterSpec> adapters = new ArrayList<>();
+  private boolean ignoreUnmatched;
+  private boolean allowBareMinorComponents;
+  private Path cacheFolder = CacheFolder.byDefault();
+  private ProgressListener listener = ProgressListener.NONE;
+  private CancellationToken cancellation = new CancellationToken();
+
+  /** Creates a builder with nothing but defaults. */
+  protected ModelBuilder() {}
+
+  @SuppressWarnings("unchecked") // What B stands for.
+  private B self() {
+    return (B) this;
+  }
+
+  /**
+   * Sets the model. Required.
+   *
+   * @param folder a FLUX.1 checkpoint in diffusers layout, also in a Hugging Face cache; pipelines
+   *     and exports also take a directory of ONNX exports in Optimum's layout
+   * @return this
+   */
+  public final B model(Path folder) {
+    model = Objects.requireNonNull(folder, "model");
+    return self();
+  }
+
+  /**
+   * Sets the model by a path or by its Hugging Face id, where its files lie in the local cache:
+   * {@code HF_HUB_CACHE}, {@code HF_HOME}, {@code XDG_CACHE_HOME} or {@code
+   * ~/.cache/huggingface/hub}. Nothing is downloaded.
+   *
+   * @param folderOrId a folder as for {@link #model(Path)}, which wins where it exists, or {@code
+   *     ORG/NAME}, with {@code @REVISION} for another than {@code main}
+   * @return this
+   * @throws IOException if neither is there; the message names the command that would fetch it
+   */
+  public final B model(String folderOrId) throws IOException {
+    return model(HuggingFaceCache.ofThisProcess().model(folderOrId));
+  }
+
+  /**
+   * Takes the transformer from elsewhere; all else stays the model's.
+   *
+   * @param file a safetensors file, its index, or a folder with either; in diffusers' names or, as
+   *     one file, in Black Forest Labs' own
+   * @return this
+   */
+  public final B transformer(Path file) {
+    transformer = Optional.of(file);
+    return self();
+  }
+
+  /**
+   * Adds an adapter as it was trained.
+   *
+   * @param file a LoRA or URAE's minor components, in any of the forms of {@link AdapterFormat}
+   * @return this
+   */
+  public final B adapter(Path file) {
+    return adapter(file, 1);
+  }
+
+  /**
+   * Adds an adapter. Several are applied in the order in which they are added; URAE's 4K adapter
+   * belongs after its 2K one.
+   *
+   * @param file a LoRA or URAE's minor components, in any of the forms of {@link AdapterFormat}
+   * @param scale what its change is multiplied by, finite; 1 applies it as trained
+   * @return this
+   * @throws io.github.urae.AdapterException if the scale is not finite
+   */
+  public final B adapter(Path file, double scale) {
+    return adapters(List.of(new AdapterSpec(file, scale)));
+  }
+
+  /**
+   * Adds an adapter by a path or by its Hugging Face id, as it was trained; see {@link
+   * #model(String)}.
+   *
+   * @param fileOrId a file, which wins where it exists, or {@code ORG/NAME:FILE}, with
+   *     {@code @REVISION} before the colon for another than {@code main}; without {@code :FILE}
+   *     where only one safetensors file of it is there
+   * @return this
+   * @throws IOException if neither is there; the message names the command that would fetch it
+   */
+  public final B adapter(String fileOrId) throws IOException {
+    return adapter(fileOrId, 1);
+  }
+
+  /**
+   * Adds an adapter by a path or by its Hugging Face id.
+   *
+   * @param fileOrId as for {@link #adapter(String)}
+   * @param scale as for {@link #adapter(Path, double)}
+   * @return this
+   * @throws IOException if neither is there; the message names the command that would fetch it
+   * @throws io.github.urae.AdapterException if the scale is not finite
+   */
+  public final B adapter(String fileOrId, double scale) throws IOException {
+    return adapter(HuggingFaceCache.ofThisProcess().adapter(fileOrId), scale);
+  }
+
+  /**
+   * Adds adapters, after those that were added before.
+   *
+   * @param specs files and scales, in the order in which they are applied
+   * @return this
+   */
+  public final B adapters(List<AdapterSpec> specs) {
+    adapters.addAll(specs);
+    return self();
+  }
+
+  /**
+   * Goes on where keys of an adapter change nothing in this model, and names them afterwards.
+   * Otherwise that is an error. An adapter of which no key changes anything is an error all the
+   * same.
+   *
+   * @param value by default false
+   * @return this
+   */
+  public final B ignoreUnmatched(boolean value) {
+    ignoreUnmatched = value;
+    return self();
+  }
+
+  /**
+   * Lets minor components be used without the adapter that they were trained on.
+   *
+   * @param value by default false
+   * @return this
+   */
+  public final B allowBareMinorComponents(boolean value) {
+    allowBareMinorComponents = value;
+    return self();
+  }
+
+  /**
+   * Sets the folder for derived files: weights in another element type or with adapters merged, and
+   * native libraries. May be shared by any number of pipelines and processes, and deleted when none
+   * is starting.
+   *
+   * @param folder made when needed; by default {@code $XDG_CACHE_HOME/urae} or {@code
+   *     ~/.cache/urae}
+   * @return this
+   */
+  public final B cacheFolder(Path folder) {
+    cacheFolder = Objects.requireNonNull(folder, "cacheFolder");
+    return self();
+  }
+
+  /**
+   * Sets who hears of long work: converting, merging, computing and writing weights.
+   *
+   * @param value called on the thread that does it
+   * @return this
+   */
+  public final B listener(ProgressListener value) {
+    listener = Objects.requireNonNull(value, "listener");
+    return self();
+  }
+
+  /**
+   * Sets what cancels that work from another thread.
+   *
+   * @param value a token
+   * @return this
+   */
+  public final B cancellation(CancellationToken value) {
+    cancellation = Objects.requireNonNull(value, "cancellation");
+    return self();
+  }
+
+  /**
+   * Returns the model.
+   *
+   * @return as set
+   * @throws IllegalStateException if none is
+   */
+  protected final Path model() {
+    if (model == null) {
+      throw new IllegalStateException("expected a model; call model(...)");
+    }
+    return model;
+  }
+
+  /**
+   * Returns where the transformer comes from.
+   *
+   * @return empty for the model's own
+   */
+  protected final Optional<Path> transformer() {
+    return transformer;
+  }
+
+  /**
+   * Returns the adapters.
+   *
+   * @return a copy, in the order in which they are applied
+   */
+  protected final List<AdapterSpec> adapters() {
+    return List.copyOf(adapters);
+  }
+
+  /**
+   * Tells whether keys that change nothing are let pass.
+   *
+   * @return as set
+   */
+  protected final boolean ignoresUnmatched() {
+    return ignoreUnmatched;
+  }
+
+  /**
+   * Tells whether minor components are let pass without their base.
+   *
+   * @return as set
+   */
+  protected final boolean allowsBareMinorComponents() {
+    return allowBareMinorComponents;
+  }
+
+  /**
+   * Returns the folder for derived files.
+   *
+   * @return as set; it need not exist
+   */
+  protected final Path cacheFolder() {
+    return cacheFolder;
+  }
+
+  /**
+   * Returns who hears of long work.
+   *
+   * @return as set
+   */
+  protected final ProgressListener listener() {
+    return listener;
+  }
+
+  /**
+   * Returns what cancels it.
+   *
+   * @return as set
+   */
+  protected final CancellationToken cancellation() {
+    return cancellation;
+  }
+}
