@@ -3,11 +3,11 @@ package io.github.urae.cli;
 import io.github.urae.AdapterException;
 import io.github.urae.adapter.Adapter;
 import io.github.urae.adapter.AdapterFormat;
-import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
-import io.github.urae.adapter.internal.format.AdapterModule;
 import io.github.urae.adapter.UnmatchedKey;
+import io.github.urae.adapter.internal.format.AdapterModule;
 import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.OwnedResources;
@@ -103,9 +103,7 @@ final class AdapterInspection {
         }
       }
       findings.put("weights changed", changed);
-      findings.put(
-          "would not apply",
-          matched.unmatched().stream().map(UnmatchedKey::key).toList());
+      findings.put("would not apply", matched.unmatched().stream().map(UnmatchedKey::key).toList());
     } catch (AdapterException e) {
       findings.put("does not fit", e.getMessage());
     } finally {

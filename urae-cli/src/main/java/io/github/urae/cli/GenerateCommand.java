@@ -2,7 +2,7 @@ package io.github.urae.cli;
 
 import io.github.urae.FileFormatException;
 import io.github.urae.InvalidRequestException;
-import io.github.urae.device.Residency;
+import io.github.urae.device.Offload;
 import io.github.urae.flux.CoarseToFine;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationPlan;
@@ -81,13 +81,13 @@ final class GenerateCommand implements Callable<Integer> {
   boolean planOnly;
 
   @Option(
-      names = "--residency",
+      names = {"--offload", "--residency"},
       paramLabel = "WHEN",
       defaultValue = "all",
-      converter = ResidencyConverter.class,
+      converter = OffloadConverter.class,
       description =
           "Networks in memory: all, one-at-a-time, or block by block (default: ${DEFAULT-VALUE}).")
-  Residency residency;
+  Offload offload;
 
   @Option(
       names = "--prompt-2",
@@ -309,7 +309,7 @@ final class GenerateCommand implements Callable<Integer> {
   }
 
   private FluxPipeline.Builder pipeline() throws IOException {
-    FluxPipeline.Builder builder = model.pipeline().residency(residency);
+    FluxPipeline.Builder builder = model.pipeline().offload(offload);
     matching.applyTo(builder);
     transformer.applyTo(builder);
     model.addAdapters(adapters, builder);
@@ -441,18 +441,15 @@ final class GenerateCommand implements Callable<Integer> {
     }
   }
 
-  /** Reads a residency. */
-  static final class ResidencyConverter implements ITypeConverter<Residency> {
+  /** Reads an offload. */
+  static final class OffloadConverter implements ITypeConverter<Offload> {
     @Override
-    public Residency convert(String value) {
-      return switch (value) {
-        case "all" -> Residency.ALL;
-        case "one-at-a-time" -> Residency.ONE_AT_A_TIME;
-        case "block" -> Residency.BLOCK;
-        default ->
-            throw new TypeConversionException(
-                "expected all, one-at-a-time or block, found '" + value + "'");
-      };
+    public Offload convert(String value) {
+      try {
+        return Offload.parse(value);
+      } catch (IllegalArgumentException e) {
+        throw new TypeConversionException(e.getMessage());
+      }
     }
   }
 }

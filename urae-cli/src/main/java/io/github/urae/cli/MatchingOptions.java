@@ -18,8 +18,6 @@ final class MatchingOptions {
 
   /** Tells a builder. */
   void applyTo(ModelBuilder<?> builder) {
-    builder
-        .ignoreUnmatched(ignoreUnmatched)
-        .allowBareMinorComponents(allowBareMinorComponents);
+    builder.ignoreUnmatched(ignoreUnmatched).allowBareMinorComponents(allowBareMinorComponents);
   }
 }

@@ -1,6 +1,7 @@
 package io.github.urae.cli;
 
 import io.github.urae.device.Device;
+import io.github.urae.device.Precision;
 import io.github.urae.pipeline.FluxPipeline;
 import java.io.IOException;
 import picocli.CommandLine.ITypeConverter;
@@ -19,18 +20,40 @@ final class ModelOptions extends CheckpointOptions {
   Device device;
 
   @Option(
+      names = "--precision",
+      paramLabel = "TYPE",
+      defaultValue = "auto",
+      converter = PrecisionConverter.class,
+      description =
+          "Arithmetic in float32, or on a GPU float16 or bfloat16; or auto (default:"
+              + " ${DEFAULT-VALUE}).")
+  Precision precision;
+
+  @Option(
       names = "--threads",
       paramLabel = "N",
       description = "Threads for each operator on the CPU (default: one a core).")
   Integer threads;
 
   FluxPipeline.Builder pipeline() throws IOException {
-    FluxPipeline.Builder builder = FluxPipeline.builder().device(device);
+    FluxPipeline.Builder builder = FluxPipeline.builder().device(device).precision(precision);
     applyTo(builder);
     if (threads != null) {
       builder.threads(threads);
     }
     return builder;
+  }
+
+  /** Reads a precision. */
+  static final class PrecisionConverter implements ITypeConverter<Precision> {
+    @Override
+    public Precision convert(String value) {
+      try {
+        return Precision.parse(value);
+      } catch (IllegalArgumentException e) {
+        throw new TypeConversionException(e.getMessage());
+      }
+    }
   }
 
   /** Reads a device. */

@@ -101,8 +101,8 @@ class AdapterCommandTest {
     assertThat(with2k).isNotEqualTo(base);
     assertThat(draw("--adapter", "demo:2k=0")).isEqualTo(base);
     Path file = DemoModel.unpackInto(Path.of(CACHE)).adapter2k();
-    assertThat(draw("--adapter", file.toString(), "--residency", "one-at-a-time"))
-        .isEqualTo(with2k);
+    assertThat(draw("--adapter", file.toString(), "--offload", "one-at-a-time")).isEqualTo(with2k);
+    assertThat(draw("--adapter", file.toString(), "--residency", "block")).isEqualTo(with2k);
     assertThat(draw("--adapter", file + "=0.5")).isNotEqualTo(with2k).isNotEqualTo(base);
     assertThat(draw("--adapter", "demo:2k", "--adapter", "demo:4k=0.9")).isNotEqualTo(with2k);
     assertThat(run("inspect", in("a.png"), "--json")).isZero();
@@ -183,7 +183,8 @@ class AdapterCommandTest {
         "minor-components",
         "minor-components --output x --rank 0",
         "minor-components --output x --rank many",
-        "generate a --residency sometimes",
+        "generate a --offload sometimes",
+        "generate a --precision float8",
         "generate a --adapter"
       })
   void wrongUsageEndsWithTwo(String line) {

@@ -378,8 +378,8 @@ public final class AdapterConversion {
       List<SafetensorsWriter.Declaration> declarations = new ArrayList<>();
       modules.forEach(module -> declarations.addAll(List.of(module.down(), module.up())));
       long bytes = declarations.stream().mapToLong(SafetensorsWriter.Declaration::byteSize).sum();
-      TaskReporter reporter = new TaskReporter(
- settings.listener(), settings.cancellation(), Stage.DECOMPOSING, bytes);
+      TaskReporter reporter =
+          new TaskReporter(settings.listener(), settings.cancellation(), Stage.DECOMPOSING, bytes);
       try (SafetensorsWriter writer =
           SafetensorsWriter.create(settings.output, metadata(modules), declarations)) {
         for (Module module : modules) {

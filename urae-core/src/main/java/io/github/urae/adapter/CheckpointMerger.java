@@ -126,7 +126,8 @@ public final class CheckpointMerger {
     for (Path file : copies) {
       total += Files.size(file);
     }
-    TaskReporter reporter = new TaskReporter(settings.listener(), settings.cancellation(), Stage.MERGING, total);
+    TaskReporter reporter =
+        new TaskReporter(settings.listener(), settings.cancellation(), Stage.MERGING, total);
     for (Path file : copies) {
       copy(file, target.resolve(model.relativize(file)), reporter);
     }

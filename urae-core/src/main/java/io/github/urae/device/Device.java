@@ -12,7 +12,8 @@ public sealed interface Device {
   }
 
   /**
-   * An NVIDIA GPU, in bfloat16. Needs the {@code onnxruntime_gpu} jar, CUDA 12 and cuDNN 9.
+   * An NVIDIA GPU, in bfloat16 unless {@link Precision} says otherwise. Needs the {@code
+   * onnxruntime_gpu} jar, CUDA 12 and cuDNN 9.
    *
    * @param index number of the GPU, from 0
    */

@@ -5,9 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.AdapterException;
 import io.github.urae.FileFormatException;
-import io.github.urae.adapter.UnmatchedKey;
-import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.flux.model.Component;
 import io.github.urae.testkit.TestData;
 import java.io.IOException;

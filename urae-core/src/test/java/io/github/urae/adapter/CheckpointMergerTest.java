@@ -296,7 +296,8 @@ class CheckpointMergerTest {
     long needed = 2 * weightBytes + integers + encoders;
     assertThatThrownBy(() -> merger(model, List.of(adapter)).elementType(ElementType.F32).write())
         .isInstanceOf(IOException.class)
-        .hasMessageContainingAll(folder.toString(), "takes up to " + needed + " bytes", "make room");
+        .hasMessageContainingAll(
+            folder.toString(), "takes up to " + needed + " bytes", "make room");
     assertThat(folder.toFile().list()).containsExactlyInAnyOrder("model", "a.safetensors");
   }
 }

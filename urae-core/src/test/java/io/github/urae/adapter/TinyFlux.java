@@ -1,7 +1,7 @@
 package io.github.urae.adapter;
 
-import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;

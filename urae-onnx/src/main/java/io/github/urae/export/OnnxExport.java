@@ -102,8 +102,7 @@ public final class OnnxExport {
           adaptable.put(component, stored.original());
         }
       }
-      AdapterChain chain =
-          opened.add(settings.openChain(checkpoint.family(), adaptable));
+      AdapterChain chain = opened.add(settings.openChain(checkpoint.family(), adaptable));
       FileReplacement.createFolder(
           settings.output,
           folder -> {
@@ -150,8 +149,7 @@ public final class OnnxExport {
         graph.weights().values().stream()
             .mapToLong(shape -> graph.type().byteSize(shape.elementCount()))
             .sum();
-    TaskReporter reporter =
-settings.reporter(component, bytes);
+    TaskReporter reporter = settings.reporter(component, bytes);
     WeightMerger merger = new WeightMerger(chain, component, weights);
     ExportWriter.write(
         folder, graph, (name, sink) -> merger.merge(name, graph.type(), sink, reporter));
@@ -251,15 +249,14 @@ settings.reporter(component, bytes);
       return new OnnxExport(this, ModelSource.at(model(), transformer())).write();
     }
 
-    private AdapterChain openChain(
-        ModelFamily family, Map<Component, TensorSource> weights) throws IOException {
+    private AdapterChain openChain(ModelFamily family, Map<Component, TensorSource> weights)
+        throws IOException {
       AdapterOptions options = new AdapterOptions(ignoresUnmatched(), allowsBareMinorComponents());
       return AdapterChain.open(adapters(), family, weights, options);
     }
 
     private TaskReporter reporter(Component component, long bytes) {
-      return new TaskReporter(
-          listener(), cancellation(), Stage.EXPORTING, component.id(), bytes);
+      return new TaskReporter(listener(), cancellation(), Stage.EXPORTING, component.id(), bytes);
     }
   }
 }

@@ -8,7 +8,8 @@ import io.github.urae.adapter.ModelBuilder;
 import io.github.urae.adapter.UnmatchedKey;
 import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.device.Device;
-import io.github.urae.device.Residency;
+import io.github.urae.device.Offload;
+import io.github.urae.device.Precision;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationPlan;
 import io.github.urae.flux.GenerationRequest;
@@ -29,8 +30,8 @@ import io.github.urae.weights.internal.WeightCache;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.time.Duration;
 import java.nio.file.NoSuchFileException;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.OptionalInt;
@@ -226,7 +227,7 @@ public final class FluxPipeline implements Closeable {
    *
    * <p>While it goes on, old and new networks exist side by side: on the processor their weights
    * are mapped files, on a GPU both need room there, unless networks are loaded {@link
-   * Residency#ONE_AT_A_TIME one at a time} and no generation goes on.
+   * Offload#ONE_AT_A_TIME one at a time} and no generation goes on.
    *
    * @param adapters applied in this order; none for the checkpoint as it is
    * @param listener hears of the merging
@@ -348,7 +349,8 @@ public final class FluxPipeline implements Closeable {
     private long cacheBytes = WeightCache.DEFAULT_MAX_BYTES;
     private OptionalInt threads = OptionalInt.empty();
     private boolean prepacking;
-    private Residency residency = Residency.ALL;
+    private Precision precision = Precision.AUTO;
+    private Offload offload = Offload.ALL;
     private OptionalLong memoryLimit = OptionalLong.empty();
 
     private Builder() {}
@@ -374,8 +376,19 @@ public final class FluxPipeline implements Closeable {
      * @param value by default all
      * @return this
      */
-    public Builder residency(Residency value) {
-      residency = Objects.requireNonNull(value, "residency");
+    public Builder offload(Offload value) {
+      offload = Objects.requireNonNull(value, "offload");
+      return this;
+    }
+
+    /**
+     * Sets the element type of weights and arithmetic.
+     *
+     * @param value by default what suits the device
+     * @return this
+     */
+    public Builder precision(Precision value) {
+      precision = Objects.requireNonNull(value, "precision");
       return this;
     }
 
@@ -439,6 +452,7 @@ public final class FluxPipeline implements Closeable {
      * @throws io.github.urae.FileFormatException if a file is damaged
      * @throws io.github.urae.ModelException if the checkpoint is not one of FLUX.1, or incomplete
      * @throws io.github.urae.AdapterException if an adapter does not fit
+     * @throws InvalidRequestException if the device has no arithmetic of this precision
      * @throws io.github.urae.InferenceException if ONNX Runtime refuses
      * @throws IllegalStateException if no model is set
      */
@@ -446,10 +460,12 @@ public final class FluxPipeline implements Closeable {
       ModelSource source = ModelSource.at(model(), transformer());
       NativeLibraries.unpackInto(cacheFolder());
       OnnxLibrary.load();
+      Device resolved = OnnxEngine.resolve(device);
       PipelineSettings settings =
           new PipelineSettings(
-              new SessionSettings(OnnxEngine.resolve(device), threads, prepacking),
-              residency,
+              new SessionSettings(resolved, threads, prepacking),
+              OnnxEngine.elementType(resolved, precision),
+              offload,
               new WeightCache(cacheFolder(), cacheBytes),
               memoryLimit,
               new AdapterOptions(ignoresUnmatched(), allowsBareMinorComponents()));

@@ -8,7 +8,7 @@ import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.device.Device;
-import io.github.urae.device.Residency;
+import io.github.urae.device.Offload;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.PromptEmbeddings;
@@ -27,6 +27,7 @@ import io.github.urae.onnx.internal.model.Networks;
 import io.github.urae.onnx.internal.model.PipelineSettings;
 import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.onnx.internal.session.SessionSettings;
+import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.SafetensorsFile;
@@ -65,7 +66,8 @@ class GoldenPipelineTest {
             ModelSource.at(TestData.demo().checkpoint()),
             new PipelineSettings(
                 new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
-                Residency.ALL,
+                ElementType.F32,
+                Offload.ALL,
                 new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
                 OptionalLong.empty(),
                 AdapterOptions.STRICT),

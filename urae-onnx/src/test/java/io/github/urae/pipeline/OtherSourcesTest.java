@@ -7,7 +7,7 @@ import io.github.urae.ProgressListener;
 import io.github.urae.adapter.CheckpointMerger;
 import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.device.Device;
-import io.github.urae.device.Residency;
+import io.github.urae.device.Offload;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.VaeTiling;
@@ -25,10 +25,11 @@ import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.onnx.internal.source.OptimumExport;
 import io.github.urae.onnx.internal.source.OriginalNames;
+import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
-import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.Safetensors;
+import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.WeightCache;
 import java.awt.image.BufferedImage;
@@ -76,14 +77,17 @@ class OtherSourcesTest {
     Path single = folder.resolve("flux.safetensors");
     OriginalNames.write(TestData.demo().checkpoint().resolve("transformer"), single);
     NETWORKS.put(Source.EXPORT, open(ModelSource.at(export)));
-    NETWORKS.put(Source.SINGLE_FILE, open(ModelSource.at(TestData.demo().checkpoint(), Optional.of(single))));
+    NETWORKS.put(
+        Source.SINGLE_FILE,
+        open(ModelSource.at(TestData.demo().checkpoint(), Optional.of(single))));
   }
 
   private static Networks open(ModelSource source) throws IOException {
     PipelineSettings settings =
         new PipelineSettings(
             new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
-            Residency.ALL,
+            ElementType.F32,
+            Offload.ALL,
             new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
             OptionalLong.empty(),
             AdapterOptions.STRICT);

@@ -7,10 +7,10 @@ import io.github.urae.AdapterException;
 import io.github.urae.CancellationToken;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ProgressListener;
-import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.device.Device;
-import io.github.urae.device.Residency;
+import io.github.urae.device.Offload;
 import io.github.urae.export.ExportReport;
 import io.github.urae.export.OnnxExport;
 import io.github.urae.flux.GenerationRequest;
@@ -27,6 +27,7 @@ import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.onnx.internal.source.OnnxEdit;
 import io.github.urae.onnx.internal.source.OptimumExport;
+import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.SafetensorsFile;
@@ -79,7 +80,8 @@ class PartialExportTest {
     PipelineSettings settings =
         new PipelineSettings(
             new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
-            Residency.ONE_AT_A_TIME,
+            ElementType.F32,
+            Offload.ONE_AT_A_TIME,
             new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
             OptionalLong.empty(),
             AdapterOptions.STRICT);

@@ -52,6 +52,8 @@ public final class TransformerGraph {
   private final int width;
 
   /** Computes the rotary tables in the graph; empty where they are inputs. */
+  private static final float LARGEST_HALF = 65504;
+
   private final Optional<Profile> ownTables;
 
   private String one;
@@ -267,8 +269,14 @@ public final class TransformerGraph {
 
     return List.of(
         residuals(block, ".attn.to_out.0", ".ff", imagePart, image, imageModulation),
-        residuals(
-            block, ".attn.to_add_out", ".ff_context", contextPart, context, contextModulation));
+        bounded(
+            residuals(
+                block,
+                ".attn.to_add_out",
+                ".ff_context",
+                contextPart,
+                context,
+                contextModulation)));
   }
 
   /** Adds attention's output and the feed-forward network's to a stream. */
@@ -298,7 +306,21 @@ public final class TransformerGraph {
     String inner = g.geluTanh(g.linear(block + ".proj_mlp", x.hidden(), width, 4L * width));
     String both = g.concat(1, g.reshape(attended, g.longs(-1, width)), inner);
     String projected = project(block + ".proj_out", both, 5L * width, stream);
-    return stream.with(g.add(stream.hidden(), g.multiply(modulation.gate(), projected)));
+    return bounded(stream.with(g.add(stream.hidden(), g.multiply(modulation.gate(), projected))));
+  }
+
+  /**
+   * Keeps infinities out of half precision, where diffusers does: after each single block, and of
+   * the text after each double block.
+   */
+  private Stream bounded(Stream stream) {
+    if (g.type() != ElementType.F16) {
+      return stream;
+    }
+    String least = g.floats(ElementType.F16, -LARGEST_HALF);
+    String most = g.floats(ElementType.F16, LARGEST_HALF);
+    String below = g.node("Min", List.of(stream.hidden(), most));
+    return stream.with(g.node("Max", List.of(below, least)));
   }
 
   /** Projects to queries or keys and normalises each head: [B, S, C]. */

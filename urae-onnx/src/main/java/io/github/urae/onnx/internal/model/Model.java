@@ -5,7 +5,7 @@ import io.github.urae.ProgressListener;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.merge.MergedWeights;
 import io.github.urae.device.Device;
-import io.github.urae.device.Residency;
+import io.github.urae.device.Offload;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.Lease;
@@ -39,7 +39,6 @@ final class Model implements Closeable {
   private final ModelSource source;
   private final Checkpoint checkpoint;
   private final PipelineSettings settings;
-  private final ElementType elementType;
   private final NetworkRuns runs;
   private final OwnedResources opened = new OwnedResources();
   private final Map<Component, Weights> weights = new EnumMap<>(Component.class);
@@ -51,9 +50,6 @@ final class Model implements Closeable {
     this.checkpoint = source.checkpoint();
     this.settings = settings;
     this.runs = new NetworkRuns(settings.cache().folder());
-    // The CPU provider has no bfloat16 arithmetic.
-    this.elementType =
-        settings.sessions().device() instanceof Device.Cuda ? ElementType.BF16 : ElementType.F32;
   }
 
   /** Opens and checks what every generation needs; loads nothing. The caller closes the model. */
@@ -92,11 +88,6 @@ final class Model implements Closeable {
     return settings;
   }
 
-  /** Returns the element type of text encoders and transformer. */
-  ElementType elementType() {
-    return elementType;
-  }
-
   Tokenizer clipTokenizer() {
     return clipTokenizer;
   }
@@ -110,11 +101,18 @@ final class Model implements Closeable {
     return runs;
   }
 
+  private ElementType type(Component component) {
+    // The feed-forward networks of T5's late layers overflow in half precision.
+    return component == Component.TEXT_ENCODER_2 && settings.elementType() == ElementType.F16
+        ? ElementType.F32
+        : settings.elementType();
+  }
+
   /** Returns a network's graph and weights, opened when first asked for where that is on demand. */
   private synchronized Weights weights(Component component) throws IOException {
     Weights own = weights.get(component);
     if (own == null) {
-      own = opened.add(source.open(component, elementType));
+      own = opened.add(source.open(component, type(component)));
       weights.put(component, own);
     }
     return own;
@@ -132,14 +130,14 @@ final class Model implements Closeable {
       return 0;
     }
     NetworkGraph graph = weights(running).graph();
-    if (settings.residency() == Residency.ALL) {
+    if (settings.offload() == Offload.ALL) {
       long held = staying.contains(running) ? 0 : bytes(graph);
       for (Component component : staying) {
         held += bytes(weights(component).graph());
       }
       return held;
     }
-    if (settings.residency() == Residency.ONE_AT_A_TIME || !running.hasBlocks()) {
+    if (settings.offload() == Offload.ONE_AT_A_TIME || !running.hasBlocks()) {
       return bytes(graph);
     }
     List<NetworkGraph> blocks = GraphSegments.cut(graph);

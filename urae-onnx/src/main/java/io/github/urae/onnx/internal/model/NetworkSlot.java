@@ -1,6 +1,6 @@
 package io.github.urae.onnx.internal.model;
 
-import io.github.urae.device.Residency;
+import io.github.urae.device.Offload;
 import io.github.urae.flux.model.Component;
 import io.github.urae.internal.Lease;
 import io.github.urae.internal.OwnedResources;
@@ -85,7 +85,7 @@ final class NetworkSlot implements Closeable {
       }
     }
     PipelineSettings settings = model.get().settings();
-    return settings.residency() == Residency.BLOCK && component.hasBlocks()
+    return settings.offload() == Offload.BLOCK && component.hasBlocks()
         ? new BlockwiseNetwork(graph, base, overrides, settings.sessions(), runs)
         : NetworkSession.open(graph, base, overrides, settings.sessions(), runs);
   }

@@ -7,7 +7,7 @@ import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.UnmatchedKey;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.device.Device;
-import io.github.urae.device.Residency;
+import io.github.urae.device.Offload;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.Lease;
@@ -161,9 +161,9 @@ public final class Networks implements Closeable {
     return model().settings().sessions().device();
   }
 
-  /** Returns the element type of text encoders and transformer. */
+  /** Returns the element type of the transformer. */
   public ElementType elementType() {
-    return model().elementType();
+    return model().settings().elementType();
   }
 
   /** Returns the adapters, in order. */
@@ -203,7 +203,7 @@ public final class Networks implements Closeable {
   private synchronized void fill(Component component, List<String> recipe, Lease<NetworkSlot> slot)
       throws IOException {
     slots.put(component, new Filled(recipe, held.add(slot)));
-    if (model().settings().residency() == Residency.ALL) {
+    if (model().settings().offload() == Offload.ALL) {
       held.add(NetworkSlot.use(slot)); // Loads it, to stay.
     }
   }
@@ -221,7 +221,7 @@ public final class Networks implements Closeable {
 
   /** Returns what works out time and memory of generations. */
   public Planner planner() {
-    boolean sessionsStay = model().settings().residency() == Residency.ALL;
+    boolean sessionsStay = model().settings().offload() == Offload.ALL;
     return new Planner(checkpoint(), elementType().byteSize(1), sessionsStay, this::heldWeights);
   }
 

@@ -1,8 +1,9 @@
 package io.github.urae.onnx.internal.model;
 
 import io.github.urae.adapter.internal.match.AdapterOptions;
-import io.github.urae.device.Residency;
+import io.github.urae.device.Offload;
 import io.github.urae.onnx.internal.session.SessionSettings;
+import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.internal.WeightCache;
 import java.util.OptionalLong;
 
@@ -10,14 +11,16 @@ import java.util.OptionalLong;
  * What holds for a pipeline's whole life.
  *
  * @param sessions how sessions are opened
- * @param residency when they are
+ * @param elementType of text encoders and transformer, but for those that it does not suit
+ * @param offload when they are
  * @param cache where derived weights lie
  * @param memoryLimit most bytes that a generation may be expected to take
  * @param adapterOptions what is let pass when adapters are matched
  */
 public record PipelineSettings(
     SessionSettings sessions,
-    Residency residency,
+    ElementType elementType,
+    Offload offload,
     WeightCache cache,
     OptionalLong memoryLimit,
     AdapterOptions adapterOptions) {}

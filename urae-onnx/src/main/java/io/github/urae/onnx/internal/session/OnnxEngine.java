@@ -6,7 +6,11 @@ import ai.onnxruntime.OrtLoggingLevel;
 import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.OrtSession.SessionOptions;
 import io.github.urae.InferenceException;
+import io.github.urae.InvalidRequestException;
 import io.github.urae.device.Device;
+import io.github.urae.device.Precision;
+import io.github.urae.tensor.ElementType;
+import java.util.Locale;
 import java.util.OptionalInt;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -15,6 +19,9 @@ import org.slf4j.LoggerFactory;
 public final class OnnxEngine {
 
   private static final Logger LOG = LoggerFactory.getLogger(OnnxEngine.class);
+
+  /** The compute capability of Ampere. */
+  private static final int FIRST_WITH_BFLOAT16 = 8;
 
   private OnnxEngine() {}
 
@@ -48,6 +55,45 @@ public final class OnnxEngine {
       LOG.info("CUDA cannot be used, so the CPU is: {}", e.getMessage());
       return Device.cpu();
     }
+  }
+
+  /**
+   * Returns the element type of text encoders and transformer.
+   *
+   * @param device a processor or GPU, not a choice between them
+   * @throws InvalidRequestException if the device has no such arithmetic
+   */
+  public static ElementType elementType(Device device, Precision precision) {
+    return elementType(
+        device,
+        precision,
+        device instanceof Device.Cuda cuda && precision == Precision.AUTO
+            ? CudaDriver.computeCapability(cuda)
+            : OptionalInt.empty());
+  }
+
+  /** The same where the GPU's generation is known, or is not. */
+  static ElementType elementType(Device device, Precision precision, OptionalInt capability) {
+    if (device instanceof Device.Cuda) {
+      return switch (precision) {
+        case AUTO ->
+            capability.orElse(FIRST_WITH_BFLOAT16) < FIRST_WITH_BFLOAT16
+                ? ElementType.F16
+                : ElementType.BF16;
+        case FLOAT32 -> ElementType.F32;
+        case FLOAT16 -> ElementType.F16;
+        case BFLOAT16 -> ElementType.BF16;
+      };
+    }
+    if (precision == Precision.FLOAT16 || precision == Precision.BFLOAT16) {
+      throw new InvalidRequestException(
+          "precision: expected float32 or auto on the "
+              + device
+              + ", where ONNX Runtime has no arithmetic in "
+              + precision.name().toLowerCase(Locale.ROOT)
+              + ", found that; or choose a GPU (device cuda)");
+    }
+    return ElementType.F32;
   }
 
   /** Creates session options; the caller closes them. */

@@ -2,6 +2,9 @@ package io.github.urae.onnx.internal.session;
 
 import com.sun.jna.NativeLibrary;
 import io.github.urae.internal.NativeLibraries;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,20 +40,28 @@ final class OnnxTelemetry {
     }
     done = true;
     try {
-      NativeLibraries.withProperty(
-          JNA_FOLDER_PROPERTY,
-          NativeLibraries.folder().resolve("jna").toString(),
-          OnnxTelemetry::setVariable);
+      Object[] arguments = {VARIABLE, "1", 1};
+      if (withJna(() -> NativeLibrary.getProcess().getFunction("setenv").invokeInt(arguments))
+          != 0) {
+        warn(null);
+      }
     } catch (LinkageError e) {
       warn(e);
     }
   }
 
-  private static void setVariable() {
-    Object[] arguments = {VARIABLE, "1", 1};
-    if (NativeLibrary.getProcess().getFunction("setenv").invokeInt(arguments) != 0) {
-      warn(null);
-    }
+  /**
+   * Calls native code by way of JNA.
+   *
+   * @throws LinkageError if JNA, the library or the function is missing
+   */
+  static <T> T withJna(Supplier<T> call) {
+    List<T> result = new ArrayList<>();
+    NativeLibraries.withProperty(
+        JNA_FOLDER_PROPERTY,
+        NativeLibraries.folder().resolve("jna").toString(),
+        () -> result.add(call.get()));
+    return result.get(0);
   }
 
   private static void warn(LinkageError cause) {

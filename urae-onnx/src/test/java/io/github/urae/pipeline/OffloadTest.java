@@ -8,7 +8,7 @@ import io.github.urae.GenerationCancelledException;
 import io.github.urae.ProgressListener;
 import io.github.urae.StepProgress;
 import io.github.urae.device.Device;
-import io.github.urae.device.Residency;
+import io.github.urae.device.Offload;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.RunOptions;
@@ -29,20 +29,20 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Networks that are loaded when they are needed draw what networks that stay loaded draw. */
-class ResidencyTest {
+class OffloadTest {
 
-  private static FluxPipeline open(Residency residency) throws IOException {
+  private static FluxPipeline open(Offload offload) throws IOException {
     return FluxPipeline.builder()
         .model(TestData.demo().checkpoint())
         .adapter(TestData.demo().adapter2k())
         .device(Device.cpu())
         .cacheFolder(TestData.CACHE)
-        .residency(residency)
+        .offload(offload)
         .build();
   }
 
   @Test
-  void everyResidencyDrawsTheSame() throws IOException {
+  void everyOffloadDrawsTheSame() throws IOException {
     GenerationRequest request =
         GenerationRequest.builder(List.of("a red circle", "a star"))
             .size(96, 64)
@@ -52,8 +52,8 @@ class ResidencyTest {
             .build();
     List<List<float[]>> latents = new ArrayList<>();
     List<List<Integer>> pixels = new ArrayList<>();
-    for (Residency residency : Residency.values()) {
-      try (FluxPipeline pipeline = open(residency)) {
+    for (Offload offload : Offload.values()) {
+      try (FluxPipeline pipeline = open(offload)) {
         List<GeneratedImage> images = pipeline.generate(request);
         latents.add(images.stream().map(image -> image.latents().toFloats()).toList());
         pixels.add(images.stream().map(image -> image.toBufferedImage().getRGB(50, 30)).toList());
@@ -69,8 +69,8 @@ class ResidencyTest {
 
   @Test
   void networksStayLoadedOrDoNot() throws IOException {
-    for (Residency residency : Residency.values()) {
-      try (FluxPipeline pipeline = open(residency);
+    for (Offload offload : Offload.values()) {
+      try (FluxPipeline pipeline = open(offload);
           Lease<Networks> networks = pipeline.lease()) {
         NetworkUse first = networks.get().use(Component.TRANSFORMER);
         NetworkUse second = networks.get().use(Component.TRANSFORMER);
@@ -79,7 +79,7 @@ class ResidencyTest {
         first.close();
         second.close();
         try (NetworkUse later = networks.get().use(Component.TRANSFORMER)) {
-          assertThat(later.network() == first.network()).isEqualTo(residency == Residency.ALL);
+          assertThat(later.network() == first.network()).isEqualTo(offload == Offload.ALL);
         }
       }
     }
@@ -103,7 +103,7 @@ class ResidencyTest {
   void cancelledBlocksLeaveThePipelineAsItWas() throws IOException {
     GenerationRequest.Builder request =
         GenerationRequest.builder("a star").size(256, 256).steps(3).seed(3);
-    try (FluxPipeline pipeline = open(Residency.BLOCK)) {
+    try (FluxPipeline pipeline = open(Offload.BLOCK)) {
       float[] before = pipeline.generate(request.build()).get(0).latents().toFloats();
       CancellationToken token = new CancellationToken();
       ProgressListener cancelling =

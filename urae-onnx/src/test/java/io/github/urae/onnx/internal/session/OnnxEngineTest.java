@@ -1,0 +1,53 @@
+package io.github.urae.onnx.internal.session;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.urae.InvalidRequestException;
+import io.github.urae.device.Device;
+import io.github.urae.device.Precision;
+import io.github.urae.tensor.ElementType;
+import java.util.OptionalInt;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.EnumSource.Mode;
+
+class OnnxEngineTest {
+
+  private static ElementType onGpu(Precision precision, OptionalInt capability) {
+    return OnnxEngine.elementType(Device.cuda(0), precision, capability);
+  }
+
+  @Test
+  void autoIsWhatTheDeviceHas() {
+    assertThat(OnnxEngine.elementType(Device.cpu(), Precision.AUTO)).isEqualTo(ElementType.F32);
+    assertThat(onGpu(Precision.AUTO, OptionalInt.of(7))).isEqualTo(ElementType.F16);
+    assertThat(onGpu(Precision.AUTO, OptionalInt.of(8))).isEqualTo(ElementType.BF16);
+    assertThat(onGpu(Precision.AUTO, OptionalInt.of(12))).isEqualTo(ElementType.BF16);
+    assertThat(onGpu(Precision.AUTO, OptionalInt.empty())).isEqualTo(ElementType.BF16);
+  }
+
+  @Test
+  void aChoiceHoldsWhateverTheGpu() {
+    assertThat(onGpu(Precision.FLOAT32, OptionalInt.of(9))).isEqualTo(ElementType.F32);
+    assertThat(onGpu(Precision.FLOAT16, OptionalInt.of(9))).isEqualTo(ElementType.F16);
+    assertThat(onGpu(Precision.BFLOAT16, OptionalInt.of(7))).isEqualTo(ElementType.BF16);
+    assertThat(OnnxEngine.elementType(Device.cpu(), Precision.FLOAT32)).isEqualTo(ElementType.F32);
+  }
+
+  @ParameterizedTest
+  @EnumSource(mode = Mode.MATCH_ALL, names = ".*FLOAT16")
+  void halvesOnTheProcessorAreRefused(Precision precision) {
+    assertThatThrownBy(() -> OnnxEngine.elementType(Device.cpu(), precision))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("expected float32 or auto on the cpu")
+        .hasMessageContaining(precision.name().toLowerCase(java.util.Locale.ROOT));
+  }
+
+  /** Whether there is a driver or not, asking does no harm. */
+  @Test
+  void aGpuThatIsNotThereHasNoCapability() {
+    assertThat(CudaDriver.computeCapability((Device.Cuda) Device.cuda(99))).isEmpty();
+  }
+}
