@@ -84,7 +84,7 @@ public final class GraphSegments {
     }
     for (int part = 0; part < parts.size(); part++) {
       for (NodeProto node : parts.get(part)) {
-        for (String input : node.getInputList()) {
+        for (String input : OnnxMessages.reads(node)) {
           Integer producer = producers.get(input);
           if (inputs.containsKey(input)) {
             taken.get(part).add(input);
@@ -109,7 +109,7 @@ public final class GraphSegments {
     parts.add(new ArrayList<>());
     Set<String> blocks = new LinkedHashSet<>();
     for (NodeProto node : whole.graph().getNodeList()) {
-      for (String input : node.getInputList()) {
+      for (String input : OnnxMessages.reads(node)) {
         if (whole.weights().containsKey(input)
             && BLOCK.matcher(input).matches()
             && blocks.add(block(input))
@@ -131,7 +131,7 @@ public final class GraphSegments {
       int part, List<List<NodeProto>> parts, Set<String> taken, Set<String> given) {
     GraphProto.Builder graph = GraphProto.newBuilder().setName(whole.graph().getName());
     Set<String> used = new LinkedHashSet<>();
-    parts.get(part).forEach(node -> used.addAll(node.getInputList()));
+    parts.get(part).forEach(node -> used.addAll(OnnxMessages.reads(node)));
     Map<String, Shape> weights = new LinkedHashMap<>();
     whole
         .weights()
@@ -159,8 +159,7 @@ public final class GraphSegments {
         whole.type(),
         graph.build(),
         weights,
-        whole.opset(),
-        whole.functions());
+        whole.opset());
   }
 
   /** Declares a value that goes from one segment to another, of any shape. */
@@ -173,31 +172,23 @@ public final class GraphSegments {
         .build();
   }
 
-  /** Derives the element type of a node's outputs from those of its inputs. */
+  /** Derives the element types of a node's outputs from those of its inputs. */
   private void noteTypes(NodeProto node) {
-    boolean known =
-        node.getDomain().isEmpty() || node.getDomain().equals(NetworkGraph.MICROSOFT_DOMAIN);
-    Integer type =
-        switch (known ? node.getOpType() : "") {
-          case "" -> null;
-          case "Cast" -> OnnxMessages.attribute(node, "to").map(to -> (int) to.getI()).orElse(null);
-          case "Shape", "ArgMax", "Size" -> TensorProto.DataType.INT64_VALUE;
-          case "Equal", "Not", "Greater", "Less" -> TensorProto.DataType.BOOL_VALUE;
-          case "Constant" ->
-              OnnxMessages.attribute(node, "value").map(v -> v.getT().getDataType()).orElse(null);
-          case "Where" -> types.get(node.getInput(1));
-          default -> node.getInputCount() == 0 ? null : types.get(node.getInput(0));
-        };
-    if (type == null) {
-      throw new ModelException(
-          whole.name()
-              + ": operator "
-              + node.getOpType()
-              + " '"
-              + node.getName()
-              + "': the graph cannot be cut into blocks, because the type of its result is not"
-              + " known; keep whole networks in memory instead (one at a time)");
+    for (int i = 0; i < node.getOutputCount(); i++) {
+      int type =
+          ResultTypes.of(node, i, types)
+              .orElseThrow(
+                  () ->
+                      new ModelException(
+                          whole.name()
+                              + ": operator "
+                              + node.getOpType()
+                              + " '"
+                              + node.getName()
+                              + "': the graph cannot be cut into blocks, because the type of its"
+                              + " result is not known; keep whole networks in memory instead (one"
+                              + " at a time)"));
+      types.put(node.getOutput(i), type);
     }
-    node.getOutputList().forEach(output -> types.put(output, type));
   }
 }

@@ -3,7 +3,6 @@ package io.github.urae.onnx.internal.graph;
 import ai.onnx.proto.OnnxMl;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
-import java.util.List;
 import java.util.Map;
 
 /**
@@ -15,15 +14,13 @@ import java.util.Map;
  * @param weights shapes of all weights by name; each feeds its operators directly, so that it can
  *     be replaced in a session
  * @param opset version of ONNX's operators
- * @param functions functions that the graph's nodes call
  */
 public record NetworkGraph(
     String name,
     ElementType type,
     OnnxMl.GraphProto graph,
     Map<String, Shape> weights,
-    long opset,
-    List<OnnxMl.FunctionProto> functions) {
+    long opset) {
 
   /**
    * ONNX operator set of all graphs made here: the first with rotary embedding and RMS
@@ -56,12 +53,11 @@ public record NetworkGraph(
                 .setDomain(MICROSOFT_DOMAIN)
                 .setVersion(MICROSOFT_OPSET))
         .setGraph(complete)
-        .addAllFunctions(functions)
         .build();
   }
 
-  /** A graph of {@link #OPSET} without functions. */
+  /** A graph of {@link #OPSET}. */
   NetworkGraph(String name, ElementType type, OnnxMl.GraphProto graph, Map<String, Shape> weights) {
-    this(name, type, graph, weights, OPSET, List.of());
+    this(name, type, graph, weights, OPSET);
   }
 }

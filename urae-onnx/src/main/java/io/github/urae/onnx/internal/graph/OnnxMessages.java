@@ -1,6 +1,7 @@
 package io.github.urae.onnx.internal.graph;
 
 import ai.onnx.proto.OnnxMl.AttributeProto;
+import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.StringStringEntryProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
@@ -13,9 +14,14 @@ import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.internal.Elements;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * The messages that ONNX files are made of: element types, tensors, attributes, values and nodes.
@@ -191,6 +197,80 @@ public final class OnnxMessages {
    */
   public static Optional<AttributeProto> attribute(NodeProto node, String name) {
     return node.getAttributeList().stream().filter(a -> a.getName().equals(name)).findFirst();
+  }
+
+  /**
+   * Returns an input of a node.
+   *
+   * @param node the node
+   * @param index its position
+   * @return the name of the value; empty where the node has none there
+   */
+  public static String input(NodeProto node, int index) {
+    return index < node.getInputCount() ? node.getInput(index) : "";
+  }
+
+  /**
+   * Returns the graphs that a node holds: bodies of loops and branches.
+   *
+   * @param node the node
+   * @return its graphs; none in most nodes
+   */
+  public static List<GraphProto> graphs(NodeProto node) {
+    List<GraphProto> graphs = new ArrayList<>();
+    for (AttributeProto attribute : node.getAttributeList()) {
+      if (attribute.hasG()) {
+        graphs.add(attribute.getG());
+      }
+      graphs.addAll(attribute.getGraphsList());
+    }
+    return graphs;
+  }
+
+  /**
+   * Changes the graphs that a node holds.
+   *
+   * @param node the node
+   * @param change makes the new graph from the old one
+   * @return the node with the new graphs; the same where it holds none
+   */
+  public static NodeProto withGraphs(NodeProto node, UnaryOperator<GraphProto> change) {
+    if (graphs(node).isEmpty()) {
+      return node;
+    }
+    NodeProto.Builder changed = node.toBuilder();
+    for (AttributeProto.Builder attribute : changed.getAttributeBuilderList()) {
+      if (attribute.hasG()) {
+        attribute.setG(change.apply(attribute.getG()));
+      }
+      for (int i = 0; i < attribute.getGraphsCount(); i++) {
+        attribute.setGraphs(i, change.apply(attribute.getGraphs(i)));
+      }
+    }
+    return changed.build();
+  }
+
+  /**
+   * Returns what a node reads: its inputs, and what graphs inside it read from outside.
+   *
+   * @param node the node
+   * @return names of values, each once
+   */
+  public static Set<String> reads(NodeProto node) {
+    Set<String> reads = new LinkedHashSet<>(node.getInputList());
+    for (GraphProto graph : graphs(node)) {
+      Set<String> own = new HashSet<>();
+      graph.getInputList().forEach(input -> own.add(input.getName()));
+      graph.getInitializerList().forEach(tensor -> own.add(tensor.getName()));
+      graph.getNodeList().forEach(inside -> own.addAll(inside.getOutputList()));
+      Set<String> inside = new LinkedHashSet<>();
+      graph.getNodeList().forEach(n -> inside.addAll(reads(n)));
+      graph.getOutputList().forEach(output -> inside.add(output.getName()));
+      inside.removeAll(own);
+      reads.addAll(inside);
+    }
+    reads.remove("");
+    return reads;
   }
 
   /**

@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -53,7 +54,8 @@ record ExportedGraph(
     builder.convertInterface(contract);
     Optional<GraphRewriter.Result> rewriting = Optional.empty();
     if (contract.inputs().containsKey("img_ids")) {
-      rewriting = Optional.of(GraphRewriter.rewriteInPlace(builder.graph, headsOf(own)));
+      rewriting =
+          Optional.of(GraphRewriter.rewriteInPlace(file.path(), builder.graph, headsOf(own)));
     }
     Map<String, Shape> weights = new LinkedHashMap<>();
     builder.found.forEach((key, value) -> weights.put(key, ExportedNetwork.storedShape(value)));
@@ -63,8 +65,7 @@ record ExportedGraph(
             builder.type,
             builder.graph.build(),
             weights,
-            file.opsets().get(""),
-            file.functions());
+            file.opsets().get(""));
     return new ExportedGraph(graph, builder.found, rewriting);
   }
 
@@ -163,12 +164,11 @@ record ExportedGraph(
 
     /** Initializers that are no parameters: small ones by value, large ones by place. */
     void addConstants() throws IOException {
+      Set<String> reads = new HashSet<>();
+      graph.getNodeList().forEach(node -> reads.addAll(OnnxMessages.reads(node)));
       List<TensorInfo> inline = new ArrayList<>();
       for (TensorInfo initializer : file.initializers().values()) {
-        boolean read =
-            graph.getNodeList().stream()
-                .anyMatch(n -> n.getInputList().contains(initializer.name()));
-        if (found.containsKey(initializer.name()) || !read) {
+        if (found.containsKey(initializer.name()) || !reads.contains(initializer.name())) {
           continue;
         }
         if (initializer.length() <= MAX_INLINE_BYTES) {
@@ -239,13 +239,33 @@ record ExportedGraph(
     }
 
     private void renameReads(String from, String to) {
-      for (NodeProto.Builder node : graph.getNodeBuilderList()) {
-        for (int i = 0; i < node.getInputCount(); i++) {
-          if (node.getInput(i).equals(from)) {
-            node.setInput(i, to);
-          }
+      for (int i = 0; i < graph.getNodeCount(); i++) {
+        graph.setNode(i, withInput(graph.getNode(i), from, to));
+      }
+    }
+
+    private static NodeProto withInput(NodeProto node, String from, String to) {
+      if (!OnnxMessages.reads(node).contains(from)) {
+        return node;
+      }
+      NodeProto.Builder changed = node.toBuilder();
+      for (int i = 0; i < node.getInputCount(); i++) {
+        if (node.getInput(i).equals(from)) {
+          changed.setInput(i, to);
         }
       }
+      return OnnxMessages.withGraphs(changed.build(), inside -> withInput(inside, from, to));
+    }
+
+    private static GraphProto withInput(GraphProto inside, String from, String to) {
+      GraphProto.Builder changed = inside.toBuilder().clearNode();
+      inside.getNodeList().forEach(node -> changed.addNode(withInput(node, from, to)));
+      for (ValueInfoProto.Builder output : changed.getOutputBuilderList()) {
+        if (output.getName().equals(from)) {
+          output.setName(to);
+        }
+      }
+      return changed.build();
     }
 
     private static ValueInfoProto withType(ValueInfoProto value, ElementType type) {

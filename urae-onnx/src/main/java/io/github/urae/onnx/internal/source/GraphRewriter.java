@@ -6,17 +6,17 @@ import ai.onnx.proto.OnnxMl.AttributeProto;
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
+import io.github.urae.ModelException;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.ElementType;
+import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -30,25 +30,25 @@ final class GraphRewriter {
 
   private static final String POSITIONS = "pos_embed";
 
+  /** Nodes between the scores and their softmax: a factor, and casts around it. */
+  private static final int MAX_SCALING = 4;
+
+  private final Path path;
   private final GraphProto.Builder graph;
   private final int heads;
-  private final Map<String, NodeProto> writers = new HashMap<>();
-  private final Map<String, List<NodeProto>> readers = new HashMap<>();
+  private final DataFlow flow;
   private final List<NodeProto> added = new ArrayList<>();
   private final Set<NodeProto> removed = new HashSet<>();
-  private final List<String> queries = new ArrayList<>();
+  private final Set<String> queries = new HashSet<>();
   private final int attentions;
   private int fused;
   private boolean tables;
 
-  private GraphRewriter(GraphProto.Builder graph, int heads) {
+  private GraphRewriter(Path path, GraphProto.Builder graph, int heads) {
+    this.path = path;
     this.graph = graph;
     this.heads = heads;
-    for (NodeProto node : graph.getNodeList()) {
-      node.getOutputList().forEach(o -> writers.put(o, node));
-      node.getInputList()
-          .forEach(i -> readers.computeIfAbsent(i, n -> new ArrayList<>()).add(node));
-    }
+    flow = new DataFlow(graph.getNodeList());
     attentions = Ingredients.of(graph.build()).get(Ingredients.Kind.ATTENTION);
   }
 
@@ -75,14 +75,14 @@ final class GraphRewriter {
   /**
    * Rewrites a graph in place.
    *
+   * @param path the model, for messages
+   * @param graph a well-formed graph
    * @param heads attention heads
    */
-  static Result rewriteInPlace(GraphProto.Builder graph, int heads) {
-    GraphRewriter rewriter = new GraphRewriter(graph, heads);
+  static Result rewriteInPlace(Path path, GraphProto.Builder graph, int heads) {
+    GraphRewriter rewriter = new GraphRewriter(path, graph, heads);
     boolean nested =
-        graph.getNodeList().stream()
-            .flatMap(node -> node.getAttributeList().stream())
-            .anyMatch(AttributeProto::hasG);
+        graph.getNodeList().stream().anyMatch(node -> !OnnxMessages.graphs(node).isEmpty());
     if (nested) {
       return new Result(rewriter.attentions, 0, false);
     }
@@ -101,17 +101,23 @@ final class GraphRewriter {
    * the scores moves to q.
    */
   private void fuseAttention(NodeProto softmax) {
-    NodeProto before = writers.get(softmax.getInput(0));
+    NodeProto before = flow.maker(softmax.getInput(0));
     List<NodeProto> factors = new ArrayList<>();
-    while (before != null && Set.of("Cast", "Mul", "Div").contains(before.getOpType())) {
+    for (int i = 0;
+        i < MAX_SCALING
+            && before != null
+            && Set.of("Cast", "Mul", "Div").contains(before.getOpType());
+        i++) {
       if (!before.getOpType().equals("Cast")) {
         factors.add(before);
       }
-      before = writers.get(before.getInput(0));
+      before = flow.maker(before.getInput(0));
     }
-    NodeProto after = onlyReader(softmax.getOutput(0));
+    String weights = softmax.getOutput(0);
+    NodeProto after = onlyReader(weights);
     if (after != null && after.getOpType().equals("Cast")) {
-      after = onlyReader(after.getOutput(0));
+      weights = after.getOutput(0);
+      after = onlyReader(weights);
     }
     boolean matches =
         before != null
@@ -119,6 +125,7 @@ final class GraphRewriter {
             && onlyReader(before.getOutput(0)) != null
             && after != null
             && after.getOpType().equals("MatMul")
+            && after.getInput(0).equals(weights)
             && factors.size() <= 1;
     if (!matches) {
       return;
@@ -159,7 +166,7 @@ final class GraphRewriter {
   }
 
   private NodeProto onlyReader(String value) {
-    List<NodeProto> all = readers.getOrDefault(value, List.of());
+    List<NodeProto> all = flow.readers(value);
     return all.size() == 1 ? all.get(0) : null;
   }
 
@@ -169,20 +176,19 @@ final class GraphRewriter {
     for (NodeProto node : graph.getNodeList()) {
       if (isPositions(node)) {
         for (String output : node.getOutputList()) {
-          if (readers.getOrDefault(output, List.of()).stream().anyMatch(n -> !isPositions(n))) {
+          if (flow.readers(output).stream().anyMatch(n -> !isPositions(n))) {
             results.add(output);
           }
         }
       }
     }
+    // Without all attentions fused there is no place for the factor on the queries.
+    if (results.size() != 2 || fused != attentions || fused == 0) {
+      return;
+    }
     Optional<String> cos = results.stream().filter(r -> comesFrom(r, "Cos", "Sin")).findFirst();
     Optional<String> sin = results.stream().filter(r -> comesFrom(r, "Sin", "Cos")).findFirst();
-    // Without all attentions fused there is no place for the factor on the queries.
-    if (results.size() != 2
-        || cos.isEmpty()
-        || sin.isEmpty()
-        || fused != attentions
-        || fused == 0) {
+    if (cos.isEmpty() || sin.isEmpty()) {
       return;
     }
     replaceTable(cos.get(), "key_cos");
@@ -213,7 +219,7 @@ final class GraphRewriter {
     boolean found = false;
     while (!open.isEmpty()) {
       String next = open.pop();
-      NodeProto writer = writers.get(next);
+      NodeProto writer = flow.maker(next);
       if (writer == null || !seen.add(next)) {
         continue;
       }
@@ -231,7 +237,7 @@ final class GraphRewriter {
 
   private void replaceTable(String value, String input) {
     declare(input);
-    NodeProto writer = writers.get(value);
+    NodeProto writer = flow.maker(value);
     String column = add("Unsqueeze", List.of(input, longs(2)));
     String twice = add("Concat", List.of(column, column), attribute("axis", 2));
     String table = add("Reshape", List.of(twice, longs(0, -1)));
@@ -249,23 +255,21 @@ final class GraphRewriter {
 
   /** Puts the nodes in an order in which they can run, without those that nothing needs. */
   private void finish() {
-    Map<String, NodeProto> makers = new HashMap<>();
     List<NodeProto> all = new ArrayList<>(graph.getNodeList());
     all.removeAll(removed);
     all.addAll(added);
-    for (NodeProto node : all) {
-      node.getOutputList().forEach(o -> makers.put(o, node));
-    }
+    DataFlow rewritten = new DataFlow(all);
     Set<NodeProto> done = new LinkedHashSet<>();
+    Set<NodeProto> entered = new HashSet<>();
     Deque<NodeProto> open = new ArrayDeque<>();
     for (ValueInfoProto output : graph.getOutputList()) {
-      open.push(makers.get(output.getName()));
+      open.push(rewritten.maker(output.getName()));
     }
     while (!open.isEmpty()) {
       NodeProto node = open.peek();
       boolean ready = true;
       for (String input : node.getInputList()) {
-        NodeProto maker = makers.get(input);
+        NodeProto maker = rewritten.maker(input);
         if (maker != null && !done.contains(maker)) {
           open.push(maker);
           ready = false;
@@ -274,6 +278,13 @@ final class GraphRewriter {
       if (ready) {
         open.pop();
         done.add(node);
+      } else if (!entered.add(node)) {
+        throw new ModelException(
+            path
+                + ": node '"
+                + node.getName()
+                + "' needs its own result once attention is rewritten; its values have names that"
+                + " the rewriting gives");
       }
     }
     graph.clearNode().addAllNode(done);

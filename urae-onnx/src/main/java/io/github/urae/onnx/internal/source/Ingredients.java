@@ -2,8 +2,7 @@ package io.github.urae.onnx.internal.source;
 
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
-import java.util.ArrayList;
-import java.util.HashMap;
+import io.github.urae.onnx.internal.graph.OnnxMessages;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,18 +37,13 @@ final class Ingredients {
     }
   }
 
-  private final Map<String, List<NodeProto>> readers = new HashMap<>();
-  private final Map<String, NodeProto> writers = new HashMap<>();
+  private final DataFlow flow;
   private final Map<Kind, Integer> counts = new LinkedHashMap<>();
 
   private Ingredients(GraphProto graph) {
+    flow = new DataFlow(graph.getNodeList());
     for (Kind kind : Kind.values()) {
       counts.put(kind, 0);
-    }
-    for (NodeProto node : graph.getNodeList()) {
-      node.getInputList()
-          .forEach(i -> readers.computeIfAbsent(i, n -> new ArrayList<>()).add(node));
-      node.getOutputList().forEach(o -> writers.put(o, node));
     }
   }
 
@@ -94,13 +88,13 @@ final class Ingredients {
 
   /** Softmax of a product, perhaps scaled, masked or cast, whose result goes into a product. */
   private boolean isAttention(NodeProto softmax) {
-    NodeProto before = writers.get(softmax.getInput(0));
+    NodeProto before = flow.maker(softmax.getInput(0));
     for (int i = 0; i < 4 && before != null && !before.getOpType().equals("MatMul"); i++) {
-      before = writers.get(before.getInput(0));
+      before = flow.maker(OnnxMessages.input(before, 0));
     }
     NodeProto after = softmax;
     for (int i = 0; i < 3 && !after.getOpType().equals("MatMul"); i++) {
-      List<NodeProto> next = readers.getOrDefault(after.getOutput(0), List.of());
+      List<NodeProto> next = flow.readers(after.getOutput(0));
       if (next.isEmpty()) {
         return false;
       }
@@ -111,7 +105,7 @@ final class Ingredients {
 
   /** Normalisation in several nodes: the mean of squares, with or without the mean taken off. */
   private Optional<Kind> meanSquare(NodeProto mean) {
-    NodeProto square = writers.get(mean.getInput(0));
+    NodeProto square = flow.maker(mean.getInput(0));
     boolean isSquare =
         square != null
             && (square.getOpType().equals("Pow")
@@ -120,7 +114,7 @@ final class Ingredients {
     if (!isSquare) {
       return Optional.empty();
     }
-    NodeProto base = writers.get(square.getInput(0));
+    NodeProto base = flow.maker(square.getInput(0));
     boolean centred = base != null && base.getOpType().equals("Sub");
     return Optional.of(centred ? Kind.LAYER_NORM : Kind.RMS_NORM);
   }

@@ -37,16 +37,15 @@ import java.util.Optional;
  * @param path the file
  * @param irVersion version of ONNX's file format
  * @param opsets versions of operators by domain; the standard domain is the empty string
- * @param functions functions that the model brings along
- * @param graph nodes, inputs and outputs, and those initializers that have no place: a few small
- *     constants
+ * @param graph nodes in an order in which they can run, inputs and outputs, and those initializers
+ *     that have no place: a few small constants. It is well-formed, see {@link GraphCheck};
+ *     functions are inlined
  * @param initializers those that have one, by name
  */
 record OnnxFile(
     Path path,
     long irVersion,
     Map<String, Long> opsets,
-    List<FunctionProto> functions,
     GraphProto graph,
     Map<String, TensorInfo> initializers) {
 
@@ -57,6 +56,14 @@ record OnnxFile(
 
   /** Bytes of nodes and constants; FLUX.1's take about 4 MB. */
   private static final long MAX_GRAPH_BYTES = 256L << 20;
+
+  /** Nodes, and initializers; FLUX.1's exports have about 10 000 and 1500. */
+  static final int MAX_NODES = 250_000;
+
+  private static final int MAX_RANK = 64;
+
+  /** What a message takes beside its bytes, so that empty ones count. */
+  private static final int MESSAGE_BYTES = 64;
 
   /**
    * Reads a file.
@@ -73,12 +80,10 @@ record OnnxFile(
     } catch (InvalidProtocolBufferException e) {
       throw new FileFormatException(path + ": not a valid ONNX file: " + e.getMessage(), e);
     }
-    OnnxFile file = reader.finish();
-    file.checkOperators();
-    return file;
+    return reader.finish();
   }
 
-  private void checkOperators() {
+  private static long standardOpset(Path path, Map<String, Long> opsets) {
     Long version = opsets.get("");
     if (version == null || version < MIN_OPSET || version > MAX_OPSET) {
       throw new ModelException(
@@ -91,15 +96,13 @@ record OnnxFile(
               + (version == null ? "none" : version)
               + "; export the model again");
     }
+    return version;
+  }
+
+  private static void checkOperators(Path path, GraphProto graph) {
     for (NodeProto node : graph.getNodeList()) {
       String domain = node.getDomain();
-      boolean known =
-          isStandard(domain)
-              || domain.equals(NetworkGraph.MICROSOFT_DOMAIN)
-              || functions.stream()
-                  .anyMatch(
-                      f -> f.getDomain().equals(domain) && f.getName().equals(node.getOpType()));
-      if (!known) {
+      if (!domain.isEmpty() && !domain.equals(NetworkGraph.MICROSOFT_DOMAIN)) {
         throw new ModelException(
             path
                 + ": node '"
@@ -114,7 +117,12 @@ record OnnxFile(
   }
 
   static boolean isStandard(String domain) {
-    return domain.isEmpty() || domain.equals("ai.onnx");
+    return domain(domain).isEmpty();
+  }
+
+  /** Returns a domain of operators; the standard one, which has two names, is empty. */
+  static String domain(String name) {
+    return name.equals("ai.onnx") ? "" : name;
   }
 
   /** Names file, initializer and the first node that reads it, for messages. */
@@ -149,13 +157,19 @@ record OnnxFile(
       if (!hasGraph) {
         throw new FileFormatException(path + ": not a valid ONNX file: it holds no graph");
       }
+      long opset = standardOpset(path, opsets);
+      for (NodeProto.Builder node : graph.getNodeBuilderList()) {
+        node.setDomain(domain(node.getDomain()));
+      }
+      GraphProto inlined = FunctionInliner.inline(path, graph.build(), functions, opset);
+      checkOperators(path, inlined);
+      List<NodeProto> ordered = GraphCheck.inOrder(path, inlined, initializers.keySet());
       OnnxFile file =
           new OnnxFile(
               path,
               irVersion,
               Collections.unmodifiableMap(opsets),
-              List.copyOf(functions),
-              graph.build(),
+              inlined.toBuilder().clearNode().addAllNode(ordered).build(),
               Collections.unmodifiableMap(initializers));
       for (TensorInfo info : initializers.values()) {
         checkPlace(file, info);
@@ -170,8 +184,7 @@ record OnnxFile(
           case 7 -> graph(in);
           case 8 -> {
             OperatorSetIdProto opset = OperatorSetIdProto.parseFrom(bytes(in));
-            String domain = isStandard(opset.getDomain()) ? "" : opset.getDomain();
-            opsets.put(domain, opset.getVersion());
+            opsets.put(domain(opset.getDomain()), opset.getVersion());
           }
           case 25 -> functions.add(FunctionProto.parseFrom(bytes(in)));
           default -> in.skipField(tag);
@@ -181,15 +194,19 @@ record OnnxFile(
 
     private byte[] bytes(CodedInputStream in) throws IOException {
       int length = in.readRawVarint32();
-      graphBytes += length;
-      if (length < 0 || graphBytes > MAX_GRAPH_BYTES) {
+      count(length);
+      return in.readRawBytes(length);
+    }
+
+    private void count(long bytes) {
+      graphBytes += bytes + MESSAGE_BYTES;
+      if (bytes < 0 || graphBytes > MAX_GRAPH_BYTES) {
         throw new FileFormatException(
             path
                 + ": nodes and constants take more than "
                 + MAX_GRAPH_BYTES
                 + " bytes; weights belong in initializers");
       }
-      return in.readRawBytes(length);
     }
 
     private void graph(CodedInputStream in) throws IOException {
@@ -197,7 +214,12 @@ record OnnxFile(
       int limit = in.pushLimit(in.readRawVarint32());
       for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
         switch (WireFormat.getTagFieldNumber(tag)) {
-          case 1 -> graph.addNode(NodeProto.parseFrom(bytes(in)));
+          case 1 -> {
+            graph.addNode(NodeProto.parseFrom(bytes(in)));
+            if (graph.getNodeCount() > MAX_NODES) {
+              throw new FileFormatException(path + ": more than " + MAX_NODES + " nodes");
+            }
+          }
           case 2 -> graph.setName(in.readString());
           case 5 -> initializer(in);
           case 11 -> graph.addInput(ValueInfoProto.parseFrom(bytes(in)));
@@ -222,11 +244,11 @@ record OnnxFile(
             if (delimited) {
               int packed = in.pushLimit(in.readRawVarint32());
               while (!in.isAtEnd()) {
-                tensor.addDims(in.readInt64());
+                addDimension(tensor, in);
               }
               in.popLimit(packed);
             } else {
-              tensor.addDims(in.readInt64());
+              addDimension(tensor, in);
             }
           }
           case 2 -> tensor.setDataType(in.readInt32());
@@ -251,19 +273,36 @@ record OnnxFile(
             if (delimited) {
               int packed = in.pushLimit(in.readRawVarint32());
               while (!in.isAtEnd()) {
-                tensor.addInt64Data(in.readInt64());
+                addLong(tensor, in);
               }
               in.popLimit(packed);
             } else {
-              tensor.addInt64Data(in.readInt64());
+              addLong(tensor, in);
             }
-            graphBytes += Long.BYTES;
           }
           default -> in.skipField(tag);
         }
       }
       in.popLimit(limit);
       add(tensor, position, length);
+    }
+
+    private void addDimension(TensorProto.Builder tensor, CodedInputStream in) throws IOException {
+      tensor.addDims(in.readInt64());
+      if (tensor.getDimsCount() > MAX_RANK) {
+        throw new FileFormatException(
+            path
+                + ": initializer '"
+                + tensor.getName()
+                + "': more than "
+                + MAX_RANK
+                + " dimensions");
+      }
+    }
+
+    private void addLong(TensorProto.Builder tensor, CodedInputStream in) throws IOException {
+      count(Long.BYTES);
+      tensor.addInt64Data(in.readInt64());
     }
 
     private FileFormatException unreadable(String name) {
@@ -276,6 +315,9 @@ record OnnxFile(
     }
 
     private void add(TensorProto.Builder tensor, long position, long length) {
+      if (initializers.size() + graph.getInitializerCount() >= MAX_NODES) {
+        throw new FileFormatException(path + ": more than " + MAX_NODES + " initializers");
+      }
       Optional<ElementType> type = OnnxMessages.elementType(tensor.getDataType());
       boolean external = tensor.getDataLocation() == TensorProto.DataLocation.EXTERNAL;
       if (!external && length < 0) {

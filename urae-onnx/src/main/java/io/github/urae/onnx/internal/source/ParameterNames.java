@@ -3,11 +3,14 @@ package io.github.urae.onnx.internal.source;
 import ai.onnx.proto.OnnxMl.NodeProto;
 import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
+import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorInfo;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -60,7 +63,7 @@ final class ParameterNames {
 
   private final OnnxFile file;
   private final Map<String, Shape> expected;
-  private final Map<String, List<NodeProto>> readers = new HashMap<>();
+  private final DataFlow flow;
   private final Map<String, List<Read>> reads = new HashMap<>();
   private final Map<String, Found> found = new LinkedHashMap<>();
   private final Map<String, List<String>> parametersOf = new HashMap<>();
@@ -68,6 +71,7 @@ final class ParameterNames {
   private ParameterNames(OnnxFile file, Map<String, Shape> expected) {
     this.file = file;
     this.expected = expected;
+    this.flow = new DataFlow(file.graph().getNodeList());
   }
 
   /**
@@ -89,21 +93,19 @@ final class ParameterNames {
   }
 
   private void collectReads() {
-    for (NodeProto node : file.graph().getNodeList()) {
-      for (String input : node.getInputList()) {
-        readers.computeIfAbsent(input, i -> new ArrayList<>()).add(node);
-      }
-    }
     for (String name : file.initializers().keySet()) {
-      List<Read> ofInitializer = new ArrayList<>();
-      collect(name, false, ofInitializer);
-      reads.put(name, ofInitializer);
+      reads.put(name, readsOf(name));
     }
   }
 
   /** Looks through nodes that hand a weight on, as exports of half precision have them. */
-  private void collect(String value, boolean transposed, List<Read> target) {
-    for (NodeProto node : readers.getOrDefault(value, List.of())) {
+  private List<Read> readsOf(String initializer) {
+    List<Read> all = new ArrayList<>();
+    Deque<Read> open = new ArrayDeque<>();
+    pushReaders(initializer, false, open);
+    while (!open.isEmpty()) {
+      Read read = open.pop();
+      NodeProto node = read.node();
       switch (node.getOpType()) {
         case "DequantizeLinear", "MatMulNBits", "MatMulInteger", "DynamicQuantizeMatMul" ->
             throw new ModelException(
@@ -113,11 +115,28 @@ final class ParameterNames {
                     + "': quantised exports ("
                     + node.getOpType()
                     + ") are not supported; export the model in float32, float16 or bfloat16");
-        case "Cast", "Identity" -> collect(node.getOutput(0), transposed, target);
-        case "Transpose" -> collect(node.getOutput(0), !transposed, target);
-        default -> target.add(new Read(node, node.getInputList().indexOf(value), transposed));
+        case "Cast", "Identity" -> pushReaders(node.getOutput(0), read.transposed(), open);
+        case "Transpose" -> pushReaders(node.getOutput(0), read.transposed() != turns(node), open);
+        default -> all.add(read);
       }
     }
+    return all;
+  }
+
+  /** The first reader comes to the top. */
+  private void pushReaders(String value, boolean transposed, Deque<Read> open) {
+    List<NodeProto> readers = flow.readers(value);
+    for (int i = readers.size() - 1; i >= 0; i--) {
+      NodeProto node = readers.get(i);
+      open.push(new Read(node, node.getInputList().indexOf(value), transposed));
+    }
+  }
+
+  /** Whether a matrix that goes through becomes its transpose: what permutes nothing does not. */
+  private static boolean turns(NodeProto transpose) {
+    return OnnxMessages.attribute(transpose, "perm")
+        .map(perm -> !perm.getIntsList().equals(List.of(0L, 1L)))
+        .orElse(true);
   }
 
   private void byInitializer() {
@@ -223,7 +242,7 @@ final class ParameterNames {
       return Optional.empty();
     }
     String product = read.node().getOutput(0);
-    for (NodeProto node : readers.getOrDefault(product, List.of())) {
+    for (NodeProto node : flow.readers(product)) {
       if (node.getOpType().equals("Add")) {
         String other = node.getInput(node.getInput(0).equals(product) ? 1 : 0);
         // Equal biases may be stored once; then one name stands for several.

@@ -20,7 +20,6 @@ import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -59,8 +58,7 @@ class NetworkRunTest {
             .addInput(value("x"))
             .addOutput(value("y"))
             .build();
-    return new NetworkGraph(
-        "attention", ElementType.F32, graph, Map.of(), NetworkGraph.OPSET, List.of());
+    return new NetworkGraph("attention", ElementType.F32, graph, Map.of(), NetworkGraph.OPSET);
   }
 
   private static ValueInfoProto value(String name) {

@@ -13,6 +13,8 @@ import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
+import io.github.urae.onnx.internal.session.BlockwiseNetwork;
+import io.github.urae.onnx.internal.session.NetworkRuns;
 import io.github.urae.onnx.internal.session.NetworkSession;
 import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.tensor.ElementType;
@@ -21,13 +23,18 @@ import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.TransposedElements;
 import java.io.IOException;
+import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -133,6 +140,42 @@ class ExportedWeightOverrideTest {
     OnnxEdit.edit(model, OnnxEdit::addRelu);
     assertThat(open().report().rewritten()).isFalse();
     everyWeightMatters();
+  }
+
+  /** Reading ahead must touch the stored bytes: the values would be turned in each step. */
+  @Test
+  void blocksTakeTransposedWeightsAsTheyLie() throws IOException {
+    ExportedNetwork network = open();
+    SessionSettings settings = new SessionSettings(Device.cpu(), OptionalInt.of(1), false);
+    try (TensorSource weights = network.weights()) {
+      Set<Object> inPlace =
+          weights.tensors().values().stream()
+              .filter(t -> t.encoding() instanceof TransposedElements)
+              .filter(t -> t.offset() % Float.BYTES == 0)
+              .map(TensorInfo::name)
+              .collect(Collectors.toSet());
+      assertThat(inPlace).hasSizeGreaterThan(20);
+      List<String> turned = Collections.synchronizedList(new ArrayList<>());
+      TensorSource recording =
+          (TensorSource)
+              Proxy.newProxyInstance(
+                  getClass().getClassLoader(),
+                  new Class<?>[] {TensorSource.class},
+                  (proxy, method, arguments) -> {
+                    // What lies inside of model.onnx may be misaligned, and is copied.
+                    if (Set.of("tensor", "readFloats", "readRows").contains(method.getName())
+                        && inPlace.contains(arguments[0])) {
+                      turned.add(method.getName() + " " + arguments[0]);
+                    }
+                    return method.invoke(weights, arguments);
+                  });
+      try (BlockwiseNetwork blocks =
+          new BlockwiseNetwork(
+              network.graph(), recording, Map.of(), settings, new NetworkRuns(TestData.CACHE))) {
+        assertThat(blocks.run(inputs(), new CancellationToken())).isEqualTo(run(network, Map.of()));
+      }
+      assertThat(turned).isEmpty();
+    }
   }
 
   @Test
