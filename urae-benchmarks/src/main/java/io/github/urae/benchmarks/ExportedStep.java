@@ -14,6 +14,7 @@ import io.github.urae.flux.arithmetic.TokenPositions;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Flux1;
+import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
@@ -166,7 +167,8 @@ public final class ExportedStep {
   private static Weights open(String way, Path export, Path checkpoint, NetworkGraph graph)
       throws IOException {
     if (way.equals("checkpoint")) {
-      return Weights.open(graph, checkpoint.resolve("transformer"));
+      return Weights.of(
+          graph, NetworkWeights.open(checkpoint.resolve("transformer"), Flux1.FAMILY));
     }
     ExportedNetwork network =
         ExportedNetwork.open(

@@ -9,6 +9,7 @@ import io.github.urae.flux.arithmetic.RotaryTables;
 import io.github.urae.flux.arithmetic.TokenPositions;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Flux1;
+import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
@@ -84,7 +85,7 @@ public final class GoldenVelocity {
     NetworkGraph graph = TransformerGraph.build(config, type);
     SessionSettings settings = new SessionSettings(device, OptionalInt.empty(), false);
     WeightCache converted = new WeightCache(cache, WeightCache.DEFAULT_MAX_BYTES);
-    try (Weights weights = Weights.open(graph, folder);
+    try (Weights weights = Weights.of(graph, NetworkWeights.open(folder, Flux1.FAMILY));
         NetworkSession session =
             NetworkSession.open(
                 graph,

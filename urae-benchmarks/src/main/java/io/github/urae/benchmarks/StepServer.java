@@ -4,6 +4,7 @@ import io.github.urae.CancellationToken;
 import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.model.internal.Flux1;
+import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
@@ -38,7 +39,7 @@ final class StepServer {
     NetworkGraph graph = TransformerGraph.build(config, type);
     Map<String, Tensor> inputs = StepInputs.of(new LatentGrid(Flux1.LATENTS, side, side));
     SessionSettings settings = new SessionSettings(device, OptionalInt.empty(), false);
-    try (Weights weights = Weights.open(graph, folder);
+    try (Weights weights = Weights.of(graph, NetworkWeights.open(folder, Flux1.FAMILY));
         NetworkSession session =
             NetworkSession.open(graph, weights.original(), Map.of(), settings)) {
       System.out.printf(Peer.ANSWER + "URAE %s on %s%n", type, device);

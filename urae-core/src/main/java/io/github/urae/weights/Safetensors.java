@@ -3,11 +3,7 @@ package io.github.urae.weights;
 import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
 import io.github.urae.internal.HuggingFaceCache;
-import io.github.urae.internal.OwnedResources;
-import io.github.urae.weights.internal.PlacedTensors;
-import io.github.urae.weights.internal.RecognisedEncodings;
 import io.github.urae.weights.internal.ShardedSafetensors;
-import io.github.urae.weights.internal.SingleFileTransformer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -15,8 +11,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
-import java.util.Optional;
 import java.util.stream.Stream;
 
 /** Opens safetensors wherever they lie: a file, an index, or a folder with one of either. */
@@ -57,43 +51,6 @@ public final class Safetensors {
     }
     refuseGguf(path);
     return SafetensorsFile.open(path);
-  }
-
-  /**
-   * Opens the weights of a network by the names of diffusers' parameters, also where they are one
-   * file of FLUX.1's transformer in Black Forest Labs' names, and in every encoding for which there
-   * is a {@link WeightEncodingProvider}.
-   *
-   * @param path as for {@link #open}
-   * @return the open source; the caller closes it
-   * @throws IOException if something is missing or cannot be read
-   * @throws FileFormatException if a file breaks the format, or the folder holds several sets of
-   *     weights
-   * @throws ModelException if weights are quantised in a way that is not supported, or a single
-   *     file is of another model
-   */
-  public static TensorSource openByParameters(Path path) throws IOException {
-    OwnedResources opened = new OwnedResources();
-    try {
-      TensorSource stored = opened.add(open(path));
-      Map<String, TensorInfo> tensors = RecognisedEncodings.of(stored);
-      if (SingleFileTransformer.recognises(tensors.keySet())) {
-        tensors = SingleFileTransformer.parameters(stored.files().get(0), tensors);
-      }
-      if (tensors.equals(stored.tensors())) {
-        return stored;
-      }
-      TensorSource named =
-          opened.add(
-              PlacedTensors.open(
-                  stored.files(), tensors.values(), stored.metadata(), Optional.empty()));
-      stored.checkUnchanged();
-      stored.close();
-      return named;
-    } catch (Throwable e) {
-      opened.closeAfter(e);
-      throw e;
-    }
   }
 
   private static void refuseGguf(Path file) throws IOException {

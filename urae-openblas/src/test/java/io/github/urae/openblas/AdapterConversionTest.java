@@ -90,7 +90,11 @@ class AdapterConversionTest {
   void isRefusedOnAnotherCheckpointAndBesideItsParts() throws IOException {
     AdapterSpec converted = converted(LORA, MINOR);
     Path other = folder.resolve("other");
-    CheckpointMerger.builder().model(AdaptedDemo.CHECKPOINT).adapters(List.of(AdaptedDemo.LORA)).output(other).write();
+    CheckpointMerger.builder()
+        .model(AdaptedDemo.CHECKPOINT)
+        .adapters(List.of(AdaptedDemo.LORA))
+        .output(other)
+        .write();
     assertThatThrownBy(
             () -> conversion(other, converted, MINOR).output(folder.resolve("x")).writeLowRank())
         .isInstanceOf(AdapterException.class)
@@ -110,7 +114,11 @@ class AdapterConversionTest {
   void isAcceptedOnTheSameCheckpointInAnotherForm() throws IOException {
     AdapterSpec converted = converted(LORA, MINOR);
     Path wide = folder.resolve("wide");
-    CheckpointMerger.builder().model(AdaptedDemo.CHECKPOINT).elementType(ElementType.F32).output(wide).write();
+    CheckpointMerger.builder()
+        .model(AdaptedDemo.CHECKPOINT)
+        .elementType(ElementType.F32)
+        .output(wide)
+        .write();
     Path merged = folder.resolve("merged");
     CheckpointMerger.builder().model(wide).adapters(List.of(converted)).output(merged).write();
     assertThat(merged.resolve("transformer")).isDirectory();
@@ -120,7 +128,8 @@ class AdapterConversionTest {
   void chainsThatDoNotEndInMinorComponents() {
     for (AdapterSpec[] chain : new AdapterSpec[][] {{}, {LORA}}) {
       Path output = folder.resolve("x.safetensors");
-      assertThatThrownBy(() -> conversion(AdaptedDemo.CHECKPOINT, chain).output(output).writeLowRank())
+      assertThatThrownBy(
+              () -> conversion(AdaptedDemo.CHECKPOINT, chain).output(output).writeLowRank())
           .isInstanceOf(AdapterException.class)
           .hasMessageContaining("then one of minor components");
       assertThat(output).doesNotExist();
@@ -165,8 +174,7 @@ class AdapterConversionTest {
   @Test
   void foldersThatAreNoCheckpoint() throws IOException {
     Path empty = Files.createDirectory(folder.resolve("empty"));
-    assertThatThrownBy(
-            () -> conversion(empty).writeMinorComponents(4))
+    assertThatThrownBy(() -> conversion(empty).writeMinorComponents(4))
         .isInstanceOf(ModelException.class)
         .hasMessageContainingAll(empty.toString(), "model_index.json");
   }

@@ -4,8 +4,8 @@ import io.github.urae.ModelException;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ModelFamily;
+import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.internal.OwnedResources;
-import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -45,8 +45,9 @@ public record CheckpointWeights(
       Path own = folder.resolve(network.folder());
       refuseExport(own);
       Path file = network == Component.TRANSFORMER ? transformer.orElse(own) : own;
-      weights.put(network, opened.add(Safetensors.openByParameters(file)));
+      weights.put(network, opened.add(NetworkWeights.open(file, checkpoint.family())));
     }
+    checkpoint.checkGuidance(weights.get(Component.TRANSFORMER));
     return new CheckpointWeights(checkpoint.family(), folder, weights);
   }
 

@@ -4,6 +4,7 @@ import io.github.urae.ModelException;
 import io.github.urae.flux.model.Component;
 import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.JsonConfig;
+import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -172,6 +173,35 @@ public record Checkpoint(
               + expected
               + ", which the transformer reads, found "
               + found);
+    }
+  }
+
+  /**
+   * Checks that a transformer is told a guidance scale where the configuration says so, and only
+   * there: a file of -dev in a model of -schnell, or the other way round, would run and draw wrong
+   * pictures, or miss a weight.
+   *
+   * @param weights the transformer's, by diffusers' names
+   * @throws ModelException if file and configuration contradict each other
+   */
+  public void checkGuidance(TensorSource weights) {
+    String module = family.transformer().guidanceModule() + ".";
+    boolean found = weights.tensors().keySet().stream().anyMatch(name -> name.startsWith(module));
+    if (found != transformer.guidance()) {
+      throw new ModelException(
+          weights.files().get(0)
+              + ": "
+              + (found ? "holds" : "lacks")
+              + " a guidance embedding ('"
+              + module
+              + "...'), as "
+              + family.defaults(found).example()
+              + (found ? " has" : " does")
+              + ", but the configuration of "
+              + folder
+              + " says 'guidance_embeds': "
+              + transformer.guidance()
+              + "; use the transformer with the model that it belongs to");
     }
   }
 

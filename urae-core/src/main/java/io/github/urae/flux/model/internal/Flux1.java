@@ -33,9 +33,10 @@ public final class Flux1 {
               "FluxTransformer2DModel",
               LATENTS.packedChannels(),
               Map.of(384, "FLUX.1 Fill", 128, "FLUX.1 Canny, FLUX.1 Depth or FLUX.2"),
+              "time_text_embed.guidance_embedder",
               List.of(16, 56, 56)),
-          new ModelFamily.Defaults(28, 512),
-          new ModelFamily.Defaults(4, 256),
+          new ModelFamily.Defaults("FLUX.1-dev", 28, 512),
+          new ModelFamily.Defaults("FLUX.1-schnell", 4, 256),
           3.5,
           Flux1Names.BLACK_FOREST_LABS,
           new ModelFamily.Adapters(

@@ -51,6 +51,8 @@ public record ModelFamily(
    * @param inputChannels channels of its image tokens: those of packed latents, and of what is
    *     concatenated to them
    * @param relatives numbers of channels of other models, with their names, to be refused by name
+   * @param guidanceModule what embeds the guidance scale, by diffusers' name; missing where the
+   *     transformer is told none
    * @param rotaryAxes channels of a head that turn with each axis of a position, unless the
    *     configuration says otherwise
    */
@@ -58,6 +60,7 @@ public record ModelFamily(
       String className,
       int inputChannels,
       Map<Integer, String> relatives,
+      String guidanceModule,
       List<Integer> rotaryAxes) {
 
     /** Copies the collections. */
@@ -70,10 +73,11 @@ public record ModelFamily(
   /**
    * What a request may leave open.
    *
+   * @param example the best-known model that they are for
    * @param steps denoising steps
    * @param textTokens T5's tokens, which are also the most
    */
-  public record Defaults(int steps, int textTokens) {}
+  public record Defaults(String example, int steps, int textTokens) {}
 
   /**
    * How adapters name what they change, beside the names of diffusers and those of {@link #names}.

@@ -2,6 +2,8 @@ package io.github.urae.onnx.internal.model;
 
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.internal.NetworkWeights;
+import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.ClipTextGraph;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.T5EncoderGraph;
@@ -10,15 +12,39 @@ import io.github.urae.onnx.internal.graph.VaeDecoderGraph;
 import io.github.urae.onnx.internal.graph.VaeEncoderGraph;
 import io.github.urae.onnx.internal.session.Weights;
 import io.github.urae.tensor.ElementType;
+import io.github.urae.weights.TensorSource;
 import java.io.IOException;
+import java.nio.file.Path;
 
 /** A checkpoint in diffusers layout: graphs are built from its configurations. */
 public record DiffusersSource(Checkpoint checkpoint) implements ModelSource {
 
   @Override
   public Weights open(Component component, ElementType type) throws IOException {
-    return Weights.open(
-        graph(checkpoint, component, type), checkpoint.folder().resolve(component.folder()));
+    return open(checkpoint, component, type, checkpoint.folder().resolve(component.folder()));
+  }
+
+  /**
+   * Opens a network whose weights may lie elsewhere.
+   *
+   * @param path its file or folder
+   */
+  static Weights open(Checkpoint checkpoint, Component component, ElementType type, Path path)
+      throws IOException {
+    NetworkGraph graph = graph(checkpoint, component, type);
+    OwnedResources opened = new OwnedResources();
+    try {
+      TensorSource source = opened.add(NetworkWeights.open(path, checkpoint.family()));
+      if (component == Component.TRANSFORMER) {
+        checkpoint.checkGuidance(source);
+      }
+      Weights weights = Weights.of(graph, source);
+      UnreadTensors.report(component, graph, source);
+      return weights;
+    } catch (Throwable e) {
+      opened.closeAfter(e);
+      throw e;
+    }
   }
 
   /** Builds the graph of a network from its configuration. */

@@ -33,7 +33,7 @@ public interface ModelSource {
    * Recognises a stored model by what lies at a path.
    *
    * @throws IOException if a file is missing or cannot be read
-   * @throws io.github.urae.UraeException if it is no model of FLUX.1
+   * @throws io.github.urae.UraeException if it is no model of a family that is known
    */
   static ModelSource at(Path path) throws IOException {
     Checkpoint checkpoint = Checkpoint.open(path);
@@ -45,10 +45,10 @@ public interface ModelSource {
   /**
    * Recognises a stored model whose transformer may be kept elsewhere.
    *
-   * @param transformer a file of the transformer, in diffusers' or Black Forest Labs' names; empty
-   *     for the model's own
+   * @param transformer a file of the transformer, in diffusers' or the family's other names, which
+   *     must fit the model's configuration; empty for the model's own
    * @throws IOException if a file is missing or cannot be read
-   * @throws io.github.urae.UraeException if it is no model of FLUX.1
+   * @throws io.github.urae.UraeException if it is no model of a family that is known
    */
   static ModelSource at(Path path, Optional<Path> transformer) throws IOException {
     ModelSource rest = at(path);
@@ -65,7 +65,7 @@ public interface ModelSource {
       @Override
       public Weights open(Component component, ElementType type) throws IOException {
         return component == Component.TRANSFORMER
-            ? Weights.open(DiffusersSource.graph(checkpoint(), component, type), file)
+            ? DiffusersSource.open(checkpoint(), component, type, file)
             : rest.open(component, type);
       }
     };

@@ -7,7 +7,6 @@ import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.tensor.internal.Elements;
-import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
@@ -18,7 +17,6 @@ import io.github.urae.weights.internal.WeightConversion;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Path;
 import java.util.Collection;
 import java.util.Map;
 
@@ -40,21 +38,6 @@ public final class Weights implements Closeable {
     this.graph = graph;
     this.original = original;
     this.opened = opened;
-  }
-
-  /**
-   * Opens a network's weights and checks names, shapes and types against the graph. Reads headers
-   * only.
-   *
-   * @param graph the network
-   * @param path the checkpoint's file or folder
-   * @return the weights; the caller closes them
-   * @throws IOException if a file is missing or cannot be read
-   * @throws io.github.urae.FileFormatException if a file breaks its format
-   * @throws io.github.urae.ModelException if a weight is missing or does not fit the graph
-   */
-  public static Weights open(NetworkGraph graph, Path path) throws IOException {
-    return of(graph, Safetensors.openByParameters(path));
   }
 
   /**

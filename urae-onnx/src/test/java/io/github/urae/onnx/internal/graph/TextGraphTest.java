@@ -8,6 +8,8 @@ import io.github.urae.device.Device;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ClipTextConfig;
+import io.github.urae.flux.model.internal.Flux1;
+import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.flux.model.internal.T5Config;
 import io.github.urae.onnx.internal.session.NetworkSession;
 import io.github.urae.onnx.internal.session.SessionSettings;
@@ -63,7 +65,10 @@ class TextGraphTest {
     data.asLongBuffer().put(Arrays.copyOf(start, 77));
     Tensor ids = Tensor.view(ElementType.I64, Shape.of(1, 77), data, "ids");
     WeightCache cache = new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES);
-    try (Weights weights = Weights.open(graph, checkpoint.folder().resolve("text_encoder"));
+    try (Weights weights =
+            Weights.of(
+                graph,
+                NetworkWeights.open(checkpoint.folder().resolve("text_encoder"), Flux1.FAMILY));
         NetworkSession session =
             NetworkSession.open(
                 graph,

@@ -7,6 +7,8 @@ import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.device.Device;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Flux1;
+import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
@@ -143,7 +145,7 @@ class WeightMemoryTest {
 
     private static double openSession(NetworkGraph graph, Path file) throws IOException {
       SessionSettings settings = new SessionSettings(Device.cpu(), OptionalInt.empty(), false);
-      try (Weights weights = Weights.open(graph, file);
+      try (Weights weights = Weights.of(graph, NetworkWeights.open(file, Flux1.FAMILY));
           NetworkSession session =
               NetworkSession.open(graph, typed(weights, file), Map.of(), settings)) {
         peak = status("RssAnon");
@@ -186,7 +188,7 @@ class WeightMemoryTest {
     }
 
     private static double convert(NetworkGraph graph, Path file) throws IOException {
-      try (Weights weights = Weights.open(graph, file)) {
+      try (Weights weights = Weights.of(graph, NetworkWeights.open(file, Flux1.FAMILY))) {
         Shape shape = typed(weights, file).tensors().get("proj_out.weight").shape();
         if (shape.elementCount() != 64 * 3072) {
           throw new AssertionError(shape);
@@ -199,7 +201,7 @@ class WeightMemoryTest {
         new SessionSettings(Device.cpu(), OptionalInt.empty(), true);
 
     private static double runWhole(NetworkGraph graph, Path file) throws IOException {
-      try (Weights weights = Weights.open(graph, file);
+      try (Weights weights = Weights.of(graph, NetworkWeights.open(file, Flux1.FAMILY));
           NetworkSession network =
               NetworkSession.open(graph, weights.original(), Map.of(), PREPACKED)) {
         return run(network);
@@ -207,7 +209,7 @@ class WeightMemoryTest {
     }
 
     private static double runBlocks(NetworkGraph graph, Path file) throws IOException {
-      try (Weights weights = Weights.open(graph, file);
+      try (Weights weights = Weights.of(graph, NetworkWeights.open(file, Flux1.FAMILY));
           BlockwiseNetwork network =
               new BlockwiseNetwork(
                   graph,

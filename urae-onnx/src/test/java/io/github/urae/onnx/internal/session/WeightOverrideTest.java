@@ -12,6 +12,7 @@ import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.Flux1;
+import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.onnx.internal.graph.ClipTextGraph;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
@@ -71,7 +72,8 @@ class WeightOverrideTest {
       int expectedMatrices)
       throws IOException {
     WeightCache cache = new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES);
-    try (Weights weights = Weights.open(graph, checkpoint.folder().resolve(folder))) {
+    try (Weights weights =
+        Weights.of(graph, NetworkWeights.open(checkpoint.folder().resolve(folder), Flux1.FAMILY))) {
       TensorSource source =
           weights.inSessionType(
               Component.TRANSFORMER, cache, ProgressListener.NONE, new CancellationToken());

@@ -48,6 +48,9 @@ public final class OriginalNames {
             new String[] {"time_in", "timestep_embedder"},
             new String[] {"guidance_in", "guidance_embedder"},
             new String[] {"vector_in", "text_embedder"})) {
+      if (!has("time_text_embed." + pair[1] + ".linear_1.weight")) {
+        continue;
+      }
       linear(pair[0] + ".in_layer", "time_text_embed." + pair[1] + ".linear_1");
       linear(pair[0] + ".out_layer", "time_text_embed." + pair[1] + ".linear_2");
     }

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.ModelException;
+import io.github.urae.flux.model.internal.Flux1;
+import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
@@ -68,7 +70,7 @@ class SingleFileTest {
   @Test
   void everyParameterIsThatOfTheCheckpoint() throws IOException {
     try (TensorSource diffusers = openDemo();
-        TensorSource single = Safetensors.openByParameters(file)) {
+        TensorSource single = NetworkWeights.open(file, Flux1.FAMILY)) {
       assertThat(single.tensors().keySet()).isEqualTo(diffusers.tensors().keySet());
       for (String name : diffusers.tensors().keySet()) {
         float[] expected = diffusers.tensor(name).toFloats();
@@ -94,7 +96,7 @@ class SingleFileTest {
 
   @Test
   void onlyTheSwappedHalvesLieInPieces() throws IOException {
-    try (TensorSource single = Safetensors.openByParameters(file)) {
+    try (TensorSource single = NetworkWeights.open(file, Flux1.FAMILY)) {
       assertThat(single.tensors().values().stream())
           .filteredOn(info -> !info.encoding().isPlain())
           .extracting(TensorInfo::name)
@@ -113,7 +115,7 @@ class SingleFileTest {
       OriginalNames.of(diffusers).forEach((k, v) -> tensors.put("model.diffusion_model." + k, v));
       tensors.put("vae.decoder.conv_in.bias", Tensor.ofFloats(new float[4], 4));
       SafetensorsWriter.write(prefixed, Map.of(), tensors);
-      try (TensorSource single = Safetensors.openByParameters(prefixed)) {
+      try (TensorSource single = NetworkWeights.open(prefixed, Flux1.FAMILY)) {
         assertThat(single.tensors().keySet()).isEqualTo(diffusers.tensors().keySet());
       }
     }
@@ -158,7 +160,7 @@ class SingleFileTest {
   }
 
   private static void assertRefused(Path path, String... parts) {
-    assertThatThrownBy(() -> Safetensors.openByParameters(path).close())
+    assertThatThrownBy(() -> NetworkWeights.open(path, Flux1.FAMILY).close())
         .isInstanceOf(ModelException.class)
         .hasMessageContainingAll(parts);
   }

@@ -1,0 +1,195 @@
+package io.github.urae.flux.model.internal;
+
+import io.github.urae.FileFormatException;
+import io.github.urae.ModelException;
+import io.github.urae.internal.OwnedResources;
+import io.github.urae.weights.Safetensors;
+import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.WeightEncodingProvider;
+import io.github.urae.weights.internal.PlacedTensors;
+import io.github.urae.weights.internal.RecognisedEncodings;
+import io.github.urae.weights.internal.SelectedRows;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * The weights of a network by the names of diffusers' parameters, whatever names and encodings its
+ * file has. Fused projections are rows of the stored tensors.
+ */
+public final class NetworkWeights {
+
+  private final ModelFamily family;
+  private final Path file;
+  private final Map<String, TensorInfo> stored = new LinkedHashMap<>();
+  private final Set<String> unused = new LinkedHashSet<>();
+  private final Map<String, TensorInfo> parameters = new LinkedHashMap<>();
+
+  private NetworkWeights(
+      ModelFamily family, Path file, String prefix, Map<String, TensorInfo> tensors) {
+    this.family = family;
+    this.file = file;
+    tensors.forEach(
+        (name, info) -> {
+          if (name.startsWith(prefix)) {
+            stored.put(name.substring(prefix.length()), info);
+          }
+        });
+    unused.addAll(stored.keySet());
+  }
+
+  /**
+   * Opens the weights of a network by the names of diffusers' parameters, also where they are one
+   * file of a transformer in the {@linkplain ModelFamily#names family's other names}, and in every
+   * encoding for which there is a {@link WeightEncodingProvider}.
+   *
+   * @param path a file, an index or a folder, as for {@link Safetensors#open}
+   * @param family what the network belongs to
+   * @return the open source; the caller closes it
+   * @throws IOException if something is missing or cannot be read
+   * @throws FileFormatException if a file breaks the format, or the folder holds several sets of
+   *     weights
+   * @throws ModelException if weights are quantised in a way that is not supported, or a single
+   *     file is of another model
+   */
+  public static TensorSource open(Path path, ModelFamily family) throws IOException {
+    OwnedResources opened = new OwnedResources();
+    try {
+      TensorSource source = opened.add(Safetensors.open(path));
+      Map<String, TensorInfo> tensors = RecognisedEncodings.of(source);
+      Optional<String> prefix = family.names().prefix(tensors.keySet());
+      if (prefix.isPresent()) {
+        tensors =
+            new NetworkWeights(family, source.files().get(0), prefix.get(), tensors).parameters();
+      }
+      if (tensors.equals(source.tensors())) {
+        return source;
+      }
+      TensorSource named =
+          opened.add(
+              PlacedTensors.open(
+                  source.files(), tensors.values(), source.metadata(), Optional.empty()));
+      source.checkUnchanged();
+      source.close();
+      return named;
+    } catch (Throwable e) {
+      opened.closeAfter(e);
+      throw e;
+    }
+  }
+
+  private Map<String, TensorInfo> parameters() {
+    stored.values().forEach(this::refuseQuantised);
+    for (ParameterTable.Entry entry : family.names().entries()) {
+      int blocks = entry.isInBlocks() ? blocks(entry.blockPrefix()) : 1;
+      for (int block = 0; block < blocks; block++) {
+        take(entry.in(block));
+      }
+    }
+    if (!unused.isEmpty()) {
+      throw new ModelException(
+          file
+              + ": tensor '"
+              + unused.iterator().next()
+              + "': the transformer of "
+              + family.name()
+              + " has none of this name; the file is of another model");
+    }
+    return Collections.unmodifiableMap(parameters);
+  }
+
+  private void refuseQuantised(TensorInfo info) {
+    if (!info.encoding().isPlain()) {
+      return;
+    }
+    String kind =
+        switch (info.type()) {
+          case F8_E4M3, F8_E5M2 -> "float8";
+          case U8, I8, F4, F8_E8M0 -> "quantised";
+          default -> null;
+        };
+    if (kind != null) {
+      throw new ModelException(
+          file
+              + ": tensor '"
+              + info.name()
+              + "': "
+              + kind
+              + " single files are not supported; expected BF16, F16 or F32, found "
+              + info.type()
+              + ": use the bfloat16 file of the same model");
+    }
+  }
+
+  /** Counts blocks up to the first of which there is nothing. */
+  private int blocks(String prefix) {
+    int count = 0;
+    while (anyStartsWith(prefix + count + ".")) {
+      count++;
+    }
+    return count;
+  }
+
+  private boolean anyStartsWith(String prefix) {
+    return stored.keySet().stream().anyMatch(name -> name.startsWith(prefix));
+  }
+
+  private void take(ParameterTable.Entry entry) {
+    if (entry.optional() && !anyStartsWith(entry.module() + ".")) {
+      return;
+    }
+    entry
+        .parameters()
+        .forEach(
+            (own, diffusers) -> {
+              String name = entry.module() + "." + own;
+              TensorInfo info = stored.get(name);
+              if (info == null) {
+                throw new ModelException(file + ": expected a tensor '" + name + "', found none");
+              }
+              unused.remove(name);
+              place(entry, info, diffusers);
+            });
+  }
+
+  private void place(ParameterTable.Entry entry, TensorInfo info, String parameter) {
+    if (entry.shares() == 1) {
+      String name = entry.pieces().get(0).module() + "." + parameter;
+      parameters.put(
+          name,
+          new TensorInfo(
+              name, info.encoding(), info.shape(), info.file(), info.offset(), info.length()));
+      return;
+    }
+    long rows = info.shape().rank() == 0 ? 0 : info.shape().dimension(0);
+    if (rows == 0 || rows % entry.shares() != 0) {
+      throw new ModelException(
+          file
+              + ": tensor '"
+              + info.name()
+              + "': expected rows of "
+              + entry.shares()
+              + " equal parts, found shape "
+              + info.shape());
+    }
+    long share = rows / entry.shares();
+    Map<String, List<SelectedRows.Range>> ranges = new LinkedHashMap<>();
+    for (ParameterTable.Piece piece : entry.pieces()) {
+      ranges
+          .computeIfAbsent(piece.module() + "." + parameter, n -> new ArrayList<>())
+          .add(new SelectedRows.Range(piece.first() * share, piece.count() * share));
+    }
+    ranges.forEach(
+        (name, own) ->
+            parameters.put(
+                name, SelectedRows.of(info, name, own.toArray(new SelectedRows.Range[0]))));
+  }
+}
