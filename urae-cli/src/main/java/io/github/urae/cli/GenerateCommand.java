@@ -6,13 +6,18 @@ import io.github.urae.device.Offload;
 import io.github.urae.flux.CoarseToFine;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationPlan;
+import io.github.urae.flux.GenerationRecord;
 import io.github.urae.flux.GenerationRequest;
-import io.github.urae.flux.GenerationSettings;
+import io.github.urae.flux.InitialImage;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.RunOptions;
+import io.github.urae.flux.Seeds;
+import io.github.urae.flux.Start;
 import io.github.urae.flux.TimestepShift;
 import io.github.urae.flux.TrueGuidance;
 import io.github.urae.flux.VaeTiling;
+import io.github.urae.image.ImageFormat;
+import io.github.urae.image.RgbImage;
 import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.SafetensorsFile;
@@ -24,9 +29,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -46,7 +54,7 @@ import picocli.CommandLine.TypeConversionException;
     sortOptions = false)
 final class GenerateCommand implements Callable<Integer> {
 
-  /** Strength of a start image unless told otherwise, as in diffusers. */
+  /** Strength of an initial image unless told otherwise, as in diffusers. */
   private static final double DEFAULT_STRENGTH = 0.6;
 
   /** Name of the tensor in files of latents. */
@@ -54,8 +62,16 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Spec CommandSpec spec;
 
-  @Parameters(arity = "1..*", paramLabel = "PROMPT", description = "What to draw.")
-  List<String> prompts;
+  @Parameters(arity = "0..*", paramLabel = "PROMPT", description = "What to draw.")
+  List<String> prompts = List.of();
+
+  @Option(
+      names = "--from",
+      paramLabel = "FILE",
+      description =
+          "Draw a picture made here again, as its file tells; other options, and PROMPT, override"
+              + " that. Model, adapters and device are to be given as then; differences are told.")
+  Path from;
 
   @Mixin ModelOptions model;
 
@@ -123,17 +139,22 @@ final class GenerateCommand implements Callable<Integer> {
       names = "--seed",
       paramLabel = "N",
       split = ",",
-      description = "One for all pictures, or one each, with commas (default: random).")
+      converter = SeedConverter.class,
+      description =
+          "One for all pictures, or one each, with commas; -2^63 to 2^64 - 1 (default: random).")
   List<Long> seeds = List.of();
 
-  @Option(names = "--images", paramLabel = "N", description = "Pictures of each prompt.")
-  int images = 1;
+  @Option(
+      names = "--images",
+      paramLabel = "N",
+      description = "Pictures of each prompt (default: 1).")
+  Integer images;
 
   @Option(
       names = "--batch-size",
       paramLabel = "N",
       description = "Pictures denoised at once (default: 1).")
-  int batchSize = 1;
+  Integer batchSize;
 
   @Option(
       names = "--max-sequence-length",
@@ -144,9 +165,7 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(
       names = "--profile",
       paramLabel = "NAME",
-      defaultValue = "auto",
-      description =
-          "standard, ultra, or auto: ultra above the native area (default: ${DEFAULT-VALUE}).")
+      description = "standard, ultra, or auto: ultra above the native area (default: auto).")
   Profile.Choice profile;
 
   @Option(
@@ -212,10 +231,9 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(
       names = "--vae-tiling",
       paramLabel = "WHEN",
-      defaultValue = "auto",
       description =
           "Decode tile by tile: on, off, or auto: where the whole picture would take more than 4 GiB"
-              + " (default: ${DEFAULT-VALUE}).")
+              + " (default: auto).")
   VaeTiling vaeTiling;
 
   @Option(
@@ -232,25 +250,21 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Option(
       names = "--output",
-      paramLabel = "FILE.png",
+      paramLabel = "FILE",
       defaultValue = "image.png",
-      description = "Picture to write; -0, -1, ... are appended where there are several.")
+      description =
+          "Picture to write: .png, .jpg or .tif; -0, -1, ... are appended where there are several"
+              + " (default: ${DEFAULT-VALUE}).")
   Path output;
 
   @Mixin OutputOptions verbosity;
 
   @Override
   public Integer call() throws IOException {
-    if (!output.getFileName().toString().toLowerCase(Locale.ROOT).endsWith(".png")) {
-      throw new ParameterException(
-          spec.commandLine(), "--output: expected a name that ends in .png, found " + output);
-    }
-    if (strength != null && image == null && !coarseToFine) {
-      throw new ParameterException(
-          spec.commandLine(), "--strength: expected --image or --coarse-to-fine beside it");
-    }
+    checkOptions();
+    Optional<GenerationRecord> recorded = recorded();
     if (planOnly) {
-      return printPlan();
+      return printPlan(recorded);
     }
     OutputFile.checkWritable(output);
     if (latentsOut != null) {
@@ -260,17 +274,86 @@ final class GenerateCommand implements Callable<Integer> {
     List<GeneratedImage> pictures;
     try (Progress progress = verbosity.progress();
         FluxPipeline pipeline = pipeline().listener(progress).build()) {
-      pictures = pipeline.generate(request(), RunOptions.builder().listener(progress).build());
+      recorded.ifPresent(record -> tellDifferences(record, pipeline));
+      pictures =
+          pipeline.generate(request(recorded), RunOptions.builder().listener(progress).build());
     }
     save(pictures, (System.nanoTime() - start) / 1e9);
     return 0;
   }
 
-  private int printPlan() throws IOException {
+  private void checkOptions() {
+    if (prompts.isEmpty() && from == null) {
+      throw wrong("Missing required parameter: 'PROMPT', or --from");
+    }
+    try {
+      ImageFormat.of(output);
+    } catch (InvalidRequestException e) {
+      throw new ParameterException(spec.commandLine(), "--output: " + e.getMessage(), e);
+    }
+    long starts =
+        Stream.of(latentsIn != null, image != null, coarseToFine).filter(given -> given).count();
+    if (starts > 1) {
+      throw wrong("expected one of --latents-in, --image and --coarse-to-fine");
+    }
+    if (strength != null && image == null && !coarseToFine && from == null) {
+      throw wrong("--strength: expected --image or --coarse-to-fine beside it");
+    }
+  }
+
+  private ParameterException wrong(String message) {
+    return new ParameterException(spec.commandLine(), message);
+  }
+
+  /** Reads what the picture of {@code --from} was made with; what it only names, from options. */
+  private Optional<GenerationRecord> recorded() throws IOException {
+    if (from == null) {
+      return Optional.empty();
+    }
+    GenerationRecord.Inputs inputs =
+        new GenerationRecord.Inputs(
+            image == null ? Optional.empty() : Optional.of(RgbImage.read(image)),
+            latentsIn == null ? Optional.empty() : Optional.of(readLatents()),
+            Optional.empty());
+    try {
+      return Optional.of(GenerationRecord.read(from, inputs));
+    } catch (InvalidRequestException e) {
+      boolean missing = image == null && latentsIn == null;
+      throw missing
+          ? new InvalidRequestException(
+              e.getMessage() + " (a picture with --image, latents with --latents-in)", e)
+          : e;
+    }
+  }
+
+  /** Says in what the pipeline is not the one that drew the picture; drawing goes on. */
+  private void tellDifferences(GenerationRecord record, FluxPipeline pipeline) {
+    record.changedInputs().forEach(name -> note(name + " is not what " + from + " was drawn from"));
+    tell("model", record.model(), pipeline.checkpoint().name());
+    tell(
+        "adapters",
+        record.adapters().toString(),
+        pipeline.adapters().stream().map(GenerationRecord.AdapterUse::of).toList().toString());
+    tell("device", record.device(), pipeline.device().toString());
+  }
+
+  private void tell(String what, String then, String now) {
+    if (!then.equals(now)) {
+      note(from + " was drawn with " + what + " " + then + ", now " + now);
+    }
+  }
+
+  private void note(String message) {
+    if (!verbosity.quiet) {
+      spec.commandLine().getErr().println("urae: note: " + message);
+    }
+  }
+
+  private int printPlan(Optional<GenerationRecord> recorded) throws IOException {
     GenerationPlan plan;
     try (Progress progress = verbosity.progress();
         FluxPipeline pipeline = pipeline().listener(progress).build()) {
-      plan = pipeline.plan(request());
+      plan = pipeline.plan(request(recorded));
     }
     PrintWriter out = spec.commandLine().getOut();
     out.printf(
@@ -319,53 +402,86 @@ final class GenerateCommand implements Callable<Integer> {
     return builder;
   }
 
-  private GenerationRequest request() throws IOException {
+  private GenerationRequest request(Optional<GenerationRecord> recorded) throws IOException {
+    Optional<GenerationRequest> before = recorded.map(GenerationRecord::request);
     GenerationRequest.Builder request =
-        GenerationRequest.builder(prompts)
-            .secondPrompts(secondPrompts.toArray(new String[0]))
-            .seed(seeds.stream().mapToLong(Long::longValue).toArray())
-            .imagesPerPrompt(images)
-            .batchSize(batchSize)
-            .profile(profile)
-            .vaeTiling(vaeTiling);
-    if (width != null) {
-      request.width(width);
+        before
+            .map(GenerationRequest::toBuilder)
+            .orElseGet(() -> GenerationRequest.builder(prompts));
+    if (!prompts.isEmpty()) {
+      request.prompts(prompts);
     }
-    if (height != null) {
-      request.height(height);
+    if (!secondPrompts.isEmpty()) {
+      request.secondPrompts(secondPrompts.toArray(new String[0]));
     }
-    if (steps != null) {
-      request.steps(steps);
-    }
-    if (guidance != null) {
-      request.guidance(guidance);
-    }
-    if (maxSequenceLength != null) {
-      request.maxSequenceLength(maxSequenceLength);
-    }
-    if (ntkFactor != null) {
-      request.ntkFactor(ntkFactor);
-    }
-    if (nativeTokens != null) {
-      request.nativeTokens(nativeTokens);
-    }
-    if (shift != null) {
-      request.shift(new TimestepShift.Static(shift));
-    }
-    if (latentsIn != null) {
-      request.latents(readLatents());
-    }
-    if (image != null) {
-      request.startImage(image, strength == null ? DEFAULT_STRENGTH : strength);
-    }
-    if (coarseToFine) {
-      request.coarseToFine(
-          strength == null ? CoarseToFine.defaults() : CoarseToFine.ofStrength(strength));
-    }
+    setIfGiven(width, request::width);
+    setIfGiven(height, request::height);
+    setIfGiven(steps, request::steps);
+    setIfGiven(guidance, request::guidance);
+    setIfGiven(images, request::imagesPerPrompt);
+    setIfGiven(batchSize, request::batchSize);
+    setIfGiven(maxSequenceLength, request::maxSequenceLength);
+    setIfGiven(vaeTiling, request::vaeTiling);
+    setSeeds(before.map(GenerationRequest::seeds), request);
+    request.profile(profile(before.map(GenerationRequest::profile)));
+    setStart(before.flatMap(GenerationRequest::start), request);
     if (trueGuidance != null) {
       request.trueGuidance(new TrueGuidance(trueGuidance.negativePrompts, trueGuidance.scale));
     }
     return request.build();
+  }
+
+  private static <T> void setIfGiven(T option, Consumer<T> setting) {
+    if (option != null) {
+      setting.accept(option);
+    }
+  }
+
+  /** Another number of pictures makes another batch: its noise begins with the first picture's. */
+  private void setSeeds(Optional<Seeds> before, GenerationRequest.Builder request) {
+    if (!seeds.isEmpty()) {
+      request.seed(seeds.stream().mapToLong(Long::longValue).toArray());
+    } else if (before.isPresent() && (images != null || prompts.size() > 1)) {
+      request.seed(before.get().values().stream().mapToLong(Long::longValue).toArray());
+    }
+  }
+
+  /** The profile goes by the size: where that is another, it is chosen anew. */
+  private Profile.Settings profile(Optional<Profile.Settings> before) {
+    boolean resized = width != null || height != null;
+    Profile.Settings settings =
+        profile == null
+            ? before.filter(settled -> !resized).orElse(Profile.Settings.AUTO)
+            : Profile.Settings.of(profile);
+    if (ntkFactor != null) {
+      settings = settings.withNtkFactor(ntkFactor);
+    }
+    if (nativeTokens != null) {
+      settings = settings.withNativeTokens(nativeTokens);
+    }
+    if (shift != null) {
+      settings = settings.withShift(new TimestepShift.Static(shift));
+    }
+    return settings;
+  }
+
+  private void setStart(Optional<Start> before, GenerationRequest.Builder request)
+      throws IOException {
+    if (latentsIn != null) {
+      request.latents(readLatents());
+    } else if (coarseToFine) {
+      request.coarseToFine(
+          strength == null ? CoarseToFine.defaults() : CoarseToFine.ofStrength(strength));
+    } else if (image != null) {
+      Optional<Double> then = before.filter(InitialImage.class::isInstance).map(Start::strength);
+      request.initialImage(image, strength == null ? then.orElse(DEFAULT_STRENGTH) : strength);
+    } else if (strength != null) {
+      Start start =
+          before
+              .filter(CoarseToFine.class::isInstance)
+              .orElseThrow(() -> wrong("--strength: expected --image or --coarse-to-fine"));
+      request.coarseToFine(new CoarseToFine(strength, ((CoarseToFine) start).draftSteps()));
+    }
   }
 
   private Tensor readLatents() throws IOException {
@@ -390,8 +506,9 @@ final class GenerateCommand implements Callable<Integer> {
       SafetensorsWriter.write(latentsOut, Map.of(), Map.of(LATENTS, stacked(pictures)));
     }
     if (!verbosity.quiet) {
-      GenerationSettings settings = pictures.get(0).settings();
-      String seed = settings.seed().isPresent() ? ", seed " + settings.seed().getAsLong() : "";
+      GenerationRecord record = pictures.get(0).record();
+      Map<String, String> settings = record.asText();
+      String seed = settings.containsKey("seed") ? ", seed " + settings.get("seed") : "";
       for (Path file : files) {
         spec.commandLine().getOut().println(file);
       }
@@ -399,14 +516,14 @@ final class GenerateCommand implements Callable<Integer> {
           .getErr()
           .printf(
               Locale.ROOT,
-              "%dx%d, %d steps, %s profile%s, %.1f s on %s%n",
-              settings.width(),
-              settings.height(),
-              settings.steps(),
-              settings.profile().name(),
+              "%sx%s, %s steps, %s profile%s, %.1f s on %s%n",
+              settings.get("width"),
+              settings.get("height"),
+              settings.get("steps"),
+              settings.get("profile"),
               seed,
               seconds,
-              settings.device());
+              record.device());
     }
   }
 
@@ -425,6 +542,18 @@ final class GenerateCommand implements Callable<Integer> {
     }
     return Tensor.ofFloats(
         all, pictures.size(), first.shape().dimension(1), first.shape().dimension(2));
+  }
+
+  /** Reads a seed. */
+  static final class SeedConverter implements ITypeConverter<Long> {
+    @Override
+    public Long convert(String value) {
+      try {
+        return Seeds.parse(value);
+      } catch (InvalidRequestException e) {
+        throw new TypeConversionException(e.getMessage());
+      }
+    }
   }
 
   /** Reads a number of bytes with an optional unit. */

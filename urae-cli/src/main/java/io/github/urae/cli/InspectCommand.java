@@ -1,6 +1,8 @@
 package io.github.urae.cli;
 
+import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
+import io.github.urae.image.ImageFormat;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -80,11 +82,21 @@ final class InspectCommand implements Callable<Integer> {
       }
       return adapter.isPresent() ? adapter.get() : Inspection.ofWeights(file);
     }
-    if (name.endsWith(".png")) {
+    if (isPicture(file)) {
       return Inspection.ofPicture(file);
     }
     throw new ModelException(
-        file + ": expected a checkpoint's folder, a .safetensors file or a .png picture");
+        file
+            + ": expected a checkpoint's folder, a .safetensors file or a picture, .png, .jpg or .tif");
+  }
+
+  private static boolean isPicture(Path file) {
+    try {
+      ImageFormat.of(file);
+      return true;
+    } catch (InvalidRequestException e) {
+      return false;
+    }
   }
 
   private static void print(PrintWriter out, String indent, Map<String, Object> findings) {

@@ -6,6 +6,7 @@ import io.github.urae.export.OnnxExport;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.SchedulerConfig;
 import io.github.urae.flux.model.internal.TransformerConfig;
+import io.github.urae.image.ImageFormat;
 import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
@@ -18,9 +19,8 @@ import java.util.TreeMap;
 import javax.imageio.IIOException;
 import javax.imageio.ImageIO;
 import javax.imageio.ImageReader;
-import javax.imageio.metadata.IIOMetadataNode;
+import javax.imageio.stream.FileImageInputStream;
 import javax.imageio.stream.ImageInputStream;
-import org.w3c.dom.NodeList;
 
 /** What {@code inspect} finds out: names to numbers, texts, lists and further such maps. */
 final class Inspection {
@@ -99,28 +99,30 @@ final class Inspection {
     return summary;
   }
 
-  /** Describes a picture by the settings in its text chunks. */
+  /** Describes a picture by the settings in its texts. */
   static Map<String, Object> ofPicture(Path path) throws IOException {
-    ImageReader reader = ImageIO.getImageReadersByFormatName("png").next();
-    try (ImageInputStream in = ImageIO.createImageInputStream(path.toFile())) {
+    Map<String, Object> settings = new LinkedHashMap<>(ImageFormat.texts(path));
+    // The same once more, for programs.
+    Object record = settings.remove("urae");
+    Map<String, Object> findings = new LinkedHashMap<>();
+    findings.put("kind", "picture");
+    findings.put("size", sizeOf(path));
+    if (record != null) {
+      findings.put("draw again", "urae generate --from " + path);
+    }
+    findings.put("settings", settings);
+    return findings;
+  }
+
+  private static String sizeOf(Path picture) throws IOException {
+    try (ImageInputStream in = new FileImageInputStream(picture.toFile())) {
+      ImageReader reader = ImageIO.getImageReaders(in).next();
       reader.setInput(in);
-      IIOMetadataNode root =
-          (IIOMetadataNode) reader.getImageMetadata(0).getAsTree("javax_imageio_png_1.0");
-      Map<String, Object> settings = new LinkedHashMap<>();
-      NodeList texts = root.getElementsByTagName("iTXtEntry");
-      for (int i = 0; i < texts.getLength(); i++) {
-        IIOMetadataNode text = (IIOMetadataNode) texts.item(i);
-        settings.put(text.getAttribute("keyword"), text.getAttribute("text"));
-      }
-      Map<String, Object> findings = new LinkedHashMap<>();
-      findings.put("kind", "picture");
-      findings.put("size", reader.getWidth(0) + "x" + reader.getHeight(0));
-      findings.put("settings", settings);
-      return findings;
-    } catch (IIOException e) {
-      throw new FileFormatException(path + ": not a valid PNG file: " + e.getMessage(), e);
-    } finally {
+      String size = reader.getWidth(0) + "x" + reader.getHeight(0);
       reader.dispose();
+      return size;
+    } catch (IIOException e) {
+      throw new FileFormatException(picture + ": not a valid picture: " + e.getMessage(), e);
     }
   }
 }

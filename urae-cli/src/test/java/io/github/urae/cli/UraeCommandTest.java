@@ -5,7 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.demo.DemoModel;
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.Profile;
+import io.github.urae.flux.TimestepShift;
+import io.github.urae.image.RgbImage;
 import io.github.urae.weights.SafetensorsFile;
+import java.io.File;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -173,6 +178,95 @@ class UraeCommandTest {
     assertThat(settings.get("true_cfg").textValue()).isEqualTo("2.0");
   }
 
+  @Test
+  void drawsAPictureAgain() throws IOException {
+    String file = folder.resolve("a.png").toString();
+    String again = folder.resolve("b.png").toString();
+    assertThat(
+            generate(
+                "a star",
+                "--images=2",
+                "--seed=18446744073709551615",
+                "--guidance=2",
+                "--adapter=demo:2k=0.5",
+                "--output",
+                file))
+        .isZero();
+    assertThat(err.toString()).contains("seed 18446744073709551615");
+    String second = folder.resolve("a-1.png").toString();
+    err.getBuffer().setLength(0);
+    assertThat(draw("--from", second, "--adapter=demo:2k=0.5", "--output", again)).isZero();
+    assertThat(ImageIO.read(new File(again)).getWidth()).isEqualTo(64);
+    assertThat(RgbImage.read(Path.of(again))).isEqualTo(RgbImage.read(Path.of(second)));
+    assertThat(err.toString()).doesNotContain("note:");
+
+    assertThat(draw("--from", second, "--output", again)).isZero();
+    assertThat(RgbImage.read(Path.of(again))).isNotEqualTo(RgbImage.read(Path.of(second)));
+    assertThat(err.toString())
+        .contains("was drawn with adapters [urae_2k_adapter.safetensors=0.5], now []");
+    assertThat(run("inspect", second)).isZero();
+    assertThat(out.toString())
+        .contains("draw again: urae generate --from " + second)
+        .contains("size: 64x48")
+        .contains("seed: 18446744073709551615")
+        .doesNotContain("{");
+  }
+
+  @Test
+  void optionsOverrideWhatAPictureTells() throws IOException {
+    String file = folder.resolve("a.png").toString();
+    String again = folder.resolve("b.jpg").toString();
+    assertThat(generate("a star", "--images=2", "--seed=3", "--shift=2", "--output", file))
+        .isZero();
+    String second = folder.resolve("a-1.png").toString();
+    assertThat(draw("a ring", "--from", second, "--steps=2", "--output", again)).isZero();
+    GenerationRequest before = GenerationRequest.of(Path.of(second));
+    GenerationRequest after = GenerationRequest.of(Path.of(again));
+    assertThat(before.profile().shift()).hasValue(new TimestepShift.Static(2));
+    assertThat(after)
+        .isEqualTo(
+            before.toBuilder().prompts(List.of("a ring")).maxSequenceLength(64).steps(2).build());
+    // The profile goes by the size, so that another size chooses it anew.
+    assertThat(draw("--from", second, "--width=144", "--height=144", "--output", again)).isZero();
+    GenerationRequest large = GenerationRequest.of(Path.of(again));
+    assertThat(large.profile().choice()).isEqualTo(Profile.Choice.ULTRA);
+    assertThat(large.seeds()).isEqualTo(before.seeds());
+    assertThat(draw("--from", second, "--images=2", "--output", file)).isZero();
+    assertThat(RgbImage.read(Path.of(second))).isEqualTo(RgbImage.read(folder.resolve("a-1.png")));
+  }
+
+  @Test
+  void whatAPictureOnlyNamesIsAskedFor() throws IOException {
+    String start = folder.resolve("start.png").toString();
+    String other = folder.resolve("other.png").toString();
+    String file = folder.resolve("a.png").toString();
+    String again = folder.resolve("b.png").toString();
+    assertThat(generate("a star", "--output", start, "--seed=1")).isZero();
+    assertThat(generate("a star", "--output", other, "--seed=2")).isZero();
+    assertThat(generate("a", "--output", file, "--image", start, "--strength=1")).isZero();
+    err.getBuffer().setLength(0);
+    assertThat(draw("--from", file, "--output", again)).isEqualTo(1);
+    assertThat(err.toString())
+        .contains("only named here (64x48 pixels")
+        .contains("a picture with --image")
+        .hasLineCount(1);
+    assertThat(draw("--from", file, "--image", start, "--output", again)).isZero();
+    assertThat(RgbImage.read(Path.of(again))).isEqualTo(RgbImage.read(Path.of(file)));
+    assertThat(err.toString()).doesNotContain("note:");
+    assertThat(draw("--from", file, "--image", other, "--output", again)).isZero();
+    assertThat(err.toString()).contains("request.start.image is not what " + file);
+    assertThat(draw("--from", "/proc/version", "--output", again)).isEqualTo(1);
+    assertThat(err.toString()).contains("expected a PNG, JPEG or TIFF file");
+  }
+
+  /** Draws with what is given alone. */
+  private int draw(String... arguments) {
+    return run(
+        Stream.of(new String[] {"generate", "--cache-dir", CACHE, "--device=cpu"}, arguments)
+            .flatMap(Stream::of)
+            .toArray(String[]::new));
+  }
+
   private String lastJson() {
     return out.toString().substring(out.toString().indexOf('{'));
   }
@@ -192,7 +286,10 @@ class UraeCommandTest {
         "generate a --negative-prompt b",
         "generate a --true-cfg 2",
         "generate a --vae-tiling maybe",
-        "generate a --output a.jpg",
+        "generate a --output a.webp",
+        "generate a --output a",
+        "generate a --seed 18446744073709551616",
+        "generate a --image a.png --coarse-to-fine",
         "generate a --unknown",
         "inspect"
       })
@@ -276,6 +373,8 @@ class UraeCommandTest {
     assertThat(run("inspect", text.toString())).isEqualTo(1);
     Path picture = Files.writeString(folder.resolve("a.png"), "x");
     assertThat(run("inspect", picture.toString())).isEqualTo(1);
-    assertThat(err.toString()).contains("expected a checkpoint").contains("not a valid PNG");
+    assertThat(err.toString())
+        .contains("expected a checkpoint")
+        .contains("expected a PNG, JPEG or TIFF file");
   }
 }

@@ -14,7 +14,7 @@ import java.util.OptionalInt;
  *     and more of what a model does wrong beyond its native size
  * @param draftSteps denoising steps of the draft; empty for as many as the whole schedule has
  */
-public record CoarseToFine(double strength, OptionalInt draftSteps) {
+public record CoarseToFine(double strength, OptionalInt draftSteps) implements Start {
 
   /** Share of the schedule that runs at full size unless told otherwise. */
   public static final double DEFAULT_STRENGTH = 0.2;
@@ -26,7 +26,7 @@ public record CoarseToFine(double strength, OptionalInt draftSteps) {
    * @param draftSteps as above
    */
   public CoarseToFine {
-    StartImage.checkStrength(strength);
+    InitialImage.checkStrength(strength);
     if (draftSteps.isPresent() && draftSteps.getAsInt() < 1) {
       throw new InvalidRequestException(
           "steps of the draft: expected 1 or more, found " + draftSteps.getAsInt());

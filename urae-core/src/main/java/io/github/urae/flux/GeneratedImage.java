@@ -1,45 +1,35 @@
 package io.github.urae.flux;
 
-import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
-import io.github.urae.image.internal.PngEncoder;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.tensor.Tensor;
 import java.awt.image.BufferedImage;
-import java.awt.image.ColorModel;
-import java.awt.image.DataBuffer;
-import java.awt.image.DataBufferInt;
-import java.awt.image.DirectColorModel;
-import java.awt.image.Raster;
-import java.awt.image.SampleModel;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Objects;
 
-/** A picture with the settings it was made with and the latents it was decoded from. Immutable. */
+/** A picture with what it was made with and the latents it was decoded from. Immutable. */
 public final class GeneratedImage {
 
-  private final LatentGrid size;
-  private final int[] pixels;
-  private final float[] latents;
-  private final GenerationSettings settings;
+  private final RgbImage picture;
+  private final Tensor latents;
+  private final GenerationRecord record;
 
   /**
-   * Takes over arrays.
+   * Creates a picture.
    *
-   * @param size of the picture
-   * @param pixels 0xRRGGBB, row by row
-   * @param latents packed [tokens, 64]
-   * @param settings what it was drawn with
+   * @param picture what was drawn
+   * @param latents packed, float32 [1, tokens, 64]
+   * @param record what it was drawn with
    */
-  public GeneratedImage(
-      LatentGrid size, int[] pixels, float[] latents, GenerationSettings settings) {
-    this.size = size;
-    this.pixels = pixels;
-    this.latents = latents;
-    this.settings = settings;
+  public GeneratedImage(RgbImage picture, Tensor latents, GenerationRecord record) {
+    this.picture = Objects.requireNonNull(picture, "picture");
+    this.latents = Objects.requireNonNull(latents, "latents");
+    this.record = Objects.requireNonNull(record, "record");
   }
 
   /**
@@ -48,7 +38,7 @@ public final class GeneratedImage {
    * @return pixels
    */
   public int width() {
-    return size.width();
+    return picture.width();
   }
 
   /**
@@ -57,78 +47,81 @@ public final class GeneratedImage {
    * @return pixels
    */
   public int height() {
-    return size.height();
+    return picture.height();
   }
 
   /**
    * Returns what the picture was made with.
    *
-   * @return the settings, with everything a request left open filled in
+   * @return the record, with everything a request left open filled in
    */
-  public GenerationSettings settings() {
-    return settings;
+  public GenerationRecord record() {
+    return record;
   }
 
   /**
-   * Returns the picture.
+   * Returns the request that draws this picture again, and no other.
+   *
+   * @return the record's request
+   */
+  public GenerationRequest request() {
+    return record.request();
+  }
+
+  /**
+   * Returns the picture as Java's own.
    *
    * @return a new 8-bit sRGB image, {@link BufferedImage#TYPE_INT_RGB}
    */
   public BufferedImage toBufferedImage() {
-    BufferedImage image = new BufferedImage(width(), height(), BufferedImage.TYPE_INT_RGB);
-    image.getRaster().setDataElements(0, 0, width(), height(), pixels);
-    return image;
-  }
-
-  /** Returns the picture's pixels themselves as an image, no copy. */
-  private BufferedImage view() {
-    ColorModel colours = new DirectColorModel(24, 0xFF0000, 0xFF00, 0xFF);
-    SampleModel layout = colours.createCompatibleSampleModel(width(), height());
-    DataBuffer data = new DataBufferInt(pixels, pixels.length);
-    return new BufferedImage(colours, Raster.createWritableRaster(layout, data, null), false, null);
+    return picture.toBufferedImage();
   }
 
   /**
    * Returns the picture, to start another generation from.
    *
-   * @return the same pixels
+   * @return the pixels
    */
   public RgbImage toRgbImage() {
-    return RgbImage.of(width(), height(), pixels);
+    return picture;
   }
 
   /**
    * Returns the latents after the last step.
    *
-   * @return float32 [1, tokens, 64], packed; a copy
+   * @return float32 [1, tokens, 64], packed
    */
   public Tensor latents() {
-    return Tensor.ofFloats(latents, 1, size.tokens(), size.layout().packedChannels());
+    return latents;
   }
 
   /**
-   * Writes the picture as PNG, with all settings in its text chunks.
+   * Writes the picture with its record.
    *
+   * @param format such as PNG
    * @param out receives the bytes; left open
    * @throws IOException if writing fails
    */
-  public void writePng(OutputStream out) throws IOException {
-    PngEncoder.write(view(), settings.asText(), out);
+  public void write(ImageFormat format, OutputStream out) throws IOException {
+    format.write(picture, record.asText(), out);
   }
 
   /**
-   * Saves the picture as a PNG file with all settings in its text chunks. The file is replaced as a
-   * whole; if this fails, it is as it was.
+   * Saves the picture with its record, in the format that the file's name ends in. The file is on
+   * the disk, and replaced as a whole, when this returns; if it fails, the file is as it was.
    *
-   * @param file path of the file; its folder must exist
+   * @param file path of the file, such as {@code a.png}; its folder must exist
+   * @throws io.github.urae.InvalidRequestException if there is no such format, see {@link
+   *     ImageFormat#of}
    * @throws IOException if the file cannot be written
    */
   public void save(Path file) throws IOException {
+    ImageFormat format = ImageFormat.of(file);
     FileReplacement.replace(
         file,
         temporary -> {
           try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(temporary))) {
-            writePng(out);
+            write(format, out);
           }
         });
   }

@@ -1,142 +1,113 @@
 package io.github.urae.flux;
 
 import io.github.urae.InvalidRequestException;
-import io.github.urae.flux.model.internal.SchedulerConfig;
 import io.github.urae.image.RgbImage;
-import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
-import java.util.OptionalLong;
-import java.util.stream.LongStream;
 
 /**
- * All that one generation depends on besides the checkpoint. What is not set comes from the
- * checkpoint. Immutable, and may be used again.
+ * All that one generation depends on besides the pipeline: its checkpoint, adapters, device and
+ * element type. What is not set comes from the checkpoint. An immutable value, which may be used
+ * any number of times, compared, kept as JSON and sent.
  *
- * <p>Several prompts, several images for each, or both make a batch; prompts vary slowest. One seed
- * draws the noise of the whole batch in one go, as diffusers does with one generator; one seed an
- * image draws each by itself.
+ * <p>Several prompts, several images for each, or both make a batch; prompts vary slowest.
  */
 public final class GenerationRequest {
 
-  private final List<String> prompts;
-  private final List<String> secondPrompts;
-  private final PromptEmbeddings embeddings;
+  private final Prompts prompts;
   private final OptionalInt width;
   private final OptionalInt height;
   private final OptionalInt steps;
   private final OptionalDouble guidance;
-  private final List<Long> seeds;
+  private final Seeds seeds;
   private final int imagesPerPrompt;
   private final int batchSize;
-  private final OptionalInt maxSequenceLength;
-  private final Profile.Choice profile;
-  private final TimestepShift shift;
-  private final OptionalDouble ntkFactor;
-  private final Boolean proportionalAttention;
-  private final OptionalLong nativeTokens;
-  private final Tensor latents;
-  private final StartImage startImage;
-  private final CoarseToFine coarseToFine;
-  private final TrueGuidance trueGuidance;
+  private final Profile.Settings profile;
+  private final Optional<Start> start;
+  private final Optional<TrueGuidance> trueGuidance;
   private final VaeTiling vaeTiling;
 
   private GenerationRequest(Builder builder) {
-    prompts = List.copyOf(builder.prompts);
-    secondPrompts = List.copyOf(builder.secondPrompts);
-    embeddings = builder.embeddings;
+    prompts =
+        builder.embeddings == null
+            ? new TextPrompts(builder.prompts, builder.secondPrompts, builder.maxSequenceLength)
+            : builder.embeddings;
     width = builder.width;
     height = builder.height;
     steps = builder.steps;
     guidance = builder.guidance;
-    seeds = List.copyOf(builder.seeds);
+    seeds = builder.seeds;
     imagesPerPrompt = builder.imagesPerPrompt;
     batchSize = builder.batchSize;
-    maxSequenceLength = builder.maxSequenceLength;
     profile = builder.profile;
-    shift = builder.shift;
-    ntkFactor = builder.ntkFactor;
-    proportionalAttention = builder.proportionalAttention;
-    nativeTokens = builder.nativeTokens;
-    latents = builder.latents;
-    startImage = builder.startImage;
-    coarseToFine = builder.coarseToFine;
-    trueGuidance = builder.trueGuidance;
+    start = Optional.ofNullable(builder.start);
+    trueGuidance = Optional.ofNullable(builder.trueGuidance);
     vaeTiling = builder.vaeTiling;
     check();
   }
 
   private void check() {
-    if (prompts.isEmpty() == (embeddings == null)) {
-      throw new InvalidRequestException(
-          "prompt: expected prompts or embeddings, found "
-              + (embeddings == null ? "neither" : "both"));
-    }
-    if (!secondPrompts.isEmpty() && secondPrompts.size() != prompts.size()) {
-      throw new InvalidRequestException(
-          "second prompts: expected one for each of "
-              + prompts.size()
-              + " prompts, found "
-              + secondPrompts.size());
-    }
     atLeastOne("steps", steps);
     atLeastOne("images per prompt", OptionalInt.of(imagesPerPrompt));
     atLeastOne("batch size", OptionalInt.of(batchSize));
-    atLeastOne("T5 sequence length", maxSequenceLength);
     if (guidance.isPresent() && !Double.isFinite(guidance.getAsDouble())) {
       throw new InvalidRequestException(
           "guidance: expected a finite number, found " + guidance.getAsDouble());
     }
-    checkStart();
-    checkNegativePrompts();
-    int images = Math.multiplyExact(promptCount(), imagesPerPrompt);
-    if (seeds.size() > 1 && seeds.size() != images) {
-      throw new InvalidRequestException(
-          "seeds: expected one, or one for each of " + images + " images, found " + seeds.size());
-    }
-    if (latents != null
-        && (latents.type() != ElementType.F32
-            || latents.shape().rank() != 3
-            || latents.shape().dimension(0) != images)) {
-      throw new InvalidRequestException(
-          "latents: expected float32 ["
-              + images
-              + ", tokens, 64], found "
-              + latents.type()
-              + latents.shape());
-    }
+    trueGuidance.ifPresent(this::checkNegativePrompts);
+    checkSeeds();
+    start.ifPresent(this::checkStart);
   }
 
-  private void checkStart() {
-    Map<String, Object> starts = new LinkedHashMap<>();
-    starts.put("latents", latents);
-    starts.put("start image", startImage);
-    starts.put("coarse to fine", coarseToFine);
-    starts.values().removeIf(Objects::isNull);
-    if (starts.size() > 1) {
-      throw new InvalidRequestException(
-          "start: expected one of latents, start image and coarse to fine, found "
-              + String.join(" and ", starts.keySet()));
-    }
-  }
-
-  private void checkNegativePrompts() {
-    int negatives = trueGuidance == null ? 1 : trueGuidance.negativePrompts().size();
-    if (negatives != 1 && negatives != promptCount()) {
+  private void checkNegativePrompts(TrueGuidance away) {
+    int negatives = away.negativePrompts().size();
+    if (negatives != 1 && negatives != prompts.count()) {
       throw new InvalidRequestException(
           "negative prompts: expected one, or one for each of "
-              + promptCount()
+              + prompts.count()
               + " prompts, found "
               + negatives);
+    }
+  }
+
+  private void checkSeeds() {
+    if (seeds.values().size() > 1 && seeds.values().size() != images()) {
+      throw new InvalidRequestException(
+          "seeds: expected one, or one for each of "
+              + images()
+              + " images, found "
+              + seeds.values().size());
+    }
+    if (seeds.part().isPresent()) {
+      Seeds.Part part = seeds.part().get();
+      if (images() > part.of() - part.first()) {
+        throw new InvalidRequestException(
+            "images of one seed: expected "
+                + images()
+                + " from number "
+                + part.first()
+                + " on, found "
+                + part.of()
+                + " in all");
+      }
+    }
+  }
+
+  private void checkStart(Start from) {
+    if (from instanceof InitialLatents given && given.latents().shape().dimension(0) != images()) {
+      throw new InvalidRequestException(
+          "latents: expected float32 ["
+              + images()
+              + ", tokens, 64], found "
+              + given.latents().type()
+              + given.latents().shape());
     }
   }
 
@@ -147,9 +118,9 @@ public final class GenerationRequest {
   }
 
   /**
-   * Starts a request for a prompt.
+   * Starts a request for one prompt.
    *
-   * @param prompt what to draw; may be empty text
+   * @param prompt what to draw
    * @return a builder with nothing else set
    */
   public static Builder builder(String prompt) {
@@ -163,9 +134,7 @@ public final class GenerationRequest {
    * @return a builder with nothing else set
    */
   public static Builder builder(List<String> prompts) {
-    Builder builder = new Builder();
-    builder.prompts = prompts;
-    return builder;
+    return new Builder().prompts(prompts);
   }
 
   /**
@@ -175,45 +144,92 @@ public final class GenerationRequest {
    * @return a builder with nothing else set
    */
   public static Builder builder(PromptEmbeddings embeddings) {
+    return new Builder().embeddings(embeddings);
+  }
+
+  /**
+   * Reads what {@link #toJson()} writes. Keys that are not known, and values of another type, are
+   * refused; what may be left out when a request is built may be left out here.
+   *
+   * @param json at most 2^28 characters
+   * @return the request
+   * @throws InvalidRequestException if the text is no such JSON, or the request not possible; the
+   *     message names the key
+   */
+  public static GenerationRequest fromJson(String json) {
+    return new RequestJson(GenerationRecord.Inputs.NONE).read(JsonFields.parse(json));
+  }
+
+  /**
+   * Returns the request that draws a picture again, from what {@link GeneratedImage#save} wrote
+   * into the file. Model, adapters, device and element type are the pipeline's: {@link
+   * GenerationRecord#read(Path)} tells them.
+   *
+   * @param picture a PNG, JPEG or TIFF file
+   * @return the request for that picture alone
+   * @throws IOException if the file cannot be read
+   * @throws io.github.urae.FileFormatException if the file is damaged or tells of no request
+   * @throws InvalidRequestException if the picture was drawn from another picture, from latents or
+   *     from embeddings, which such files only name: {@link GenerationRecord#read(Path,
+   *     GenerationRecord.Inputs)} takes them
+   */
+  public static GenerationRequest of(Path picture) throws IOException {
+    return GenerationRecord.read(picture).request();
+  }
+
+  /**
+   * Returns this request as JSON: an object with a {@code version}, keys in {@code snake_case} and
+   * seeds as numbers from 0 to 2^64 - 1. A picture to start from stands in it as PNG, tensors as
+   * their bytes, both in base 64.
+   *
+   * @return the text
+   * @throws InvalidRequestException if it would have more than 2^28 characters
+   */
+  public String toJson() {
+    return RequestJson.text(RequestJson.write(this, true));
+  }
+
+  /** Returns the request as JSON that names pictures and tensors by their SHA-256. */
+  @Override
+  public String toString() {
+    return RequestJson.text(RequestJson.write(this, false));
+  }
+
+  /**
+   * Returns a builder that makes this request again, for one that differs in a few things.
+   *
+   * @return a new builder with everything set as here
+   */
+  public Builder toBuilder() {
     Builder builder = new Builder();
-    builder.embeddings = Objects.requireNonNull(embeddings, "embeddings");
+    if (prompts instanceof TextPrompts text) {
+      builder.prompts = text.prompts();
+      builder.secondPrompts = text.secondPrompts();
+      builder.maxSequenceLength = text.maxSequenceLength();
+    } else {
+      builder.embeddings = (PromptEmbeddings) prompts;
+    }
+    builder.width = width;
+    builder.height = height;
+    builder.steps = steps;
+    builder.guidance = guidance;
+    builder.seeds = seeds;
+    builder.imagesPerPrompt = imagesPerPrompt;
+    builder.batchSize = batchSize;
+    builder.profile = profile;
+    builder.start = start.orElse(null);
+    builder.trueGuidance = trueGuidance.orElse(null);
+    builder.vaeTiling = vaeTiling;
     return builder;
   }
 
   /**
-   * Returns the prompts.
+   * Returns what to draw.
    *
-   * @return immutable; empty if embeddings are given
+   * @return in words or encoded
    */
-  public List<String> prompts() {
+  public Prompts prompts() {
     return prompts;
-  }
-
-  /**
-   * Returns the prompts for T5.
-   *
-   * @return immutable, as many as prompts; empty if T5 reads the same prompts as CLIP
-   */
-  public List<String> secondPrompts() {
-    return secondPrompts;
-  }
-
-  /**
-   * Returns the encoded prompts.
-   *
-   * @return empty if prompts are given
-   */
-  public Optional<PromptEmbeddings> embeddings() {
-    return Optional.ofNullable(embeddings);
-  }
-
-  /**
-   * Returns the number of prompts, encoded or not.
-   *
-   * @return at least 1
-   */
-  public int promptCount() {
-    return embeddings == null ? prompts.size() : embeddings.prompts();
   }
 
   /**
@@ -253,11 +269,11 @@ public final class GenerationRequest {
   }
 
   /**
-   * Returns the seeds.
+   * Returns where the noise comes from.
    *
-   * @return immutable: none for a random one, one for the whole batch, or one an image
+   * @return the seeds; without effect where latents are given
    */
-  public List<Long> seeds() {
+  public Seeds seeds() {
     return seeds;
   }
 
@@ -271,6 +287,15 @@ public final class GenerationRequest {
   }
 
   /**
+   * Returns the number of images in all.
+   *
+   * @return prompts times images of each
+   */
+  public int images() {
+    return Math.multiplyExact(prompts.count(), imagesPerPrompt);
+  }
+
+  /**
    * Returns how many images are denoised at once.
    *
    * @return at least 1
@@ -280,48 +305,30 @@ public final class GenerationRequest {
   }
 
   /**
-   * Returns the number of text tokens.
+   * Returns which profile is used, with the numbers that replace its own.
    *
-   * @return at least 1; empty for the checkpoint's own
+   * @return never null
    */
-  public OptionalInt maxSequenceLength() {
-    return maxSequenceLength;
+  public Profile.Settings profile() {
+    return profile;
   }
 
   /**
-   * Returns the start latents.
+   * Returns what the generation starts from.
    *
-   * @return packed noise, float32 [images, tokens, 64]; empty to draw it from the seed
+   * @return empty for noise drawn from the seeds
    */
-  public Optional<Tensor> latents() {
-    return Optional.ofNullable(latents);
-  }
-
-  /**
-   * Returns the picture to start from.
-   *
-   * @return empty to start from noise
-   */
-  public Optional<StartImage> startImage() {
-    return Optional.ofNullable(startImage);
-  }
-
-  /**
-   * Returns how the picture is drawn in two passes.
-   *
-   * @return empty to draw it in one
-   */
-  public Optional<CoarseToFine> coarseToFine() {
-    return Optional.ofNullable(coarseToFine);
+  public Optional<Start> start() {
+    return start;
   }
 
   /**
    * Returns what the picture is guided away from.
    *
-   * @return empty unless that was set and changes anything
+   * @return empty unless that was set; it may have no effect, see {@link TrueGuidance#active()}
    */
   public Optional<TrueGuidance> trueGuidance() {
-    return Optional.ofNullable(trueGuidance).filter(TrueGuidance::active);
+    return trueGuidance;
   }
 
   /**
@@ -334,25 +341,58 @@ public final class GenerationRequest {
   }
 
   /**
-   * Settles the profile for a picture.
+   * Returns the request for one of the images alone. Where this one's seeds are set, it draws the
+   * same picture; up to rounding if images were denoised {@link #batchSize() several at once}.
    *
-   * @param scheduler the checkpoint's scheduler configuration
-   * @param checkpointNativeTokens the checkpoint's native tokens
-   * @param aboveNativeArea whether the picture is larger than the checkpoint's native area
-   * @return the chosen profile with every number the user set
+   * @param index from 0, less than {@link #images()}
+   * @return a request for one image
    */
-  public Profile profile(
-      SchedulerConfig scheduler, long checkpointNativeTokens, boolean aboveNativeArea) {
-    boolean ultra =
-        profile == Profile.Choice.ULTRA || (profile == Profile.Choice.AUTO && aboveNativeArea);
-    long tokens = nativeTokens.orElse(checkpointNativeTokens);
-    Profile base = ultra ? Profile.ultra(scheduler, tokens) : Profile.standard(scheduler, tokens);
-    return new Profile(
-        base.name(),
-        shift == null ? base.shift() : shift,
-        ntkFactor.orElse(base.ntkFactor()),
-        proportionalAttention == null ? base.proportionalAttention() : proportionalAttention,
-        tokens);
+  public GenerationRequest image(int index) {
+    Objects.checkIndex(index, images());
+    if (images() == 1) {
+      return this;
+    }
+    int prompt = index / imagesPerPrompt;
+    Builder builder = toBuilder().imagesPerPrompt(1).seeds(seeds.only(index, images()));
+    if (prompts instanceof TextPrompts text) {
+      TextPrompts own = text.only(prompt);
+      builder.prompts = own.prompts();
+      builder.secondPrompts = own.secondPrompts();
+    } else {
+      builder.embeddings = ((PromptEmbeddings) prompts).only(prompt);
+    }
+    trueGuidance.ifPresent(away -> builder.trueGuidance(away.only(prompt)));
+    if (builder.start instanceof InitialLatents given) {
+      builder.latents(TensorContent.row(given.latents(), index));
+    }
+    return builder.build();
+  }
+
+  /** Tells whether all settings are the same, pictures and tensors by what they hold. */
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof GenerationRequest request && values().equals(request.values());
+  }
+
+  @Override
+  public int hashCode() {
+    return values().hashCode();
+  }
+
+  private List<Object> values() {
+    return List.of(
+        prompts,
+        width,
+        height,
+        steps,
+        guidance,
+        seeds,
+        imagesPerPrompt,
+        batchSize,
+        profile,
+        start,
+        trueGuidance,
+        vaeTiling);
   }
 
   /** Collects the settings of a request. Not thread-safe. */
@@ -360,36 +400,77 @@ public final class GenerationRequest {
 
     private List<String> prompts = List.of();
     private List<String> secondPrompts = List.of();
+    private OptionalInt maxSequenceLength = OptionalInt.empty();
     private PromptEmbeddings embeddings;
     private OptionalInt width = OptionalInt.empty();
     private OptionalInt height = OptionalInt.empty();
     private OptionalInt steps = OptionalInt.empty();
     private OptionalDouble guidance = OptionalDouble.empty();
-    private List<Long> seeds = List.of();
+    private Seeds seeds = Seeds.RANDOM;
     private int imagesPerPrompt = 1;
     private int batchSize = 1;
-    private OptionalInt maxSequenceLength = OptionalInt.empty();
-    private Profile.Choice profile = Profile.Choice.AUTO;
-    private TimestepShift shift;
-    private OptionalDouble ntkFactor = OptionalDouble.empty();
-    private Boolean proportionalAttention;
-    private OptionalLong nativeTokens = OptionalLong.empty();
-    private Tensor latents;
-    private StartImage startImage;
-    private CoarseToFine coarseToFine;
+    private Profile.Settings profile = Profile.Settings.AUTO;
+    private Start start;
     private TrueGuidance trueGuidance;
     private VaeTiling vaeTiling = VaeTiling.AUTO;
 
     private Builder() {}
 
     /**
+     * Sets what to draw, in place of all prompts and embeddings set before.
+     *
+     * @param value one or more; read by CLIP, and by T5 unless it gets {@link #secondPrompts}
+     * @return this
+     */
+    public Builder prompts(List<String> value) {
+      prompts = List.copyOf(value);
+      secondPrompts = List.of();
+      embeddings = null;
+      return this;
+    }
+
+    /**
      * Gives T5 prompts of its own; CLIP keeps the first ones.
      *
      * @param value one for each prompt
      * @return this
+     * @throws InvalidRequestException if embeddings were set
      */
     public Builder secondPrompts(String... value) {
+      checkInWords("second prompts");
       secondPrompts = List.of(value);
+      return this;
+    }
+
+    /**
+     * Sets the number of text tokens that T5 and the transformer see.
+     *
+     * @param value at least 1, at most the checkpoint's limit (512 for FLUX.1-dev, 256 for
+     *     -schnell)
+     * @return this
+     * @throws InvalidRequestException if embeddings were set
+     */
+    public Builder maxSequenceLength(int value) {
+      checkInWords("T5 sequence length");
+      maxSequenceLength = OptionalInt.of(value);
+      return this;
+    }
+
+    private void checkInWords(String setting) {
+      if (embeddings != null) {
+        throw new InvalidRequestException(
+            setting + ": expected prompts in words, found embeddings, which settle it");
+      }
+    }
+
+    /**
+     * Sets what to draw, encoded before, in place of all prompts set before.
+     *
+     * @param value from the same checkpoint's text encoders
+     * @return this
+     */
+    public Builder embeddings(PromptEmbeddings value) {
+      embeddings = Objects.requireNonNull(value, "embeddings");
       return this;
     }
 
@@ -401,9 +482,7 @@ public final class GenerationRequest {
      * @return this
      */
     public Builder size(int widthInPixels, int heightInPixels) {
-      width = OptionalInt.of(widthInPixels);
-      height = OptionalInt.of(heightInPixels);
-      return this;
+      return width(widthInPixels).height(heightInPixels);
     }
 
     /**
@@ -447,18 +526,39 @@ public final class GenerationRequest {
      * @return this
      */
     public Builder guidance(double value) {
-      guidance = OptionalDouble.of(value);
+      return guidance(OptionalDouble.of(value));
+    }
+
+    /**
+     * Sets the guidance scale, or leaves it open.
+     *
+     * @param value as for {@link #guidance(double)}; empty for the default
+     * @return this
+     */
+    public Builder guidance(OptionalDouble value) {
+      guidance = Objects.requireNonNull(value, "guidance");
       return this;
     }
 
     /**
      * Sets the seeds.
      *
-     * @param value one for the whole batch, or one an image; only the lower 32 bits count
+     * @param value one for all images, or one for each; {@link Seeds} tells the range
      * @return this
      */
     public Builder seed(long... value) {
-      seeds = LongStream.of(value).boxed().toList();
+      return seeds(Seeds.of(value));
+    }
+
+    /**
+     * Sets the seeds.
+     *
+     * @param value {@link Seeds#RANDOM}, one for all images or some of those that it draws, or one
+     *     for each
+     * @return this
+     */
+    public Builder seeds(Seeds value) {
+      seeds = Objects.requireNonNull(value, "seeds");
       return this;
     }
 
@@ -487,69 +587,35 @@ public final class GenerationRequest {
     }
 
     /**
-     * Sets the number of text tokens that T5 and the transformer see.
-     *
-     * @param value at least 1, at most the checkpoint's limit (512 for FLUX.1-dev, 256 for
-     *     -schnell)
-     * @return this
-     */
-    public Builder maxSequenceLength(int value) {
-      maxSequenceLength = OptionalInt.of(value);
-      return this;
-    }
-
-    /**
-     * Chooses a profile; by default ultra resolution is used above the checkpoint's native area.
+     * Chooses a profile with its own numbers; by default ultra resolution is used above the
+     * checkpoint's native area.
      *
      * @param value the choice
      * @return this
      */
     public Builder profile(Profile.Choice value) {
+      return profile(Profile.Settings.of(value));
+    }
+
+    /**
+     * Chooses a profile, and numbers that replace its own.
+     *
+     * @param value the choice and the numbers
+     * @return this
+     */
+    public Builder profile(Profile.Settings value) {
       profile = Objects.requireNonNull(value, "profile");
       return this;
     }
 
     /**
-     * Replaces the profile's timestep shift.
+     * Sets what to start from, in place of what was set before.
      *
-     * @param value the shift
+     * @param value latents, a picture, or a draft; empty for noise drawn from the seeds
      * @return this
      */
-    public Builder shift(TimestepShift value) {
-      shift = Objects.requireNonNull(value, "shift");
-      return this;
-    }
-
-    /**
-     * Replaces the profile's NTK factor.
-     *
-     * @param value positive; 1 leaves rotary positions as trained
-     * @return this
-     */
-    public Builder ntkFactor(double value) {
-      ntkFactor = OptionalDouble.of(value);
-      return this;
-    }
-
-    /**
-     * Switches proportional attention on or off, whatever the profile says.
-     *
-     * @param value whether attention sharpens with the token count
-     * @return this
-     */
-    public Builder proportionalAttention(boolean value) {
-      proportionalAttention = value;
-      return this;
-    }
-
-    /**
-     * Replaces the token count at which proportional attention changes nothing.
-     *
-     * @param value at least 2
-     * @return this
-     */
-    public Builder nativeTokens(long value) {
-      nativeTokens = OptionalLong.of(value);
+    public Builder start(Optional<? extends Start> value) {
+      start = value.orElse(null);
       return this;
     }
 
@@ -558,9 +624,10 @@ public final class GenerationRequest {
      *
      * @param value packed, float32 [images, tokens, 64]; prompts vary slowest
      * @return this
+     * @throws InvalidRequestException if type or rank are others
      */
     public Builder latents(Tensor value) {
-      latents = Objects.requireNonNull(value, "latents");
+      start = new InitialLatents(value);
       return this;
     }
 
@@ -572,8 +639,8 @@ public final class GenerationRequest {
      * @return this
      * @throws InvalidRequestException if a pixel is transparent or the strength out of range
      */
-    public Builder startImage(BufferedImage image, double strength) {
-      return startImage(RgbImage.of(image), strength);
+    public Builder initialImage(BufferedImage image, double strength) {
+      return initialImage(RgbImage.of(image), strength);
     }
 
     /**
@@ -586,8 +653,8 @@ public final class GenerationRequest {
      * @throws io.github.urae.FileFormatException if it holds no picture that can be read
      * @throws InvalidRequestException if a pixel is transparent or the strength out of range
      */
-    public Builder startImage(Path file, double strength) throws IOException {
-      return startImage(RgbImage.read(file), strength);
+    public Builder initialImage(Path file, double strength) throws IOException {
+      return initialImage(RgbImage.read(file), strength);
     }
 
     /**
@@ -598,8 +665,8 @@ public final class GenerationRequest {
      * @return this
      * @throws InvalidRequestException if the strength is out of range
      */
-    public Builder startImage(RgbImage image, double strength) {
-      startImage = new StartImage(image, strength);
+    public Builder initialImage(RgbImage image, double strength) {
+      start = new InitialImage(image, strength);
       return this;
     }
 
@@ -611,7 +678,7 @@ public final class GenerationRequest {
      * @return this
      */
     public Builder coarseToFine(CoarseToFine value) {
-      coarseToFine = Objects.requireNonNull(value, "coarseToFine");
+      start = Objects.requireNonNull(value, "coarseToFine");
       return this;
     }
 

@@ -1,7 +1,10 @@
 package io.github.urae.flux;
 
 import io.github.urae.InvalidRequestException;
-import io.github.urae.flux.model.internal.SchedulerConfig;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalLong;
 
 /**
  * The numbers in which ultra resolution differs from the standard use of FLUX.
@@ -25,6 +28,12 @@ public record Profile(
   /** NTK factor of URAE at 2K and 4K. */
   public static final double ULTRA_NTK_FACTOR = 10;
 
+  /** Name of FLUX as it was trained. */
+  public static final String STANDARD_NAME = "standard";
+
+  /** Name of URAE's ultra resolution. */
+  public static final String ULTRA_NAME = "ultra";
+
   /** Which profile a generation uses. */
   public enum Choice {
     /** Ultra above the checkpoint's native area, standard up to it. */
@@ -33,6 +42,124 @@ public record Profile(
     STANDARD,
     /** URAE's ultra resolution. */
     ULTRA
+  }
+
+  /**
+   * A profile as a request asks for it: which one, and the numbers that replace its own.
+   *
+   * @param choice which profile
+   * @param shift replaces its timestep shift
+   * @param ntkFactor replaces its NTK factor; positive
+   * @param proportionalAttention replaces its switch
+   * @param nativeTokens replaces the checkpoint's native tokens; at least 2
+   */
+  public record Settings(
+      Choice choice,
+      Optional<TimestepShift> shift,
+      OptionalDouble ntkFactor,
+      Optional<Boolean> proportionalAttention,
+      OptionalLong nativeTokens) {
+
+    /** The profile that fits the size, with its own numbers. */
+    public static final Settings AUTO = of(Choice.AUTO);
+
+    /**
+     * Checks the ranges.
+     *
+     * @param choice as above
+     * @param shift as above
+     * @param ntkFactor as above
+     * @param proportionalAttention as above
+     * @param nativeTokens as above
+     */
+    public Settings {
+      Objects.requireNonNull(choice, "choice");
+      ntkFactor.ifPresent(Profile::checkNtkFactor);
+      nativeTokens.ifPresent(Profile::checkNativeTokens);
+    }
+
+    /**
+     * Returns a profile with its own numbers.
+     *
+     * @param choice which profile
+     * @return the settings
+     */
+    public static Settings of(Choice choice) {
+      return new Settings(
+          choice, Optional.empty(), OptionalDouble.empty(), Optional.empty(), OptionalLong.empty());
+    }
+
+    /**
+     * Returns these settings with another timestep shift.
+     *
+     * @param value the shift
+     * @return new settings
+     */
+    public Settings withShift(TimestepShift value) {
+      return new Settings(
+          choice, Optional.of(value), ntkFactor, proportionalAttention, nativeTokens);
+    }
+
+    /**
+     * Returns these settings with another NTK factor.
+     *
+     * @param value positive; 1 leaves rotary positions as trained
+     * @return new settings
+     */
+    public Settings withNtkFactor(double value) {
+      return new Settings(
+          choice, shift, OptionalDouble.of(value), proportionalAttention, nativeTokens);
+    }
+
+    /**
+     * Returns these settings with proportional attention on or off, whatever the profile says.
+     *
+     * @param value whether attention sharpens with the token count
+     * @return new settings
+     */
+    public Settings withProportionalAttention(boolean value) {
+      return new Settings(choice, shift, ntkFactor, Optional.of(value), nativeTokens);
+    }
+
+    /**
+     * Returns these settings with another token count at which proportional attention changes
+     * nothing.
+     *
+     * @param value at least 2
+     * @return new settings
+     */
+    public Settings withNativeTokens(long value) {
+      return new Settings(choice, shift, ntkFactor, proportionalAttention, OptionalLong.of(value));
+    }
+
+    /**
+     * Puts these numbers in place of a profile's own.
+     *
+     * @param profile the chosen profile, with the checkpoint's numbers
+     * @return the profile to draw with
+     */
+    public Profile over(Profile profile) {
+      return new Profile(
+          profile.name(),
+          shift.orElse(profile.shift()),
+          ntkFactor.orElse(profile.ntkFactor()),
+          proportionalAttention.orElse(profile.proportionalAttention()),
+          nativeTokens.orElse(profile.nativeTokens()));
+    }
+  }
+
+  /**
+   * Returns the settings that ask for exactly this profile, whatever the size.
+   *
+   * @return the choice of its name with all its numbers
+   */
+  public Settings settings() {
+    return new Settings(
+        ULTRA_NAME.equals(name) ? Choice.ULTRA : Choice.STANDARD,
+        Optional.of(shift),
+        OptionalDouble.of(ntkFactor),
+        Optional.of(proportionalAttention),
+        OptionalLong.of(nativeTokens));
   }
 
   /**
@@ -45,37 +172,20 @@ public record Profile(
    * @param nativeTokens as above
    */
   public Profile {
-    if (!(ntkFactor > 0) || Double.isInfinite(ntkFactor)) {
-      throw new InvalidRequestException(
-          "NTK factor: expected a positive number, found " + ntkFactor);
-    }
-    if (nativeTokens < 2) {
-      throw new InvalidRequestException("native tokens: expected 2 or more, found " + nativeTokens);
+    checkNtkFactor(ntkFactor);
+    checkNativeTokens(nativeTokens);
+  }
+
+  private static void checkNtkFactor(double value) {
+    if (!(value > 0) || Double.isInfinite(value)) {
+      throw new InvalidRequestException("NTK factor: expected a positive number, found " + value);
     }
   }
 
-  /**
-   * Returns FLUX as it was trained: the checkpoint's own shift, rotary positions and attention as
-   * they are.
-   *
-   * @param scheduler the checkpoint's scheduler configuration
-   * @param nativeTokens recorded, not used
-   * @return the profile
-   */
-  public static Profile standard(SchedulerConfig scheduler, long nativeTokens) {
-    return new Profile("standard", scheduler.ownShift(), 1, false, nativeTokens);
-  }
-
-  /**
-   * Returns URAE's ultra resolution: the checkpoint's static shift, NTK factor 10, proportional
-   * attention.
-   *
-   * @param scheduler the checkpoint's scheduler configuration
-   * @param nativeTokens the checkpoint's native tokens, 4608 for FLUX.1
-   * @return the profile
-   */
-  public static Profile ultra(SchedulerConfig scheduler, long nativeTokens) {
-    return new Profile("ultra", scheduler.shift(), ULTRA_NTK_FACTOR, true, nativeTokens);
+  private static void checkNativeTokens(long value) {
+    if (value < 2) {
+      throw new InvalidRequestException("native tokens: expected 2 or more, found " + value);
+    }
   }
 
   /**

@@ -12,7 +12,7 @@ import io.github.urae.tensor.Tensor;
  * @param sequence T5's embeddings of every token, float32 [prompts, T, 4096]; T is at most 512
  *     (FLUX.1-dev)
  */
-public record PromptEmbeddings(Tensor pooled, Tensor sequence) {
+public record PromptEmbeddings(Tensor pooled, Tensor sequence) implements Prompts {
 
   /**
    * Checks that both are float32, of rank 2 and 3, for the same number of prompts.
@@ -40,12 +40,29 @@ public record PromptEmbeddings(Tensor pooled, Tensor sequence) {
     }
   }
 
-  /**
-   * Returns the number of prompts.
-   *
-   * @return at least 1
-   */
-  public int prompts() {
+  @Override
+  public int count() {
     return Math.toIntExact(pooled.shape().dimension(0));
+  }
+
+  @Override
+  public PromptEmbeddings only(int index) {
+    return count() == 1
+        ? this
+        : new PromptEmbeddings(
+            TensorContent.row(pooled, index), TensorContent.row(sequence, index));
+  }
+
+  /** Tells whether shapes and all numbers are the same. */
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof PromptEmbeddings embeddings
+        && TensorContent.equal(pooled, embeddings.pooled)
+        && TensorContent.equal(sequence, embeddings.sequence);
+  }
+
+  @Override
+  public int hashCode() {
+    return 31 * TensorContent.hash(pooled) + TensorContent.hash(sequence);
   }
 }

@@ -47,4 +47,14 @@ public record TrueGuidance(List<String> negativePrompts, double scale) {
   public String negativePrompt(int prompt) {
     return negativePrompts.get(negativePrompts.size() == 1 ? 0 : prompt);
   }
+
+  /**
+   * Returns the same for one of the prompts.
+   *
+   * @param prompt index of the prompt
+   * @return guidance away from {@link #negativePrompt} alone
+   */
+  TrueGuidance only(int prompt) {
+    return new TrueGuidance(List.of(negativePrompt(prompt)), scale);
+  }
 }

@@ -6,7 +6,11 @@ import java.awt.color.ColorSpace;
 import java.awt.image.BufferedImage;
 import java.awt.image.ColorModel;
 import java.awt.image.ComponentColorModel;
+import java.awt.image.DataBuffer;
+import java.awt.image.DataBufferInt;
+import java.awt.image.DirectColorModel;
 import java.awt.image.Raster;
+import java.awt.image.SampleModel;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -109,7 +113,7 @@ public final class RgbImage {
       for (int x = 0; x < row.length; x++) {
         if (row[x] >>> 24 != 0xFF) {
           throw new InvalidRequestException(
-              "start image: expected opaque pixels, found opacity "
+              "initial image: expected opaque pixels, found opacity "
                   + (row[x] >>> 24)
                   + " of 255 at column "
                   + x
@@ -133,42 +137,58 @@ public final class RgbImage {
    * @throws InvalidRequestException if a pixel is transparent
    */
   public static RgbImage read(Path file) throws IOException {
-    try (InputStream bytes = Files.newInputStream(file);
-        // A stream of its own kind: ImageIO's default would write a temporary file.
-        ImageInputStream stream = new MemoryCacheImageInputStream(bytes)) {
+    try (InputStream bytes = Files.newInputStream(file)) {
+      return read(bytes, file.toString());
+    }
+  }
+
+  /**
+   * Reads a picture as {@link #read(Path)} does.
+   *
+   * @param bytes a picture's file; left open, and read on from where the picture ends
+   * @param origin what messages call it
+   * @return the picture
+   * @throws IOException if the bytes cannot be read
+   * @throws FileFormatException if they are no picture that can be read, or one of more than 2^28
+   *     pixels
+   * @throws InvalidRequestException if a pixel is transparent
+   */
+  public static RgbImage read(InputStream bytes, String origin) throws IOException {
+    // A stream of its own kind: ImageIO's default would write a temporary file.
+    try (ImageInputStream stream = new MemoryCacheImageInputStream(bytes)) {
       Iterator<ImageReader> readers = ImageIO.getImageReaders(stream);
       if (!readers.hasNext()) {
         throw new FileFormatException(
-            file
+            origin
                 + ": expected a picture, one of "
                 + Arrays.toString(ImageIO.getReaderFileSuffixes())
                 + ", found something else");
       }
       ImageReader reader = readers.next();
       try {
-        return of(decode(file, reader, stream));
+        return of(decode(origin, reader, stream));
       } catch (InvalidRequestException e) {
-        throw new InvalidRequestException(file + ": " + e.getMessage(), e);
+        throw new InvalidRequestException(origin + ": " + e.getMessage(), e);
       } finally {
         reader.dispose();
       }
     }
   }
 
-  private static BufferedImage decode(Path file, ImageReader reader, ImageInputStream stream) {
+  private static BufferedImage decode(String origin, ImageReader reader, ImageInputStream stream) {
     try {
       reader.setInput(stream, true, true);
       long pixels = (long) reader.getWidth(0) * reader.getHeight(0);
       if (pixels > MAX_PIXELS) {
         throw new FileFormatException(
-            file + ": expected at most " + MAX_PIXELS + " pixels, found " + pixels);
+            origin + ": expected at most " + MAX_PIXELS + " pixels, found " + pixels);
       }
       return reader.read(0);
     } catch (FileFormatException e) {
       throw e;
     } catch (IOException | RuntimeException e) {
       // The platform's readers answer damaged files with whatever goes wrong first.
-      throw new FileFormatException(file + ": the picture cannot be read: " + e.getMessage(), e);
+      throw new FileFormatException(origin + ": the picture cannot be read: " + e.getMessage(), e);
     }
   }
 
@@ -199,6 +219,25 @@ public final class RgbImage {
    */
   public int pixel(int x, int y) {
     return pixels[y * width + x];
+  }
+
+  /**
+   * Returns the picture as Java's own.
+   *
+   * @return a new 8-bit sRGB image, {@link BufferedImage#TYPE_INT_RGB}
+   */
+  public BufferedImage toBufferedImage() {
+    BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB);
+    image.getRaster().setDataElements(0, 0, width, height, pixels);
+    return image;
+  }
+
+  /** Returns the pixels themselves as an image, no copy: to be read only. */
+  BufferedImage view() {
+    ColorModel colours = new DirectColorModel(24, 0xFF0000, 0xFF00, 0xFF);
+    SampleModel layout = colours.createCompatibleSampleModel(width, height);
+    DataBuffer data = new DataBufferInt(pixels, pixels.length);
+    return new BufferedImage(colours, Raster.createWritableRaster(layout, data, null), false, null);
   }
 
   /**

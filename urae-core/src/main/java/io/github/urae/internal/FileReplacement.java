@@ -1,10 +1,12 @@
 package io.github.urae.internal;
 
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
 import java.util.UUID;
@@ -61,7 +63,9 @@ public final class FileReplacement {
   }
 
   /**
-   * Writes a file and renames it to its target; deletes it if either fails.
+   * Writes a file, waits until it is on the disk and renames it to its target; deletes it if any of
+   * this fails. Without the wait, a failure of power could leave an empty file in the old one's
+   * place.
    *
    * @param target the file to be
    * @param content writes the temporary file
@@ -71,9 +75,16 @@ public final class FileReplacement {
     Path temporary = temporarySibling(target);
     try {
       content.writeTo(temporary);
+      force(temporary);
       rename(temporary, target);
     } finally {
       Files.deleteIfExists(temporary);
+    }
+  }
+
+  private static void force(Path file) throws IOException {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      channel.force(true);
     }
   }
 

@@ -197,9 +197,9 @@ class FluxArithmeticTest {
     Path file = folder.resolve("scheduler_config.json");
     SchedulerConfig config = parse(file, dev);
     assertThat(config.ownShift()).isEqualTo(new TimestepShift.Dynamic(0.5, 1.15, 256, 4096));
-    assertThat(Profile.standard(config, 4608))
+    assertThat(config.standard(4608))
         .isEqualTo(new Profile("standard", config.dynamic(), 1, false, 4608));
-    assertThat(Profile.ultra(config, 4608))
+    assertThat(config.ultra(4608))
         .isEqualTo(new Profile("ultra", new TimestepShift.Static(3), 10, true, 4608));
     SchedulerConfig schnell = parse(file, dev.replace("true", "false").replace("3.0", "1.0"));
     assertThat(schnell.ownShift()).isEqualTo(new TimestepShift.Static(1));

@@ -136,8 +136,8 @@ public final class OnnxExport {
         T5Tokenizer.open(folder, checkpoint.t5().endToken(), checkpoint.t5().padToken())) {
       long nativeTokens = checkpoint.nativeTokens(tokenizer.maxLength());
       return settings.profile == Profile.Choice.ULTRA
-          ? Profile.ultra(checkpoint.scheduler(), nativeTokens)
-          : Profile.standard(checkpoint.scheduler(), nativeTokens);
+          ? checkpoint.scheduler().ultra(nativeTokens)
+          : checkpoint.scheduler().standard(nativeTokens);
     }
   }
 

@@ -307,7 +307,7 @@ class AdapterPipelineTest {
         pipeline.generate(small().build(), RunOptions.builder().listener(changing).build()).get(0);
     assertThat(changed).containsExactly(List.of(), List.of(KOHYA));
     assertThat(difference(alone, during.toBufferedImage())).isZero();
-    assertThat(during.settings().adapters()).hasToString("[urae_2k_adapter.safetensors=1.0]");
+    assertThat(during.record().adapters()).hasToString("[urae_2k_adapter.safetensors=1.0]");
     assertThat(pipeline.adapters()).containsExactly(KOHYA);
   }
 
@@ -325,7 +325,7 @@ class AdapterPipelineTest {
                 () -> {
                   for (int i = 0; i < 12; i++) {
                     GeneratedImage image = pipeline.generate(small().build()).get(0);
-                    String adapters = image.settings().adapters().toString();
+                    String adapters = image.record().adapters().toString();
                     assertThat(difference(expected.get(adapters), image.toBufferedImage()))
                         .as(adapters)
                         .isZero();

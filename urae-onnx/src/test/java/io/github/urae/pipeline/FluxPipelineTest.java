@@ -11,14 +11,16 @@ import io.github.urae.StepProgress;
 import io.github.urae.device.Device;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
-import io.github.urae.flux.GenerationSettings;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.RunOptions;
+import io.github.urae.flux.Seeds;
+import io.github.urae.flux.TextPrompts;
 import io.github.urae.flux.TimestepShift;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.internal.Flux1;
+import io.github.urae.image.ImageFormat;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
@@ -82,18 +84,19 @@ class FluxPipelineTest {
   @Test
   void defaultsComeFromTheCheckpoint() {
     GeneratedImage image = pipeline.generate(GenerationRequest.builder(PROMPT).build()).get(0);
-    GenerationSettings settings = image.settings();
-    assertThat(settings.width()).isEqualTo(128);
-    assertThat(settings.height()).isEqualTo(128);
-    assertThat(settings.steps()).isEqualTo(28);
-    assertThat(settings.guidance()).hasValue(3.5);
-    assertThat(settings.textTokens()).isEqualTo(64);
-    assertThat(settings.seed()).isPresent();
-    assertThat(settings.profile())
+    GenerationRequest settled = image.request();
+    assertThat(settled.width()).hasValue(128);
+    assertThat(settled.height()).hasValue(128);
+    assertThat(settled.steps()).hasValue(28);
+    assertThat(settled.guidance()).hasValue(3.5);
+    assertThat(settled.prompts())
+        .isEqualTo(new TextPrompts(List.of(PROMPT), List.of(), OptionalInt.of(64)));
+    assertThat(settled.seeds().values()).hasSize(1);
+    assertThat(settled.profile())
         .isEqualTo(
-            new Profile(
-                "standard", new TimestepShift.Dynamic(0.5, 1.15, 256, 4096), 1, false, 128));
-    assertThat(settings.model()).isEqualTo("flux-tiny");
+            new Profile("standard", new TimestepShift.Dynamic(0.5, 1.15, 256, 4096), 1, false, 128)
+                .settings());
+    assertThat(image.record().model()).isEqualTo("flux-tiny");
     assertThat(pipeline.device()).isEqualTo(Device.cpu());
     assertThat(pipeline.timeInRuntime()).isPositive();
   }
@@ -105,25 +108,19 @@ class FluxPipelineTest {
     assertThat(profileOf(small().size(128, 144))).isEqualTo("ultra");
     assertThat(profileOf(small().size(144, 144).profile(Profile.Choice.STANDARD)))
         .isEqualTo("standard");
-    Profile chosen =
-        pipeline
-            .generate(
-                small()
-                    .size(256, 256)
-                    .steps(1)
-                    .ntkFactor(4)
-                    .nativeTokens(100)
-                    .shift(new TimestepShift.Static(5))
-                    .proportionalAttention(false)
-                    .build())
-            .get(0)
-            .settings()
-            .profile();
-    assertThat(chosen).isEqualTo(new Profile("ultra", new TimestepShift.Static(5), 4, false, 100));
+    Profile.Settings numbers =
+        Profile.Settings.AUTO
+            .withNtkFactor(4)
+            .withNativeTokens(100)
+            .withShift(new TimestepShift.Static(5))
+            .withProportionalAttention(false);
+    GenerationRequest large = small().size(256, 256).steps(1).profile(numbers).build();
+    assertThat(pipeline.generate(large).get(0).request().profile())
+        .isEqualTo(new Profile("ultra", new TimestepShift.Static(5), 4, false, 100).settings());
   }
 
   private static String profileOf(GenerationRequest.Builder request) {
-    return pipeline.generate(request.steps(1).build()).get(0).settings().profile().name();
+    return pipeline.generate(request.steps(1).build()).get(0).record().asText().get("profile");
   }
 
   @Test
@@ -138,8 +135,7 @@ class FluxPipelineTest {
     List<GeneratedImage> both = pipeline.generate(small().imagesPerPrompt(2).seed(5, 9).build());
     assertSame(draw(pipeline, small()), both.get(0).toBufferedImage());
     assertSame(draw(pipeline, small().seed(9)), both.get(1).toBufferedImage());
-    assertThat(both.get(1).settings().seed()).hasValue(9);
-    assertThat(both.get(1).settings().seedImages()).isEqualTo(1);
+    assertThat(both.get(1).request().seeds()).isEqualTo(Seeds.of(9));
   }
 
   @Test
@@ -153,7 +149,7 @@ class FluxPipelineTest {
             .latents(Tensor.ofFloats(noise, 1, 12, 64));
     GeneratedImage image = pipeline.generate(request.build()).get(0);
     assertSame(draw(pipeline, small()), image.toBufferedImage());
-    assertThat(image.settings().seed()).isEmpty();
+    assertThat(image.request().seeds()).isEqualTo(Seeds.RANDOM);
     Tensor latents = image.latents();
     assertThat(latents.shape().toArray()).containsExactly(1, 12, 64);
     assertThat(latents.toFloats())
@@ -166,7 +162,7 @@ class FluxPipelineTest {
     GenerationRequest.Builder request =
         GenerationRequest.builder(embeddings).size(64, 48).steps(2).seed(5);
     assertSame(draw(pipeline, small()), draw(pipeline, request));
-    assertThat(pipeline.generate(request.build()).get(0).settings().prompt()).isEmpty();
+    assertThat(pipeline.generate(request.build()).get(0).request().prompts()).isEqualTo(embeddings);
     PromptEmbeddings wrong =
         new PromptEmbeddings(
             Tensor.ofFloats(new float[8], 1, 8), Tensor.ofFloats(new float[96], 1, 1, 96));
@@ -182,8 +178,8 @@ class FluxPipelineTest {
     assertRefused("steps", r -> r.steps(0));
     assertRefused("guidance", r -> r.guidance(Double.NaN));
     assertRefused("guidance", r -> r.guidance(Double.POSITIVE_INFINITY));
-    assertRefused("NTK", r -> r.ntkFactor(Double.NaN));
-    assertRefused("native tokens", r -> r.nativeTokens(0));
+    assertRefused("NTK", r -> r.profile(Profile.Settings.AUTO.withNtkFactor(Double.NaN)));
+    assertRefused("native tokens", r -> r.profile(Profile.Settings.AUTO.withNativeTokens(0)));
     assertRefused("images per prompt", r -> r.imagesPerPrompt(0));
     assertRefused("batch size", r -> r.batchSize(0));
     assertRefused("1 to 64 tokens, found 65", r -> r.maxSequenceLength(65));
@@ -405,7 +401,7 @@ class FluxPipelineTest {
                     .build())
             .get(0);
     ByteArrayOutputStream png = new ByteArrayOutputStream();
-    image.writePng(png);
+    image.write(ImageFormat.PNG, png);
     ImageReader reader = ImageIO.getImageReadersByFormatName("png").next();
     reader.setInput(ImageIO.createImageInputStream(new ByteArrayInputStream(png.toByteArray())));
     IIOMetadataNode root =
@@ -417,7 +413,7 @@ class FluxPipelineTest {
       texts.put(entry.getAttribute("keyword"), entry.getAttribute("text"));
     }
     assertThat(texts)
-        .isEqualTo(image.settings().asText())
+        .isEqualTo(image.record().asText())
         .containsEntry("prompt", prompt)
         .containsEntry("prompt_2", "another")
         .containsEntry("seed", "77")
@@ -503,8 +499,8 @@ class FluxPipelineTest {
     try (FluxPipeline open = schnell.open()) {
       GenerationRequest.Builder request = GenerationRequest.builder(PROMPT).size(64, 64).seed(1);
       GeneratedImage image = open.generate(request.build()).get(0);
-      assertThat(image.settings().steps()).isEqualTo(4);
-      assertThat(image.settings().guidance()).isEmpty();
+      assertThat(image.request().steps()).hasValue(4);
+      assertThat(image.request().guidance()).isEmpty();
       assertSame(image.toBufferedImage(), draw(open, request.guidance(9)));
     }
   }

@@ -66,9 +66,11 @@ public record GoldenCase(JsonNode json) {
             .seed(json.get("seed").longValue())
             .imagesPerPrompt(json.path("images_per_prompt").asInt(1))
             .maxSequenceLength(json.get("sequence").intValue())
-            .profile(ultra() ? Profile.Choice.ULTRA : Profile.Choice.STANDARD);
+            .profile(Profile.Choice.STANDARD);
     if (ultra()) {
-      builder.nativeTokens(json.get("native_tokens").longValue());
+      builder.profile(
+          Profile.Settings.of(Profile.Choice.ULTRA)
+              .withNativeTokens(json.get("native_tokens").longValue()));
     }
     if (json.has("negative_prompt")) {
       builder.trueGuidance(
@@ -80,6 +82,10 @@ public record GoldenCase(JsonNode json) {
     return builder;
   }
 
+  List<String> prompts() {
+    return texts("prompt");
+  }
+
   LatentGrid grid() {
     return new LatentGrid(
         Flux1.LATENTS, json.get("width").intValue(), json.get("height").intValue());
@@ -87,9 +93,10 @@ public record GoldenCase(JsonNode json) {
 
   /** Returns the numbers that the case's sampling follows with a checkpoint. */
   Profile profile(Networks networks) {
-    return request()
-        .build()
-        .profile(networks.checkpoint().scheduler(), networks.nativeTokens(), false);
+    return networks
+        .checkpoint()
+        .scheduler()
+        .profile(request().build().profile(), networks.nativeTokens(), false);
   }
 
   Schedule schedule(Networks networks) {

@@ -160,7 +160,7 @@ class GoldenPipelineTest {
     GenerationRequest request =
         golden
             .request()
-            .startImage(
+            .initialImage(
                 TestData.path("golden/cases/" + golden.json().get("start").textValue()),
                 golden.json().get("strength").doubleValue())
             .build();
@@ -170,7 +170,7 @@ class GoldenPipelineTest {
             .run()
             .get(0);
     assertThat(steps).hasSize(golden.json().get("steps_run").intValue());
-    assertThat(image.settings().start().orElseThrow().stepsRun()).isEqualTo(steps.size());
+    assertThat(image.record().passes().get(0).steps()).isEqualTo(steps.size());
     try (SafetensorsFile recorded =
         SafetensorsFile.open(TestData.path("golden/cases/" + name + ".safetensors"))) {
       TestData.assertClose(
@@ -240,10 +240,11 @@ class GoldenPipelineTest {
         NetworkUse transformer = adapted.use(Component.TRANSFORMER)) {
       GenerationRequest request = golden.request().build();
       LatentGrid grid = golden.grid();
-      int images = request.promptCount() * request.imagesPerPrompt();
+      int images = request.images();
       float[] noise =
           grid.pack(
-              new TorchGenerator(request.seeds().get(0)).randn(images * grid.latentElements()));
+              new TorchGenerator(request.seeds().values().get(0))
+                  .randn(images * grid.latentElements()));
       if (recorded.find("noise").isPresent()) {
         TestData.assertClose(name + " noise", recorded.tensor("noise").toFloats(), noise, 3e-7);
       }

@@ -156,7 +156,7 @@ class OtherSourcesTest {
   @EnumSource(Source.class)
   void textEncodersAndAutoencoder(Source source) throws IOException {
     Networks networks = NETWORKS.get(source);
-    List<String> prompt = GoldenCase.named("standard-128").request().build().prompts();
+    List<String> prompt = GoldenCase.named("standard-128").prompts();
     try (SafetensorsFile golden =
             SafetensorsFile.open(TestData.path("golden/cases/standard-128.safetensors"));
         SafetensorsFile vae = SafetensorsFile.open(TestData.path("golden/vae.safetensors"));
@@ -223,10 +223,11 @@ class OtherSourcesTest {
       PromptEmbeddings embeddings =
           new PromptEmbeddings(copy(recorded.tensor("pooled")), copy(recorded.tensor("sequence")));
       Denoiser denoiser = golden.denoiser(networks, transformer);
-      int images = embeddings.prompts();
+      int images = embeddings.count();
       float[] noise =
           grid.pack(
-              new TorchGenerator(request.seeds().get(0)).randn(images * grid.latentElements()));
+              new TorchGenerator(request.seeds().values().get(0))
+                  .randn(images * grid.latentElements()));
       TestData.assertClose(
           source + " " + name + " first velocity",
           recorded.tensor("first_velocity").toFloats(),

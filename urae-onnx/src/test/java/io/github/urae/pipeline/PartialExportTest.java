@@ -114,8 +114,8 @@ class PartialExportTest {
           new PromptEmbeddings(copy(recorded.tensor("pooled")), copy(recorded.tensor("sequence")));
       float[] noise =
           grid.pack(
-              new TorchGenerator(request.seeds().get(0))
-                  .randn(embeddings.prompts() * grid.latentElements()));
+              new TorchGenerator(request.seeds().values().get(0))
+                  .randn(embeddings.count() * grid.latentElements()));
       return denoiser.velocity(0, noise, Conditioning.of(embeddings), new CancellationToken());
     }
   }
@@ -248,7 +248,7 @@ class PartialExportTest {
         .extracting(ExportReport::network)
         .contains("transformer")
         .doesNotContain("text_encoder", "text_encoder_2", "vae_decoder");
-    List<String> prompt = GoldenCase.named("standard-128").request().build().prompts();
+    List<String> prompt = GoldenCase.named("standard-128").prompts();
     try (Networks networks = open(root);
         SafetensorsFile golden =
             SafetensorsFile.open(TestData.path("golden/cases/standard-128.safetensors"));

@@ -9,8 +9,8 @@ import io.github.urae.StepProgress;
 import io.github.urae.device.Device;
 import io.github.urae.flux.CoarseToFine;
 import io.github.urae.flux.GeneratedImage;
+import io.github.urae.flux.GenerationRecord;
 import io.github.urae.flux.GenerationRequest;
-import io.github.urae.flux.GenerationSettings;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.TrueGuidance;
@@ -24,6 +24,7 @@ import io.github.urae.testkit.TestData;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterAll;
@@ -69,14 +70,19 @@ class StartingPointTest {
   void coarseToFineIsADraftEnlargedAndDrawnOver() {
     GeneratedImage draft = draw(small().size(160, 96).steps(3).profile(Profile.Choice.STANDARD));
     GeneratedImage byHand =
-        draw(small().size(320, 192).startImage(draft.toBufferedImage(), 0.5).steps(4));
+        draw(small().size(320, 192).initialImage(draft.toBufferedImage(), 0.5).steps(4));
     GeneratedImage together =
         draw(
             small().size(320, 192).coarseToFine(new CoarseToFine(0.5, OptionalInt.of(3))).steps(4));
     assertThat(byHand.toRgbImage()).isEqualTo(together.toRgbImage());
-    assertThat(together.settings().profile().name()).isEqualTo("ultra");
-    assertThat(together.settings().start())
-        .hasValue(new GenerationSettings.Start("draft of 160x96 in 3 steps", 0.5, 2));
+    assertThat(together.request().profile().choice()).isEqualTo(Profile.Choice.ULTRA);
+    assertThat(together.record().passes())
+        .containsExactly(
+            new GenerationRecord.Pass(160, 96, 3), new GenerationRecord.Pass(320, 192, 2));
+    assertThat(together.record().asText())
+        .containsEntry("start", "draft of 160x96 in 3 steps")
+        .containsEntry("strength", "0.5")
+        .containsEntry("steps_run", "2");
   }
 
   @Test
@@ -93,14 +99,14 @@ class StartingPointTest {
   @Test
   void severalPicturesOfOneSeedAndOfSeveral() {
     RgbImage start = draw(small().seed(1)).toRgbImage();
-    GenerationRequest.Builder two = small().imagesPerPrompt(2).startImage(start, 0.5);
+    GenerationRequest.Builder two = small().imagesPerPrompt(2).initialImage(start, 0.5);
     List<GeneratedImage> oneSeed = pipeline.generate(two.build());
     assertThat(oneSeed.get(0).toRgbImage())
-        .isEqualTo(draw(small().startImage(start, 0.5)).toRgbImage())
+        .isEqualTo(draw(small().initialImage(start, 0.5)).toRgbImage())
         .isNotEqualTo(oneSeed.get(1).toRgbImage());
     List<GeneratedImage> twoSeeds = pipeline.generate(two.seed(5, 8).build());
     assertThat(twoSeeds.get(1).toRgbImage())
-        .isEqualTo(draw(small().seed(8).startImage(start, 0.5)).toRgbImage());
+        .isEqualTo(draw(small().seed(8).initialImage(start, 0.5)).toRgbImage());
     GenerationRequest.Builder drafts =
         small().size(256, 64).steps(2).imagesPerPrompt(2).coarseToFine(CoarseToFine.ofStrength(1));
     assertThatThrownBy(() -> pipeline.generate(drafts.build()))
@@ -113,25 +119,27 @@ class StartingPointTest {
   @Test
   void strengthTellsHowMuchIsLeft() {
     RgbImage start = draw(small().seed(1)).toRgbImage();
-    assertThat(draw(small().startImage(start, 1)).settings().start().orElseThrow().stepsRun())
-        .isEqualTo(4);
-    assertThat(draw(small().startImage(start, 0.01)).settings().start().orElseThrow().stepsRun())
-        .isEqualTo(1);
+    assertThat(stepsRun(small().initialImage(start, 1))).isEqualTo(4);
+    assertThat(stepsRun(small().initialImage(start, 0.01))).isEqualTo(1);
     for (double strength : new double[] {0, -1, 1.01, Double.NaN}) {
-      assertRefused("strength: expected", r -> r.startImage(start, strength));
+      assertRefused("strength: expected", r -> r.initialImage(start, strength));
       assertRefused("strength: expected", r -> r.coarseToFine(CoarseToFine.ofStrength(strength)));
     }
-    assertRefused("leaves none of 4 steps", r -> r.startImage(start, 1e-17));
+    assertRefused("leaves none of 4 steps", r -> r.initialImage(start, 1e-17));
+  }
+
+  private static int stepsRun(GenerationRequest.Builder request) {
+    return draw(request).record().passes().get(0).steps();
   }
 
   @Test
-  void oneStartingPointAtMost() {
+  void theLastStartingPointCounts() {
     RgbImage start = draw(small()).toRgbImage();
     Tensor latents = Tensor.ofFloats(new float[12 * 64], 1, 12, 64);
-    assertRefused("found latents and start image", r -> r.latents(latents).startImage(start, 0.5));
-    assertRefused(
-        "found start image and coarse to fine",
-        r -> r.coarseToFine(CoarseToFine.defaults()).startImage(start, 0.5));
+    assertThat(small().latents(latents).initialImage(start, 0.5).build())
+        .isEqualTo(small().initialImage(start, 0.5).build());
+    assertThat(small().initialImage(start, 0.5).start(Optional.empty()).build())
+        .isEqualTo(small().build());
     assertRefused(
         "steps of the draft", r -> r.coarseToFine(new CoarseToFine(0.5, OptionalInt.of(0))));
   }
@@ -153,7 +161,7 @@ class StartingPointTest {
     assertThat(draw(small().trueGuidance("a star", 1)).toRgbImage()).isEqualTo(plain);
     GeneratedImage guided = draw(small().trueGuidance("a star", 3));
     assertThat(guided.toRgbImage()).isNotEqualTo(plain);
-    assertThat(guided.settings().asText())
+    assertThat(guided.record().asText())
         .containsEntry("negative_prompt", "a star")
         .containsEntry("true_cfg", "3.0");
     GenerationRequest.Builder both =
@@ -168,7 +176,8 @@ class StartingPointTest {
                 guided.toBufferedImage(), pictures.get(0).toBufferedImage()))
         .isLessThanOrEqualTo(1);
     assertThat(pictures.get(1).toRgbImage()).isNotEqualTo(pictures.get(0).toRgbImage());
-    assertThat(pictures.get(1).settings().negative().orElseThrow().prompt()).isEqualTo("a ring");
+    assertThat(pictures.get(1).request().trueGuidance().orElseThrow().negativePrompts())
+        .containsExactly("a ring");
     assertRefused(
         "negative prompts: expected one",
         r -> r.trueGuidance(new TrueGuidance(List.of("a", "b"), 2)));

@@ -122,13 +122,13 @@ class VaeTilingTest {
               .seed(3);
       GeneratedImage whole = pipeline.generate(request.build()).get(0);
       GeneratedImage tiled = pipeline.generate(request.vaeTiling(VaeTiling.ON).build()).get(0);
-      assertThat(whole.settings().vaeInTiles()).isFalse();
-      assertThat(tiled.settings().asText()).containsEntry("vae", "tiles");
+      assertThat(whole.record().decodedInTiles()).isFalse();
+      assertThat(tiled.record().asText()).containsEntry("vae", "tiles");
       assertThat(meanDifference(whole.toBufferedImage(), tiled.toBufferedImage()))
           .isBetween(0.0001, 8.0);
 
       RgbImage start = whole.toRgbImage();
-      GenerationRequest.Builder again = request.startImage(start, 0.5).steps(2);
+      GenerationRequest.Builder again = request.initialImage(start, 0.5).steps(2);
       BufferedImage fromTiles = pipeline.generate(again.build()).get(0).toBufferedImage();
       BufferedImage fromWhole =
           pipeline.generate(again.vaeTiling(VaeTiling.OFF).build()).get(0).toBufferedImage();

@@ -28,7 +28,7 @@ public final class TorchGenerator {
   /**
    * Creates a generator.
    *
-   * @param seed any number; only its lower 32 bits count, as in PyTorch
+   * @param seed the 64 bits that PyTorch takes, signed or not; its generator uses the lower 32
    */
   public TorchGenerator(long seed) {
     state[0] = (int) seed;
@@ -65,6 +65,21 @@ public final class TorchGenerator {
       transformBlockInPlace(values, start);
     }
     return values;
+  }
+
+  /**
+   * Leaves out numbers that {@link #randn} would draw, as if somebody else had drawn them.
+   *
+   * @param count how many, a multiple of 16
+   * @throws IllegalArgumentException if {@code count} is none
+   */
+  public void skip(long count) {
+    if (count < 0 || count % BLOCK != 0) {
+      throw new IllegalArgumentException("expected a multiple of " + BLOCK + ", got " + count);
+    }
+    for (long i = 0; i < count; i++) {
+      nextInt();
+    }
   }
 
   /**

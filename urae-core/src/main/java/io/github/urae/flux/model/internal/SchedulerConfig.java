@@ -1,6 +1,7 @@
 package io.github.urae.flux.model.internal;
 
 import io.github.urae.ModelException;
+import io.github.urae.flux.Profile;
 import io.github.urae.flux.TimestepShift;
 import io.github.urae.internal.JsonConfig;
 import java.util.List;
@@ -73,5 +74,41 @@ public record SchedulerConfig(
    */
   public TimestepShift ownShift() {
     return useDynamicShifting ? dynamic : shift;
+  }
+
+  /**
+   * Returns FLUX as it was trained: the checkpoint's own shift, rotary positions and attention as
+   * they are.
+   *
+   * @param nativeTokens recorded, not used
+   * @return the profile
+   */
+  public Profile standard(long nativeTokens) {
+    return new Profile(Profile.STANDARD_NAME, ownShift(), 1, false, nativeTokens);
+  }
+
+  /**
+   * Returns URAE's ultra resolution: the static shift, NTK factor 10, proportional attention.
+   *
+   * @param nativeTokens the checkpoint's native tokens, 4608 for FLUX.1
+   * @return the profile
+   */
+  public Profile ultra(long nativeTokens) {
+    return new Profile(Profile.ULTRA_NAME, shift, Profile.ULTRA_NTK_FACTOR, true, nativeTokens);
+  }
+
+  /**
+   * Settles the profile for a picture.
+   *
+   * @param settings what the request asks for
+   * @param nativeTokens the checkpoint's native tokens
+   * @param aboveNativeArea whether the picture is larger than the checkpoint's native area
+   * @return the chosen profile with every number that the request sets
+   */
+  public Profile profile(Profile.Settings settings, long nativeTokens, boolean aboveNativeArea) {
+    boolean ultra =
+        settings.choice() == Profile.Choice.ULTRA
+            || (settings.choice() == Profile.Choice.AUTO && aboveNativeArea);
+    return settings.over(ultra ? ultra(nativeTokens) : standard(nativeTokens));
   }
 }

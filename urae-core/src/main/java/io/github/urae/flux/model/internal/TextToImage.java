@@ -20,7 +20,7 @@ public final class TextToImage implements ConditioningAssembler {
   @Override
   public Map<String, Tensor> inputs(LatentGrid grid, float[] latents, PromptEmbeddings text) {
     Tensor tokens =
-        Tensor.ofFloats(latents, text.prompts(), grid.tokens(), grid.layout().packedChannels());
+        Tensor.ofFloats(latents, text.count(), grid.tokens(), grid.layout().packedChannels());
     return Map.of(
         "hidden_states", tokens,
         "encoder_hidden_states", text.sequence(),

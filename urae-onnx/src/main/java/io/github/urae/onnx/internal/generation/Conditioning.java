@@ -25,6 +25,6 @@ public record Conditioning(
 
   /** Returns the number of pictures that it is for. */
   int count() {
-    return prompt.prompts();
+    return prompt.count();
   }
 }

@@ -6,11 +6,15 @@ import io.github.urae.ProgressListener;
 import io.github.urae.flux.CoarseToFine;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationPlan;
+import io.github.urae.flux.GenerationRecord;
 import io.github.urae.flux.GenerationRequest;
-import io.github.urae.flux.GenerationSettings;
+import io.github.urae.flux.InitialImage;
+import io.github.urae.flux.InitialLatents;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.PromptEmbeddings;
-import io.github.urae.flux.StartImage;
+import io.github.urae.flux.Seeds;
+import io.github.urae.flux.Start;
+import io.github.urae.flux.TextPrompts;
 import io.github.urae.flux.TrueGuidance;
 import io.github.urae.flux.VaeTiling;
 import io.github.urae.flux.arithmetic.LatentGrid;
@@ -39,6 +43,7 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.Stream;
 
 /** One generation, in numbered steps. */
 public final class Generation {
@@ -102,22 +107,22 @@ public final class Generation {
         new LatentGrid(
             layout, request.width().orElse(nativeSize), request.height().orElse(nativeSize));
     textTokens =
-        request.embeddings().isPresent()
-            ? embeddedTokens(request.embeddings().get())
-            : textTokens(networks, request.maxSequenceLength());
-    images = Math.multiplyExact(request.promptCount(), request.imagesPerPrompt());
+        request.prompts() instanceof TextPrompts text
+            ? textTokens(networks, text.maxSequenceLength())
+            : embeddedTokens((PromptEmbeddings) request.prompts());
+    images = request.images();
     boolean aboveNative = (long) grid.width() * grid.height() > (long) nativeSize * nativeSize;
-    Profile profile = request.profile(checkpoint.scheduler(), networks.nativeTokens(), aboveNative);
+    Profile profile =
+        checkpoint.scheduler().profile(request.profile(), networks.nativeTokens(), aboveNative);
     int steps = request.steps().orElse(checkpoint.defaultSteps());
-    full = pass(grid, profile, steps, strength());
+    full = pass(grid, profile, steps, request.start().map(Start::strength).orElse(1.0));
     draft =
-        request
-            .coarseToFine()
+        start(CoarseToFine.class)
             .map(
                 settings ->
                     pass(
                         settings.draft(grid, nativeSize),
-                        Profile.standard(checkpoint.scheduler(), networks.nativeTokens()),
+                        checkpoint.scheduler().standard(networks.nativeTokens()),
                         settings.draftSteps().orElse(steps),
                         1));
     guidance =
@@ -126,7 +131,7 @@ public final class Generation {
             : OptionalDouble.empty();
     checkSize();
     tiling = tiling();
-    request.latents().ifPresent(this::checkLatents);
+    start(InitialLatents.class).map(InitialLatents::latents).ifPresent(this::checkLatents);
   }
 
   private static Pass pass(LatentGrid grid, Profile profile, int steps, double strength) {
@@ -134,13 +139,12 @@ public final class Generation {
     return new Pass(grid, profile, whole, whole.lastPart(strength));
   }
 
-  /** Share of the schedule that runs at full size. */
-  private double strength() {
-    return request
-        .startImage()
-        .map(StartImage::strength)
-        .or(() -> request.coarseToFine().map(CoarseToFine::strength))
-        .orElse(1.0);
+  private <S extends Start> Optional<S> start(Class<S> kind) {
+    return request.start().filter(kind::isInstance).map(kind::cast);
+  }
+
+  private Optional<TrueGuidance> trueGuidance() {
+    return request.trueGuidance().filter(TrueGuidance::active);
   }
 
   /** Settles the number of text tokens. */
@@ -211,7 +215,7 @@ public final class Generation {
   }
 
   private GenerationPlan plan(LatentGrid size, int batch, VaeTiling vaeTiling) {
-    int passes = request.trueGuidance().isPresent() ? 2 : 1;
+    int passes = trueGuidance().isPresent() ? 2 : 1;
     return networks
         .planner()
         .plan(size, textTokens, full.schedule().steps(), batch, images, passes, vaeTiling);
@@ -289,9 +293,9 @@ public final class Generation {
     Conditioning conditioning = conditioning();
 
     // 2. Find the pictures to start from: one for all, a draft of each, or none.
-    List<Long> seeds = seeds();
+    Seeds seeds = seeds();
     StepReporter reporter = reporter();
-    List<RgbImage> starts = request.startImage().map(StartImage::image).stream().toList();
+    List<RgbImage> starts = start(InitialImage.class).map(InitialImage::image).stream().toList();
     if (draft.isPresent()) {
       starts = draft(draft.get(), seeds, conditioning, reporter);
     }
@@ -303,13 +307,18 @@ public final class Generation {
     float[] latents = denoise(full, noise, conditioning, reporter);
 
     // 5. Decode, an image at a time.
+    GenerationRequest settled = settled(seeds);
     List<GeneratedImage> result = new ArrayList<>();
     try (NetworkUse vae = networks.use(Component.VAE_DECODER)) {
       ImageDecoder decoder = new ImageDecoder(vae, checkpoint.vae());
       for (int i = 0; i < images; i++) {
         float[] own = part(grid, latents, i, 1);
         int[] pixels = decoder.decode(grid, own, tiling, cancellation);
-        result.add(new GeneratedImage(grid, pixels, own, settings(i, seeds)));
+        result.add(
+            new GeneratedImage(
+                RgbImage.of(grid.width(), grid.height(), pixels),
+                Tensor.ofFloats(own, 1, grid.tokens(), grid.layout().packedChannels()),
+                record(settled.image(i))));
       }
     }
     return result;
@@ -317,15 +326,13 @@ public final class Generation {
 
   private Conditioning conditioning() throws IOException {
     PromptEmbeddings prompts =
-        request.embeddings().isPresent()
-            ? request.embeddings().get()
-            : encode(
-                request.prompts(),
-                request.secondPrompts().isEmpty() ? request.prompts() : request.secondPrompts());
-    if (request.trueGuidance().isEmpty()) {
+        request.prompts() instanceof TextPrompts text
+            ? encode(text.prompts(), text.t5Prompts())
+            : (PromptEmbeddings) request.prompts();
+    if (trueGuidance().isEmpty()) {
       return Conditioning.of(prompts);
     }
-    TrueGuidance away = request.trueGuidance().get();
+    TrueGuidance away = trueGuidance().get();
     PromptEmbeddings negative = encode(away.negativePrompts(), away.negativePrompts());
     return new Conditioning(prompts, Optional.of(negative), away.scale());
   }
@@ -336,13 +343,13 @@ public final class Generation {
   }
 
   /** None if latents are given, else one for all images or one for each. */
-  private List<Long> seeds() {
-    if (request.latents().isPresent()) {
-      return List.of();
+  private Seeds seeds() {
+    if (start(InitialLatents.class).isPresent()) {
+      return Seeds.RANDOM;
     }
     // 32 bits, since PyTorch's generator uses no more.
-    return request.seeds().isEmpty()
-        ? List.of(ThreadLocalRandom.current().nextLong(1L << 32))
+    return request.seeds().values().isEmpty()
+        ? Seeds.of(ThreadLocalRandom.current().nextLong(1L << 32))
         : request.seeds();
   }
 
@@ -359,8 +366,7 @@ public final class Generation {
 
   /** Draws all images at a smaller size. */
   private List<RgbImage> draft(
-      Pass pass, List<Long> seeds, Conditioning conditioning, StepReporter reporter)
-      throws IOException {
+      Pass pass, Seeds seeds, Conditioning conditioning, StepReporter reporter) throws IOException {
     float[] latents = denoise(pass, startLatents(pass, seeds, List.of()), conditioning, reporter);
     List<RgbImage> drafts = new ArrayList<>();
     try (NetworkUse vae = networks.use(Component.VAE_DECODER)) {
@@ -378,25 +384,39 @@ public final class Generation {
    * Returns what the first step of a pass starts from, [images, tokens, packed channels]. Each
    * generator first draws the encoder's sample and then the noise, as in diffusers.
    */
-  private float[] startLatents(Pass pass, List<Long> seeds, List<RgbImage> starts)
-      throws IOException {
-    if (request.latents().isPresent()) {
-      return request.latents().get().toFloats();
+  private float[] startLatents(Pass pass, Seeds seeds, List<RgbImage> starts) throws IOException {
+    Optional<InitialLatents> given = start(InitialLatents.class);
+    if (given.isPresent()) {
+      return given.get().latents().toFloats();
     }
-    List<TorchGenerator> generators = seeds.stream().map(TorchGenerator::new).toList();
+    List<TorchGenerator> generators = seeds.values().stream().map(TorchGenerator::new).toList();
+    Optional<Seeds.Part> part = seeds.part();
     if (starts.isEmpty()) {
-      return pass.grid().pack(noise(pass.grid(), generators, images));
+      return pass.grid().pack(noise(pass.grid(), generators, images, part));
     }
-    float[] clean = encoded(pass.grid(), generators, starts);
-    float[] noise = noise(pass.grid(), generators, images);
+    // One initial image is sampled once for all images, drafts once each.
+    Optional<Seeds.Part> sampled = draft.isPresent() ? part : Optional.empty();
+    float[] samples = noise(pass.grid(), generators, starts.size(), sampled);
+    float[] clean = encoded(pass.grid(), samples, starts);
+    float[] noise = noise(pass.grid(), generators, images, part);
     return pass.grid().pack(pass.schedule().noised(clean, noise));
   }
 
-  /** Draws noise for several pictures: all from one generator, or each from its own. */
-  private static float[] noise(LatentGrid grid, List<TorchGenerator> generators, int count) {
+  /**
+   * Draws noise for several pictures: all from one generator, which draws and drops that of the
+   * others of which they are a part; or each from its own.
+   */
+  private static float[] noise(
+      LatentGrid grid, List<TorchGenerator> generators, int count, Optional<Seeds.Part> part) {
     int elements = grid.latentElements();
     if (generators.size() == 1) {
-      return generators.get(0).randn(Math.multiplyExact(count, elements));
+      int before = part.map(Seeds.Part::first).orElse(0);
+      int after = part.map(Seeds.Part::of).orElse(count) - before - count;
+      TorchGenerator generator = generators.get(0);
+      generator.skip((long) before * elements);
+      float[] noise = generator.randn(Math.multiplyExact(count, elements));
+      generator.skip((long) after * elements);
+      return noise;
     }
     float[] all = new float[Math.multiplyExact(generators.size(), elements)];
     for (int i = 0; i < generators.size(); i++) {
@@ -405,11 +425,10 @@ public final class Generation {
     return all;
   }
 
-  /** Encodes the start pictures, resized: latents of all images, [images, channels, h, w]. */
-  private float[] encoded(LatentGrid grid, List<TorchGenerator> generators, List<RgbImage> starts)
+  /** Encodes the start pictures, resized: latents of all images, [images, 16, H/8, W/8]. */
+  private float[] encoded(LatentGrid grid, float[] noise, List<RgbImage> starts)
       throws IOException {
     int elements = grid.latentElements();
-    float[] noise = noise(grid, generators, starts.size());
     boolean oneForAll = noise.length == elements;
     float[] all = new float[Math.multiplyExact(images, elements)];
     try (NetworkUse vae = networks.use(Component.VAE_ENCODER)) {
@@ -508,53 +527,36 @@ public final class Generation {
     return Tensor.ofFloats(rows, dimensions);
   }
 
-  private GenerationSettings settings(int image, List<Long> seeds) {
-    int prompt = image / request.imagesPerPrompt();
-    boolean together = seeds.size() == 1;
-    return new GenerationSettings(
+  /** Returns the request with everything that the checkpoint and this generation added. */
+  private GenerationRequest settled(Seeds seeds) {
+    GenerationRequest.Builder settled =
+        request.toBuilder()
+            .size(grid.width(), grid.height())
+            .steps(full.whole().steps())
+            .guidance(guidance)
+            .seeds(seeds)
+            .profile(full.profile().settings())
+            .vaeTiling(tiling);
+    if (request.prompts() instanceof TextPrompts) {
+      settled.maxSequenceLength(textTokens);
+    }
+    return settled.build();
+  }
+
+  private GenerationRecord record(GenerationRequest image) {
+    return new GenerationRecord(
+        image,
         checkpoint.name(),
-        at(request.prompts(), prompt),
-        at(request.secondPrompts(), prompt),
-        grid.width(),
-        grid.height(),
-        full.whole().steps(),
-        guidance,
-        seeds.isEmpty() ? OptionalLong.empty() : OptionalLong.of(seeds.get(together ? 0 : image)),
-        together ? image : 0,
-        together ? images : 1,
-        textTokens,
-        full.profile(),
-        start(),
-        request
-            .trueGuidance()
-            .map(g -> new GenerationSettings.Negative(g.negativePrompt(prompt), g.scale())),
-        VaeMemory.decodesInTiles(checkpoint.vae(), grid.latentHeight(), grid.latentWidth(), tiling),
-        networks.adapters().stream().map(GenerationSettings.AdapterUse::of).toList(),
+        networks.adapters().stream().map(GenerationRecord.AdapterUse::of).toList(),
         networks.device().toString(),
-        networks.elementType().toString());
+        networks.elementType().toString(),
+        Stream.concat(draft.stream(), Stream.of(full)).map(Generation::ran).toList(),
+        VaeMemory.decodesInTiles(checkpoint.vae(), grid.latentHeight(), grid.latentWidth(), tiling),
+        List.of());
   }
 
-  private Optional<GenerationSettings.Start> start() {
-    Optional<String> image =
-        request
-            .startImage()
-            .map(start -> "image of " + start.image().width() + "x" + start.image().height());
-    return image
-        .or(() -> draft.map(Generation::describe))
-        .map(from -> new GenerationSettings.Start(from, strength(), full.schedule().steps()));
-  }
-
-  private static String describe(Pass draft) {
-    return "draft of "
-        + draft.grid().width()
-        + "x"
-        + draft.grid().height()
-        + " in "
-        + draft.schedule().steps()
-        + " steps";
-  }
-
-  private static Optional<String> at(List<String> texts, int index) {
-    return texts.isEmpty() ? Optional.empty() : Optional.of(texts.get(index));
+  private static GenerationRecord.Pass ran(Pass pass) {
+    return new GenerationRecord.Pass(
+        pass.grid().width(), pass.grid().height(), pass.schedule().steps());
   }
 }

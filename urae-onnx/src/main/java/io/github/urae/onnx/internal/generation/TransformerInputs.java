@@ -84,9 +84,9 @@ public final class TransformerInputs {
   Map<String, Tensor> at(float time, float[] latents, PromptEmbeddings text) {
     Map<String, Tensor> inputs = new HashMap<>(positions);
     inputs.putAll(assembler.inputs(grid, latents, text));
-    inputs.put("timestep", repeated(time, text.prompts()));
+    inputs.put("timestep", repeated(time, text.count()));
     if (config.guidance()) {
-      inputs.put("guidance", repeated((float) guidance, text.prompts()));
+      inputs.put("guidance", repeated((float) guidance, text.count()));
     }
     return inputs;
   }

@@ -2,6 +2,7 @@ package io.github.urae.flux;
 
 import io.github.urae.InvalidRequestException;
 import io.github.urae.image.RgbImage;
+import java.util.Objects;
 
 /**
  * A picture to start from instead of noise.
@@ -10,7 +11,7 @@ import io.github.urae.image.RgbImage;
  * @param strength how much of the schedule runs, in (0, 1]: 1 leaves nothing of the picture, 0.3
  *     changes details
  */
-public record StartImage(RgbImage image, double strength) {
+public record InitialImage(RgbImage image, double strength) implements Start {
 
   /**
    * Checks the range.
@@ -18,7 +19,8 @@ public record StartImage(RgbImage image, double strength) {
    * @param image as above
    * @param strength as above
    */
-  public StartImage {
+  public InitialImage {
+    Objects.requireNonNull(image, "image");
     checkStrength(strength);
   }
 

@@ -1,0 +1,66 @@
+package io.github.urae.flux;
+
+import io.github.urae.InvalidRequestException;
+import java.util.List;
+import java.util.OptionalInt;
+
+/**
+ * Prompts in words.
+ *
+ * @param prompts what CLIP reads, and T5 unless it has prompts of its own; one or more
+ * @param secondPrompts what T5 reads, one for each prompt; none where it reads the same
+ * @param maxSequenceLength number of text tokens that T5 and the transformer see, at least 1; empty
+ *     for the checkpoint's own (512 for FLUX.1-dev, 256 for -schnell)
+ */
+public record TextPrompts(
+    List<String> prompts, List<String> secondPrompts, OptionalInt maxSequenceLength)
+    implements Prompts {
+
+  /**
+   * Checks the numbers.
+   *
+   * @param prompts as above; copied
+   * @param secondPrompts as above; copied
+   * @param maxSequenceLength as above
+   */
+  public TextPrompts {
+    prompts = List.copyOf(prompts);
+    secondPrompts = List.copyOf(secondPrompts);
+    if (prompts.isEmpty()) {
+      throw new InvalidRequestException("prompt: expected one or more, found none");
+    }
+    if (!secondPrompts.isEmpty() && secondPrompts.size() != prompts.size()) {
+      throw new InvalidRequestException(
+          "second prompts: expected one for each of "
+              + prompts.size()
+              + " prompts, found "
+              + secondPrompts.size());
+    }
+    if (maxSequenceLength.isPresent() && maxSequenceLength.getAsInt() < 1) {
+      throw new InvalidRequestException(
+          "T5 sequence length: expected 1 or more, found " + maxSequenceLength.getAsInt());
+    }
+  }
+
+  @Override
+  public int count() {
+    return prompts.size();
+  }
+
+  @Override
+  public TextPrompts only(int index) {
+    return new TextPrompts(
+        List.of(prompts.get(index)),
+        secondPrompts.isEmpty() ? List.of() : List.of(secondPrompts.get(index)),
+        maxSequenceLength);
+  }
+
+  /**
+   * Returns what T5 reads.
+   *
+   * @return one for each prompt
+   */
+  public List<String> t5Prompts() {
+    return secondPrompts.isEmpty() ? prompts : secondPrompts;
+  }
+}

@@ -1,0 +1,93 @@
+package io.github.urae.image;
+
+import io.github.urae.FileFormatException;
+import io.github.urae.InvalidRequestException;
+import io.github.urae.image.internal.ImageTexts;
+import io.github.urae.image.internal.JpegEncoder;
+import io.github.urae.image.internal.PngEncoder;
+import io.github.urae.image.internal.TiffEncoder;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/** Kinds of files that pictures are saved in. All of them hold texts beside the picture. */
+public enum ImageFormat {
+  /** Without loss. */
+  PNG,
+  /** With quality 95 of 100; pixels change a little. */
+  JPEG,
+  /** Without loss. */
+  TIFF;
+
+  private static final float JPEG_QUALITY = 0.95f;
+
+  private List<String> suffixes() {
+    return switch (this) {
+      case PNG -> List.of(".png");
+      case JPEG -> List.of(".jpg", ".jpeg");
+      case TIFF -> List.of(".tif", ".tiff");
+    };
+  }
+
+  /**
+   * Returns the format that a file's name asks for.
+   *
+   * @param file a name that ends in {@code .png}, {@code .jpg}, {@code .jpeg}, {@code .tif} or
+   *     {@code .tiff}, in letters of any case
+   * @return the format
+   * @throws InvalidRequestException if it ends in anything else
+   */
+  public static ImageFormat of(Path file) {
+    String name = file.toString().toLowerCase(Locale.ROOT);
+    for (ImageFormat format : values()) {
+      if (format.suffixes().stream().anyMatch(name::endsWith)) {
+        return format;
+      }
+    }
+    throw new InvalidRequestException(
+        file
+            + ": expected a name that ends in one of "
+            + Arrays.stream(values()).flatMap(format -> format.suffixes().stream()).toList()
+            + (name.endsWith(".webp")
+                ? "; Java has no writer for WebP: save a PNG and convert it"
+                : ""));
+  }
+
+  /**
+   * Writes a picture.
+   *
+   * @param image the picture
+   * @param texts names, of 1 to 79 Latin letters, digits and the like, and what is to be kept under
+   *     them; as text chunks of their own in PNG, as one JSON object in JPEG's comment and TIFF's
+   *     description
+   * @param out receives the bytes; left open
+   * @throws IOException if writing fails
+   */
+  public void write(RgbImage image, Map<String, String> texts, OutputStream out)
+      throws IOException {
+    switch (this) {
+      case PNG -> PngEncoder.write(image.view(), texts, out);
+      case JPEG -> JpegEncoder.write(image.view(), JPEG_QUALITY, texts, out);
+      case TIFF -> TiffEncoder.write(image.view(), texts, out);
+    }
+  }
+
+  /**
+   * Reads the texts that stand beside a picture, of all formats here. What this library did not
+   * write is read, too: all text chunks of PNG; a comment or description in other words under the
+   * name {@code comment}.
+   *
+   * @param file a PNG, JPEG or TIFF file, whatever its name
+   * @return names and texts, in the file's order; empty where it has none
+   * @throws IOException if the file cannot be read
+   * @throws FileFormatException if it is none of these files, damaged, or has more than 16 MiB of
+   *     texts
+   */
+  public static Map<String, String> texts(Path file) throws IOException {
+    return ImageTexts.read(file);
+  }
+}
