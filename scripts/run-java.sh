@@ -7,7 +7,8 @@
 run_java() {
   local name=$1 module=$2 class=$3
   shift 3
-  local options=()
+  # Java 24 and later warn of native libraries otherwise.
+  local options=(--enable-native-access=ALL-UNNAMED)
   while [ "$1" != -- ]; do
     options+=("$1")
     shift

@@ -43,10 +43,11 @@ final class OnnxTelemetry {
       Object[] arguments = {VARIABLE, "1", 1};
       if (withJna(() -> NativeLibrary.getProcess().getFunction("setenv").invokeInt(arguments))
           != 0) {
-        warn(null);
+        warn("setenv failed");
       }
     } catch (LinkageError e) {
-      warn(e);
+      LOG.debug("JNA cannot be used", e);
+      warn(e.getCause() == null ? e.toString() : e.getCause().toString());
     }
   }
 
@@ -64,11 +65,11 @@ final class OnnxTelemetry {
     return result.get(0);
   }
 
-  private static void warn(LinkageError cause) {
+  private static void warn(String reason) {
     LOG.warn(
         "ONNX Runtime may call home, since {} could not be set from here (it takes"
-            + " net.java.dev.jna:jna on the class path); set it to 1 for the process",
+            + " net.java.dev.jna:jna and native access: {}); set it to 1 for the process",
         VARIABLE,
-        cause);
+        reason);
   }
 }

@@ -3,9 +3,17 @@ package io.github.urae.onnx.internal.session;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.urae.internal.NativeLibraries;
+import io.github.urae.onnx.internal.tokenizer.ClipTokenizer;
+import io.github.urae.testkit.TestData;
+import java.io.File;
+import java.io.IOException;
+import java.net.URL;
+import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
@@ -49,6 +57,40 @@ class OnnxLibraryTest {
     assertThat(home).isEmptyDirectory();
   }
 
+  /** As in a container into which an application is deployed again and again. */
+  @Test
+  void everyClassLoaderHasItsOwnAndLeavesNothing() throws Exception {
+    ProcessBuilder child = child(List.of(), Redeployed.class);
+    child.command().add(TestData.demo().checkpoint().resolve("tokenizer").toString());
+    child.environment().remove("ORT_DISABLE_TELEMETRY");
+    String[] ids = run(child).split("\\R");
+    assertThat(ids).hasSize(Redeployed.TIMES).containsOnly(ids[0]);
+    assertThat(ids[0]).startsWith("[");
+    assertThat(files(cache))
+        .containsExactlyInAnyOrder(
+            System.mapLibraryName("onnxruntime"),
+            System.mapLibraryName("onnxruntime4j_jni"),
+            System.mapLibraryName("tokenizers"));
+    assertThat(files(temporary)).isEmpty();
+  }
+
+  /** A failure, for want of space for instance, is not taken for success the next time. */
+  @Test
+  void isUnpackedByTheNextCallWhereTheFirstFailed() throws Exception {
+    Path notAFolder = Files.createFile(cache.resolve("file"));
+    ProcessBuilder child = child(List.of(), Failing.class);
+    child.command().add(notAFolder.toString());
+    assertThat(run(child)).isEqualTo("IOException");
+    assertThat(files(cache)).contains(System.mapLibraryName("onnxruntime"));
+    assertThat(files(temporary)).isEmpty();
+  }
+
+  private static List<String> files(Path folder) throws IOException {
+    try (Stream<Path> files = Files.walk(folder)) {
+      return files.filter(Files::isRegularFile).map(file -> file.getFileName().toString()).toList();
+    }
+  }
+
   private Path library() throws Exception {
     try (Stream<Path> files = Files.walk(cache)) {
       return files
@@ -63,15 +105,19 @@ class OnnxLibraryTest {
   }
 
   private ProcessBuilder child(List<String> options) {
+    return child(options, Child.class);
+  }
+
+  private ProcessBuilder child(List<String> options, Class<?> program) {
     Stream<String> command =
         Stream.of(
                 Stream.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()),
                 Stream.of("-Djava.io.tmpdir=" + temporary),
                 options.stream(),
-                Stream.of("-cp", System.getProperty("java.class.path"), Child.class.getName()),
+                Stream.of("-cp", System.getProperty("java.class.path"), program.getName()),
                 Stream.of(cache.toString()))
             .flatMap(s -> s);
-    return new ProcessBuilder(command.toList()).redirectErrorStream(true);
+    return new ProcessBuilder(new ArrayList<>(command.toList())).redirectErrorStream(true);
   }
 
   private static String run(ProcessBuilder child) throws Exception {
@@ -98,6 +144,64 @@ class OnnxLibraryTest {
             System.getProperty("onnxruntime.native.path"),
             files.filter(f -> Files.isRegularFile(f)).count());
       }
+    }
+  }
+
+  /** Loads everything anew in one class loader after the other. */
+  static final class Redeployed {
+
+    static final int TIMES = 3;
+
+    public static void main(String[] arguments) throws Exception {
+      List<URL> jars = new ArrayList<>();
+      for (String entry : System.getProperty("java.class.path").split(File.pathSeparator, -1)) {
+        jars.add(Path.of(entry).toUri().toURL());
+      }
+      List<ClassLoader> kept = new ArrayList<>();
+      for (int i = 0; i < TIMES; i++) {
+        ClassLoader loader =
+            new URLClassLoader(jars.toArray(new URL[0]), ClassLoader.getPlatformClassLoader());
+        kept.add(loader);
+        loader
+            .loadClass(Application.class.getName())
+            .getMethod("main", String[].class)
+            .invoke(null, (Object) arguments);
+      }
+      if (kept.size() != TIMES) { // Held until here.
+        throw new AssertionError(kept);
+      }
+    }
+  }
+
+  /** What is deployed. */
+  public static final class Application {
+
+    private Application() {}
+
+    public static void main(String[] arguments) throws Exception {
+      NativeLibraries.unpackInto(Path.of(arguments[0]));
+      OnnxLibrary.load();
+      if (OnnxEngine.environment() == null) {
+        throw new AssertionError("no environment");
+      }
+      try (ClipTokenizer tokenizer = ClipTokenizer.open(Path.of(arguments[1]))) {
+        System.out.println(Arrays.toString(tokenizer.encode("a red circle", 8)));
+      }
+    }
+  }
+
+  /** Tries to unpack where there is a file, then where there is room. */
+  static final class Failing {
+
+    public static void main(String[] arguments) throws Exception {
+      NativeLibraries.unpackInto(Path.of(arguments[1]));
+      try {
+        OnnxLibrary.load();
+      } catch (IOException e) {
+        System.out.println("IOException");
+      }
+      NativeLibraries.unpackInto(Path.of(arguments[0]));
+      OnnxLibrary.load();
     }
   }
 }
