@@ -5,7 +5,6 @@ import io.github.urae.adapter.Adapter;
 import io.github.urae.adapter.AdapterFormat;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.UnmatchedKey;
-import io.github.urae.adapter.internal.format.AdapterModule;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.flux.model.Component;
@@ -51,11 +50,11 @@ final class AdapterInspection {
     Map<String, Object> alphas = new TreeMap<>();
     Map<String, Object> types = new TreeMap<>();
     long parameters = 0;
-    for (AdapterModule module : adapter.modules()) {
+    for (Adapter.Module module : adapter.modules()) {
       count(ranks, Integer.toString(module.rank()));
       count(alphas, Double.toString(module.alpha()));
-      count(types, module.down().type().name());
-      parameters += module.down().shape().elementCount() + module.up().shape().elementCount();
+      count(types, module.elementType().name());
+      parameters += module.rank() * (module.inputs() + module.outputs());
     }
     Map<String, Object> findings = new LinkedHashMap<>();
     findings.put("kind", "adapter");

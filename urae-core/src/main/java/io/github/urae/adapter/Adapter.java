@@ -3,7 +3,8 @@ package io.github.urae.adapter;
 import io.github.urae.AdapterException;
 import io.github.urae.adapter.internal.format.AdapterModule;
 import io.github.urae.adapter.internal.format.AdapterParser;
-import io.github.urae.internal.OwnedResources;
+import io.github.urae.adapter.internal.format.ParsedAdapter;
+import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.SafetensorsFile;
 import java.io.Closeable;
 import java.io.IOException;
@@ -17,21 +18,32 @@ import java.util.Map;
  */
 public final class Adapter implements Closeable {
 
-  private final SafetensorsFile file;
-  private final AdapterFormat format;
-  private final List<AdapterModule> modules;
-  private final List<String> unknownKeys;
+  private final ParsedAdapter parsed;
 
-  private Adapter(
-      SafetensorsFile file,
-      AdapterFormat format,
-      List<AdapterModule> modules,
-      List<String> unknownKeys) {
-    this.file = file;
-    this.format = format;
-    this.modules = List.copyOf(modules);
-    this.unknownKeys = List.copyOf(unknownKeys);
+  private Adapter(ParsedAdapter parsed) {
+    this.parsed = parsed;
   }
+
+  /**
+   * The part of an adapter that belongs to one module of a model: a pair of matrices whose product
+   * {@code B A} changes the module's weight.
+   *
+   * @param name the module by the file's own name, without the endings of the keys
+   * @param outputs rows of B
+   * @param inputs columns of A
+   * @param rank rows of A and columns of B
+   * @param alpha as stored; equal to the rank where the file has none
+   * @param scale what the product is multiplied by: usually alpha / rank
+   * @param elementType of A
+   */
+  public record Module(
+      String name,
+      long outputs,
+      long inputs,
+      int rank,
+      double alpha,
+      double scale,
+      ElementType elementType) {}
 
   /**
    * Opens an adapter.
@@ -44,16 +56,7 @@ public final class Adapter implements Closeable {
    *     ranks that differ, or values that are not finite; the message names the key
    */
   public static Adapter open(Path path) throws IOException {
-    OwnedResources opened = new OwnedResources();
-    try {
-      SafetensorsFile file = opened.add(SafetensorsFile.open(path));
-      AdapterParser parser = new AdapterParser(file);
-      parser.parse();
-      return new Adapter(file, parser.format(), parser.modules(), parser.unknownKeys());
-    } catch (Throwable e) {
-      opened.closeAfter(e);
-      throw e;
-    }
+    return new Adapter(ParsedAdapter.open(path));
   }
 
   /**
@@ -72,7 +75,7 @@ public final class Adapter implements Closeable {
    * @return its path, as given
    */
   public Path path() {
-    return file.path();
+    return parsed.path();
   }
 
   /**
@@ -81,7 +84,7 @@ public final class Adapter implements Closeable {
    * @return told by the keys, not by the file's name
    */
   public AdapterFormat format() {
-    return format;
+    return parsed.format();
   }
 
   /**
@@ -89,8 +92,19 @@ public final class Adapter implements Closeable {
    *
    * @return immutable, in the order of the file
    */
-  public List<AdapterModule> modules() {
-    return modules;
+  public List<Module> modules() {
+    return parsed.modules().stream().map(Adapter::describe).toList();
+  }
+
+  private static Module describe(AdapterModule module) {
+    return new Module(
+        module.name(),
+        module.outputs(),
+        module.inputs(),
+        module.rank(),
+        module.alpha(),
+        module.scale(),
+        module.down().type());
   }
 
   /**
@@ -99,7 +113,7 @@ public final class Adapter implements Closeable {
    * @return immutable; they cannot be applied to any model
    */
   public List<String> unknownKeys() {
-    return unknownKeys;
+    return parsed.unknownKeys();
   }
 
   /**
@@ -108,11 +122,11 @@ public final class Adapter implements Closeable {
    * @return immutable
    */
   public Map<String, String> metadata() {
-    return file.metadata();
+    return parsed.metadata();
   }
 
   @Override
   public void close() throws IOException {
-    file.close();
+    parsed.close();
   }
 }

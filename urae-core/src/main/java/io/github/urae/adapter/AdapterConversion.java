@@ -6,6 +6,7 @@ import io.github.urae.ModelException;
 import io.github.urae.Stage;
 import io.github.urae.adapter.internal.algebra.DenseAlgebra;
 import io.github.urae.adapter.internal.algebra.MinorFactors;
+import io.github.urae.adapter.internal.format.ParsedAdapter;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.match.BaseFingerprint;
@@ -16,7 +17,6 @@ import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
-import io.github.urae.internal.Sha256;
 import io.github.urae.internal.TaskReporter;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
@@ -189,7 +189,7 @@ public final class AdapterConversion {
     }
 
     Report writeLowRank() throws IOException {
-      List<Adapter> adapters = chain.adapters();
+      List<ParsedAdapter> adapters = chain.adapters();
       boolean fits = !adapters.isEmpty();
       for (int i = 0; i < adapters.size(); i++) {
         boolean minor = adapters.get(i).format() == AdapterFormat.MINOR_COMPONENTS;
@@ -408,8 +408,8 @@ public final class AdapterConversion {
               .map(Module::weight)
               .toList();
       List<String> digests = new ArrayList<>();
-      for (AdapterSpec spec : chain.specs()) {
-        digests.add(Sha256.nameOfContent(spec.path()));
+      for (ParsedAdapter adapter : chain.adapters()) {
+        digests.add(adapter.digest());
       }
       Map<String, String> metadata = new LinkedHashMap<>();
       metadata.put("format", "pt");

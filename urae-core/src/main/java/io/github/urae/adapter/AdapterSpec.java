@@ -1,6 +1,7 @@
 package io.github.urae.adapter;
 
 import io.github.urae.AdapterException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
@@ -24,23 +25,42 @@ public record AdapterSpec(Path path, double scale) {
   }
 
   /**
-   * Reads a file and scale as people write them.
+   * Reads a file and scale as people write them. A file's name may itself end in {@code =NUMBER}:
+   * which of the two readings is meant is told by which file exists. Where neither does, the number
+   * is a scale; where both do, write the scale in any case, as in {@code lora_alpha=16=1}.
    *
    * @param text {@code FILE} or {@code FILE=SCALE}
    * @return the adapter; with scale 1 where none is given
+   * @throws AdapterException if both files exist, or the scale is not finite
    */
   public static AdapterSpec parse(String text) {
+    AdapterSpec whole = new AdapterSpec(Path.of(text), 1);
     int sign = text.lastIndexOf('=');
-    if (sign > 0) {
-      try {
-        return new AdapterSpec(
-            Path.of(text.substring(0, sign)), Double.parseDouble(text.substring(sign + 1)));
-      } catch (NumberFormatException e) {
-        // The sign belongs to the file's name.
-        return new AdapterSpec(Path.of(text), 1);
-      }
+    double scale;
+    try {
+      scale = Double.parseDouble(text.substring(sign + 1));
+    } catch (NumberFormatException e) {
+      return whole;
     }
-    return new AdapterSpec(Path.of(text), 1);
+    if (sign < 1) {
+      return whole;
+    }
+    Path file = Path.of(text.substring(0, sign));
+    if (!Files.exists(whole.path())) {
+      return new AdapterSpec(file, scale);
+    }
+    if (Files.exists(file)) {
+      throw new AdapterException(
+          text
+              + ": both "
+              + file
+              + " and "
+              + whole.path()
+              + " exist; write '"
+              + text
+              + "=1' for the second; the first, with its scale, in another form of the number");
+    }
+    return whole;
   }
 
   /** Returns the adapter as in {@code FILE=SCALE}. */

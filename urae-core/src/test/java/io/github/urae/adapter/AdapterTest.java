@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.AdapterException;
 import io.github.urae.FileFormatException;
+import io.github.urae.adapter.internal.format.ParsedAdapter;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.flux.model.Component;
@@ -13,9 +14,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -116,7 +119,7 @@ class AdapterTest {
     AdapterFile file = new AdapterFile().pair("final_layer.adaLN_modulation.1", 3, 128, 256);
     AdapterSpec original = write(file);
     try (TinyFlux model = new TinyFlux();
-        Adapter adapter = Adapter.open(original.path())) {
+        ParsedAdapter adapter = ParsedAdapter.open(original.path())) {
       float[] b = adapter.modules().get(0).up().toFloats();
       float[] swapped = new float[b.length];
       int half = b.length / 2;
@@ -201,9 +204,23 @@ class AdapterTest {
         write(configured("{\"lora_alpha\": \"much\"}")), "lora_alpha", "a number", "\"much\"");
     assertRefused(write(configured("{")), "lora_adapter_metadata", "no JSON");
     assertRefused(
-        write(configured("{\"alpha_pattern\": {\"(\": 1}}")), "alpha_pattern", "no pattern");
+        write(configured("{\"alpha_pattern\": {\"(\": 1}}")), "alpha_pattern", "'('", "no pattern");
     assertRefused(
         write(peft().values(TO_Q + ".alpha", new float[2], 2)), TO_Q + ".alpha", "one number");
+  }
+
+  /** A pattern comes with the file: one that takes for ever, or all memory, must not. */
+  @Test
+  @Timeout(20)
+  void patternsThatAnAttackerWrites() throws IOException {
+    // Java's own expressions try 2^36 ways to read the name.
+    assertThat(scaleOf(configured("{\"alpha_pattern\": {\"([a-z0-9_.]+)+!\": 12}}"))).isEqualTo(1);
+    for (String pattern : List.of("((a{100}){100}){100}", "x{5000}", "(?=a)", "a".repeat(1001))) {
+      assertRefused(
+          write(configured("{\"alpha_pattern\": {\"" + pattern + "\": 12}}")),
+          "alpha_pattern",
+          "'" + pattern.substring(0, 5));
+    }
   }
 
   // What is refused by name
@@ -453,5 +470,23 @@ class AdapterTest {
     assertThatThrownBy(() -> AdapterSpec.parse("a.safetensors=NaN"))
         .isInstanceOf(AdapterException.class)
         .hasMessageContainingAll("a.safetensors", "finite");
+  }
+
+  /** {@code lora_alpha=16} is a file's name, or file and scale: whichever is there. */
+  @Test
+  void aNameThatEndsInANumberIsToldByWhatExists() throws IOException {
+    Path named = folder.resolve("lora_alpha=16");
+    Path plain = folder.resolve("lora_alpha");
+    assertThat(AdapterSpec.parse(named.toString())).isEqualTo(new AdapterSpec(plain, 16));
+    Files.createFile(named);
+    assertThat(AdapterSpec.parse(named.toString())).isEqualTo(new AdapterSpec(named, 1));
+    assertThat(AdapterSpec.parse(named + "=0.5")).isEqualTo(new AdapterSpec(named, 0.5));
+    Files.createFile(plain);
+    assertThatThrownBy(() -> AdapterSpec.parse(named.toString()))
+        .isInstanceOf(AdapterException.class)
+        .hasMessageContainingAll("both", named + "=1");
+    assertThat(AdapterSpec.parse(plain + "=16.0")).isEqualTo(new AdapterSpec(plain, 16));
+    Files.delete(named);
+    assertThat(AdapterSpec.parse(named.toString())).isEqualTo(new AdapterSpec(plain, 16));
   }
 }

@@ -85,17 +85,6 @@ public final class CacheKey {
     }
   }
 
-  /**
-   * Adds a file by its whole content, wherever it lies.
-   *
-   * @param file an adapter, for instance
-   * @return this
-   * @throws IOException if it cannot be read
-   */
-  public CacheKey addContent(Path file) throws IOException {
-    return add(Sha256.nameOfContent(file));
-  }
-
   /** Returns the key as a file name: 40 hexadecimal digits. Completes the key. */
   String name() {
     if (name == null) {

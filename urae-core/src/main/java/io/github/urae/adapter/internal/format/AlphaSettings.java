@@ -3,13 +3,15 @@ package io.github.urae.adapter.internal.format;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.google.re2j.Matcher;
+import com.google.re2j.Pattern;
+import com.google.re2j.PatternSyntaxException;
 import io.github.urae.AdapterException;
 import io.github.urae.weights.SafetensorsFile;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
 
 /**
  * PEFT's configuration, which diffusers keeps as JSON text in a file's metadata: what alpha is
@@ -27,8 +29,19 @@ final class AlphaSettings {
   private static final List<String> PREFIXES =
       List.of("transformer.", "text_encoder_2.", "text_encoder.", "");
 
+  private static final int MAX_PATTERN_LENGTH = 1000;
+  private static final int MAX_SHOWN_LENGTH = 100;
+
+  /** Each repetition is a copy of the repeated part. */
+  private static final int MAX_REPETITIONS = 1000;
+
+  private static final Pattern COUNTED = Pattern.compile("\\{(\\d+)(?:,(\\d+)?)?\\}");
+
   private final SafetensorsFile file;
   private final JsonNode settings;
+
+  /** Compiled once, not for every module. */
+  private final Map<String, Pattern> patterns = new HashMap<>();
 
   private AlphaSettings(SafetensorsFile file, JsonNode settings) {
     this.file = file;
@@ -70,23 +83,50 @@ final class AlphaSettings {
   /** Returns alpha of a module: a pattern that fits its name, whole or after a dot, comes first. */
   double alpha(String module, long rank) {
     for (Map.Entry<String, JsonNode> pattern : setting(module, "alpha_pattern").properties()) {
-      try {
-        if (Pattern.matches("(.*\\.)?(" + pattern.getKey() + ")", module)) {
-          return number("alpha_pattern", pattern.getValue());
-        }
-      } catch (PatternSyntaxException e) {
-        throw new AdapterException(
-            file.path()
-                + ": metadata '"
-                + METADATA_KEY
-                + "': alpha_pattern '"
-                + pattern.getKey()
-                + "' is no pattern",
-            e);
+      if (patterns.computeIfAbsent(pattern.getKey(), this::compile).matches(module)) {
+        return number("alpha_pattern", pattern.getValue());
       }
     }
     JsonNode alpha = setting(module, "lora_alpha");
     return alpha.isMissingNode() || alpha.isNull() ? rank : number("lora_alpha", alpha);
+  }
+
+  /**
+   * The file is anybody's: RE2's time is linear in pattern and name, and these bound the pattern.
+   */
+  private Pattern compile(String pattern) {
+    String fault = null;
+    Exception cause = null;
+    if (pattern.length() > MAX_PATTERN_LENGTH) {
+      fault = "is longer than " + MAX_PATTERN_LENGTH + " characters";
+    } else if (repetitions(pattern) > MAX_REPETITIONS) {
+      fault = "repeats more than " + MAX_REPETITIONS + " times";
+    } else {
+      try {
+        return Pattern.compile("(.*\\.)?(" + pattern + ")");
+      } catch (PatternSyntaxException e) {
+        fault = "is no pattern that RE2 knows";
+        cause = e;
+      }
+    }
+    String shown =
+        pattern.length() > MAX_SHOWN_LENGTH
+            ? pattern.substring(0, MAX_SHOWN_LENGTH) + "..."
+            : pattern;
+    throw new AdapterException(
+        file.path() + ": metadata '" + METADATA_KEY + "': alpha_pattern '" + shown + "' " + fault,
+        cause);
+  }
+
+  /** Bounds how often counted repetitions copy a part of the pattern, nested ones included. */
+  private static double repetitions(String pattern) {
+    Matcher counted = COUNTED.matcher(pattern);
+    double product = 1;
+    while (counted.find()) {
+      String most = counted.group(2) == null ? counted.group(1) : counted.group(2);
+      product *= Math.max(1, Double.parseDouble(most));
+    }
+    return product;
   }
 
   /** Tells whether the scale is alpha over the root of the rank (rsLoRA). */

@@ -1,12 +1,12 @@
 package io.github.urae.adapter.internal.match;
 
 import io.github.urae.AdapterException;
-import io.github.urae.adapter.Adapter;
 import io.github.urae.adapter.AdapterFormat;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.UnmatchedKey;
 import io.github.urae.adapter.internal.format.AdapterModule;
 import io.github.urae.adapter.internal.format.ForeignAdapters;
+import io.github.urae.adapter.internal.format.ParsedAdapter;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.internal.OwnedResources;
@@ -31,7 +31,7 @@ import java.util.Set;
 public final class AdapterChain implements Closeable {
 
   private final List<AdapterSpec> specs;
-  private final List<Adapter> adapters;
+  private final List<ParsedAdapter> adapters;
   private final Map<Component, Map<String, List<WeightUpdate>>> updates;
   private final Map<Component, List<AdapterSpec>> applied;
   private final List<UnmatchedKey> unmatched;
@@ -39,7 +39,7 @@ public final class AdapterChain implements Closeable {
 
   private AdapterChain(
       List<AdapterSpec> specs,
-      List<Adapter> adapters,
+      List<ParsedAdapter> adapters,
       Map<Component, Map<String, List<WeightUpdate>>> updates,
       Map<Component, List<AdapterSpec>> applied,
       List<UnmatchedKey> unmatched,
@@ -74,14 +74,14 @@ public final class AdapterChain implements Closeable {
       throws IOException {
     OwnedResources opened = new OwnedResources();
     try {
-      List<Adapter> adapters = new ArrayList<>();
+      List<ParsedAdapter> adapters = new ArrayList<>();
       for (AdapterSpec spec : specs) {
-        adapters.add(opened.add(Adapter.open(spec.path())));
+        adapters.add(opened.add(ParsedAdapter.open(spec.path())));
       }
       Matching matching = new Matching(new ModuleTargets(family, model), options);
       for (int i = 0; i < specs.size(); i++) {
         Set<String> weights = matching.match(specs.get(i), adapters.get(i));
-        BaseFingerprint.check(adapters.get(i), i, specs, model.get(Component.TRANSFORMER), weights);
+        BaseFingerprint.check(i, adapters, model.get(Component.TRANSFORMER), weights);
       }
       return new AdapterChain(
           specs, adapters, matching.updates(), matching.applied, matching.unmatched, opened);
@@ -105,7 +105,7 @@ public final class AdapterChain implements Closeable {
    *
    * @return immutable, as many as {@link #specs()}; open until this is closed
    */
-  public List<Adapter> adapters() {
+  public List<ParsedAdapter> adapters() {
     return adapters;
   }
 
@@ -127,6 +127,32 @@ public final class AdapterChain implements Closeable {
    */
   public List<AdapterSpec> adaptersOf(Component network) {
     return List.copyOf(applied.getOrDefault(network, List.of()));
+  }
+
+  /**
+   * Returns what a network's changed weights depend on, beside the model.
+   *
+   * @param network a network
+   * @return content and scale of each adapter that changes it, in order; empty if none does
+   * @throws IOException if a file cannot be read
+   */
+  public List<String> recipeOf(Component network) throws IOException {
+    List<String> recipe = new ArrayList<>();
+    for (AdapterSpec spec : adaptersOf(network)) {
+      recipe.add(digestOf(spec) + "=" + spec.scale());
+    }
+    return recipe;
+  }
+
+  /**
+   * Returns what identifies the content of one of this chain's adapters.
+   *
+   * @param spec one of {@link #specs()}
+   * @return as {@link ParsedAdapter#digest}
+   * @throws IOException if its file cannot be read
+   */
+  public String digestOf(AdapterSpec spec) throws IOException {
+    return adapters.get(specs.indexOf(spec)).digest();
   }
 
   /**
@@ -167,7 +193,7 @@ public final class AdapterChain implements Closeable {
     }
 
     /** Returns the weights of the transformer that the adapter changes. */
-    Set<String> match(AdapterSpec spec, Adapter adapter) {
+    Set<String> match(AdapterSpec spec, ParsedAdapter adapter) {
       Set<String> changed = new LinkedHashSet<>();
       boolean minor = adapter.format() == AdapterFormat.MINOR_COMPONENTS;
       Set<Component> networks = new LinkedHashSet<>();
@@ -195,7 +221,7 @@ public final class AdapterChain implements Closeable {
       return changed;
     }
 
-    private void refuseOrKeep(AdapterSpec spec, Adapter adapter, List<String> missed) {
+    private void refuseOrKeep(AdapterSpec spec, ParsedAdapter adapter, List<String> missed) {
       long known = adapter.modules().stream().mapToLong(m -> m.keys().size()).sum();
       boolean nothing = missed.size() == known + adapter.unknownKeys().size();
       if (nothing || !options.ignoreUnmatched()) {
@@ -215,14 +241,14 @@ public final class AdapterChain implements Closeable {
       missed.forEach(key -> unmatched.add(new UnmatchedKey(spec, key)));
     }
 
-    private static String familyOf(Adapter adapter) {
+    private static String familyOf(ParsedAdapter adapter) {
       List<String> keys = new ArrayList<>(adapter.unknownKeys());
       adapter.modules().forEach(module -> keys.addAll(module.keys()));
       return ForeignAdapters.hint(keys);
     }
 
     private static void checkShape(
-        Adapter adapter, AdapterModule module, List<ModuleTargets.Rows> rows, boolean minor) {
+        ParsedAdapter adapter, AdapterModule module, List<ModuleTargets.Rows> rows, boolean minor) {
       long outputs = rows.stream().mapToLong(ModuleTargets.Rows::rows).sum();
       long inputs = rows.get(0).weight().shape().dimension(1);
       if (module.outputs() != outputs || module.inputs() != inputs) {
@@ -259,7 +285,7 @@ public final class AdapterChain implements Closeable {
 
     private void add(
         AdapterSpec spec,
-        Adapter adapter,
+        ParsedAdapter adapter,
         AdapterModule module,
         ModuleTargets.Rows rows,
         boolean minor) {

@@ -1,16 +1,14 @@
 package io.github.urae.adapter.internal.match;
 
 import io.github.urae.AdapterException;
-import io.github.urae.adapter.Adapter;
 import io.github.urae.adapter.AdapterFormat;
-import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.adapter.internal.format.ParsedAdapter;
 import io.github.urae.internal.Sha256;
 import io.github.urae.tensor.internal.Elements;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -62,16 +60,14 @@ public final class BaseFingerprint {
    * chain. One without records passes.
    *
    * @param index its place in the chain
+   * @param chain all adapters, in order
    * @param transformer the weights of the model
    * @param names those of them that the adapter changes
    */
   static void check(
-      Adapter adapter,
-      int index,
-      List<AdapterSpec> chain,
-      TensorSource transformer,
-      Collection<String> names)
+      int index, List<ParsedAdapter> chain, TensorSource transformer, Collection<String> names)
       throws IOException {
+    ParsedAdapter adapter = chain.get(index);
     String recorded = adapter.metadata().get(BASE_KEY);
     if (recorded == null) {
       return;
@@ -99,10 +95,11 @@ public final class BaseFingerprint {
 
   /** Minor components belong on top of the adapters that they were computed on. */
   private static void checkBefore(
-      Adapter adapter, List<AdapterSpec> before, List<String> recordedChain) throws IOException {
+      ParsedAdapter adapter, List<ParsedAdapter> before, List<String> recordedChain)
+      throws IOException {
     List<String> digests = new ArrayList<>();
-    for (AdapterSpec spec : before) {
-      digests.add(Sha256.nameOfContent(spec.path()));
+    for (ParsedAdapter other : before) {
+      digests.add(other.digest());
     }
     if (!digests.equals(recordedChain)) {
       throw new AdapterException(
@@ -118,13 +115,12 @@ public final class BaseFingerprint {
 
   /** A converted adapter holds others, which must not be applied once more. */
   private static void checkContained(
-      Adapter adapter, int index, List<AdapterSpec> chain, List<String> recordedChain)
+      ParsedAdapter adapter, int index, List<ParsedAdapter> chain, List<String> recordedChain)
       throws IOException {
     for (int i = 0; i < chain.size(); i++) {
-      Path other = chain.get(i).path();
-      if (i != index && recordedChain.contains(Sha256.nameOfContent(other))) {
+      if (i != index && recordedChain.contains(chain.get(i).digest())) {
         throw new AdapterException(
-            adapter.path() + ": contains " + other + " already; leave that one out");
+            adapter.path() + ": contains " + chain.get(i).path() + " already; leave that one out");
       }
     }
   }

@@ -55,7 +55,7 @@ public final class MergedWeights {
     long bytes = tensors.stream().mapToLong(t -> type.byteSize(t.shape().elementCount())).sum();
     CacheKey key = new CacheKey("merged weights 1").addCheckpoint(base).add(network).add(type);
     for (AdapterSpec spec : chain.adaptersOf(network)) {
-      key.addContent(spec.path()).add(spec.scale());
+      key.add(chain.digestOf(spec)).add(spec.scale());
     }
     WeightMerger merger = new WeightMerger(chain, network, base);
     WeightCache.Producer producer =

@@ -35,6 +35,8 @@ import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Merging into the cache and into checkpoints, also by several processes and by killed ones. */
@@ -242,6 +244,35 @@ class MergedWeightsTest {
       SafetensorsWriter.write(copy, Map.of(), tensors);
     }
     return Sha256.nameOfContent(copy);
+  }
+
+  /** Parsing looks at the mapped file; beside that it is read once, for its digest. */
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void anAdapterIsReadOnce() throws IOException {
+    AdapterFile file = new AdapterFile();
+    for (int i = 0; i < 2; i++) {
+      file.noise("transformer_blocks." + i + ".attn.to_q.lora_A.weight", 20_000, 128)
+          .noise("transformer_blocks." + i + ".attn.to_q.lora_B.weight", 128, 20_000);
+    }
+    file.pair("lora_te1_text_model_encoder_layers_1_mlp_fc1", 4, 64, 256);
+    AdapterSpec large = file.write(folder.resolve("large.safetensors"));
+    long size = Files.size(large.path());
+    try (TinyFlux model = new TinyFlux()) {
+      long before = bytesRead();
+      AdapterChain chain = model.chain(large);
+      for (Component network : chain.changedNetworks()) {
+        assertThat(chain.recipeOf(network)).hasSize(1);
+        open(model, chain, network, ElementType.F32).close();
+      }
+      assertThat(bytesRead() - before).isBetween(size, size + size / 2);
+    }
+  }
+
+  /** What this process has read by system calls; pages of mapped files do not count. */
+  private static long bytesRead() throws IOException {
+    String line = Files.readAllLines(Path.of("/proc/self/io")).get(0);
+    return Long.parseLong(line.substring("rchar: ".length()));
   }
 
   private static Process start(String what, Path model, AdapterSpec adapter, Path result)

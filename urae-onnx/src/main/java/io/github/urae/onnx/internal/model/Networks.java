@@ -12,7 +12,6 @@ import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.Lease;
 import io.github.urae.internal.OwnedResources;
-import io.github.urae.internal.Sha256;
 import io.github.urae.onnx.internal.generation.Planner;
 import io.github.urae.onnx.internal.generation.TextEncoders;
 import io.github.urae.onnx.internal.session.NetworkUse;
@@ -21,11 +20,8 @@ import io.github.urae.weights.TensorSource;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.EnumSet;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
@@ -121,20 +117,13 @@ public final class Networks implements Closeable {
       unmatched.forEach(
           key ->
               LOG.warn("{}: '{}' changes nothing in this model", key.adapter().path(), key.key()));
-      Map<Path, String> digests = new HashMap<>();
-      for (AdapterSpec adapter : adapters) {
-        digests.put(adapter.path(), Sha256.nameOfContent(adapter.path()));
-      }
       for (Component component : Component.networks()) {
         Filled old = before.get(component);
         if (component.isOnDemand() && old == null) {
           continue;
         }
-        List<String> recipe = new ArrayList<>();
-        for (AdapterSpec adapter :
-            component.isAdaptable() ? chain.adaptersOf(component) : List.<AdapterSpec>of()) {
-          recipe.add(digests.get(adapter.path()) + "=" + adapter.scale());
-        }
+        List<String> recipe =
+            component.isAdaptable() ? chain.recipeOf(component) : List.<String>of();
         fill(
             component,
             recipe,
