@@ -9,17 +9,19 @@ import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.image.RgbImage;
 import io.github.urae.pipeline.FluxPipeline;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
 /**
  * Fits the linear map from latents to colours that previews of the bundled checkpoint use: least
  * squares over pictures that it draws itself, the latents of each against the mean colour of the
- * 8x8 pixels that they stand for. Prints a row of red, green and blue for each of 16 channels and
- * one for the constant, and the root of the mean square error.
+ * pixels that they stand for. Writes {@code preview_factors.json}, which belongs beside the
+ * autoencoder of a checkpoint, and prints the root of the mean square error.
  *
- * <p>Arguments: a folder for the cache.
+ * <p>Arguments: a folder for the cache, and the file to write.
  */
 public final class PreviewFactors {
 
@@ -40,8 +42,8 @@ public final class PreviewFactors {
   /**
    * Runs the program.
    *
-   * @param arguments a folder for the cache
-   * @throws IOException if the checkpoint cannot be unpacked
+   * @param arguments a folder for the cache, and the file to write
+   * @throws IOException if the checkpoint cannot be unpacked or the file not be written
    */
   public static void main(String[] arguments) throws IOException {
     Path cache = Path.of(arguments.length > 0 ? arguments[0] : "target/benchmark-cache");
@@ -60,7 +62,11 @@ public final class PreviewFactors {
         fit.add(pipeline.generate(request).get(0));
       }
     }
-    fit.print();
+    fit.write(
+        Path.of(
+            arguments.length > 1
+                ? arguments[1]
+                : "target/" + io.github.urae.flux.model.internal.PreviewFactors.FILE));
   }
 
   private void add(GeneratedImage picture) {
@@ -103,16 +109,27 @@ public final class PreviewFactors {
     return colour;
   }
 
-  private void print() {
+  private void write(Path file) throws IOException {
     double[][] factors = solve();
     double explained = 0;
+    List<String> rows = new ArrayList<>();
     for (int a = 0; a < UNKNOWNS; a++) {
-      System.out.printf(
-          Locale.ROOT, "{%.4ff, %.4ff, %.4ff},%n", factors[a][0], factors[a][1], factors[a][2]);
+      rows.add(
+          String.format(
+              Locale.ROOT, "[%.4f, %.4f, %.4f]", factors[a][0], factors[a][1], factors[a][2]));
       for (int c = 0; c < 3; c++) {
         explained += factors[a][c] * targets[a][c];
       }
     }
+    String constant = rows.remove(UNKNOWNS - 1);
+    Files.writeString(
+        file,
+        "{\n  \"factors\": [\n    "
+            + String.join(",\n    ", rows)
+            + "\n  ],\n  \"constant\": "
+            + constant
+            + "\n}\n");
+    System.out.println("written: " + file);
     System.out.printf(
         Locale.ROOT,
         "%d latent elements, root of the mean square error %.3f of a range of 2%n",

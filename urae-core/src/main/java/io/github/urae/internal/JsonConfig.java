@@ -137,6 +137,43 @@ public final class JsonConfig {
   }
 
   /**
+   * Returns finite numbers.
+   *
+   * @param key name in the object
+   * @param count how many there must be
+   * @return its values
+   */
+  public List<Double> numbers(String key, int count) {
+    return numbers(key, count, required(key));
+  }
+
+  /**
+   * Returns rows of finite numbers.
+   *
+   * @param key name in the object
+   * @param count how many there must be in each row
+   * @return its values
+   */
+  public List<List<Double>> numberRows(String key, int count) {
+    JsonNode node = required(key);
+    if (!node.isArray()) {
+      throw expected(key, "an array of rows", node);
+    }
+    List<List<Double>> rows = new ArrayList<>();
+    node.forEach(row -> rows.add(numbers(key, count, row)));
+    return List.copyOf(rows);
+  }
+
+  private List<Double> numbers(String key, int count, JsonNode node) {
+    List<Double> values = new ArrayList<>();
+    node.forEach(element -> values.add(element.isNumber() ? element.doubleValue() : Double.NaN));
+    if (!node.isArray() || node.size() != count || !values.stream().allMatch(Double::isFinite)) {
+      throw expected(key, count + " finite numbers", node);
+    }
+    return List.copyOf(values);
+  }
+
+  /**
    * Returns a finite number.
    *
    * @param key name in the object

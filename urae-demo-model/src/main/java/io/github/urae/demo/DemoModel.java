@@ -23,7 +23,7 @@ public final class DemoModel {
   /**
    * Part of the folder's name; changes with the files, so that old copies are not taken for new.
    */
-  private static final String VERSION = "1";
+  private static final String VERSION = "2";
 
   private final Path folder;
 

@@ -11,6 +11,7 @@ import io.github.urae.flux.Profile;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ModelFamily;
+import io.github.urae.flux.model.internal.PreviewFactors;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
@@ -154,7 +155,12 @@ public final class OnnxExport {
     ExportWriter.write(
         folder, graph, (name, sink) -> merger.merge(name, graph.type(), sink, reporter));
     weights.checkUnchanged();
-    Files.copy(configuration(component), folder.resolve("config.json"));
+    Path configuration = configuration(component);
+    Files.copy(configuration, folder.resolve("config.json"));
+    Path previews = configuration.resolveSibling(PreviewFactors.FILE);
+    if (component == Component.VAE_DECODER && Files.exists(previews)) {
+      Files.copy(previews, folder.resolve(PreviewFactors.FILE));
+    }
   }
 
   private Path configuration(Component component) {

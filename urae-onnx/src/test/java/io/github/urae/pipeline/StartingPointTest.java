@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.InvalidRequestException;
+import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
 import io.github.urae.StepProgress;
 import io.github.urae.device.Device;
@@ -15,6 +16,7 @@ import io.github.urae.flux.Profile;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.TrueGuidance;
 import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.VaeConfig;
 import io.github.urae.image.RgbImage;
@@ -22,6 +24,8 @@ import io.github.urae.onnx.internal.image.LatentPreview;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -30,6 +34,7 @@ import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Pictures that start from pictures, and what they are guided away from. */
 class StartingPointTest {
@@ -242,13 +247,33 @@ class StartingPointTest {
   void previewsAreForAutoencodersThatAreKnown() {
     VaeConfig known = new VaeConfig(16, List.of(128, 256, 512, 512), 2, 32, 1024, 0.3611, 0.1159);
     VaeConfig other = new VaeConfig(16, List.of(128, 256, 512, 512), 2, 32, 1024, 0.18215, 0);
-    assertThat(LatentPreview.of(known)).isPresent();
-    assertThat(LatentPreview.of(other)).isEmpty();
+    assertThat(Flux1.FAMILY.previews()).containsOnlyKeys(known).doesNotContainKey(other);
     RgbImage grey =
-        LatentPreview.of(known)
-            .orElseThrow()
+        new LatentPreview(Flux1.FAMILY.previews().get(known))
             .preview(new LatentGrid(Flux1.LATENTS, 16, 16), new float[64]);
     assertThat(grey)
         .isEqualTo(RgbImage.of(2, 2, new int[] {0x808080, 0x808080, 0x808080, 0x808080}));
+  }
+
+  @Test
+  void aCheckpointMayBringItsOwnPreviews(@TempDir Path folder) throws IOException {
+    CheckpointCopy copy = CheckpointCopy.in(folder);
+    assertThat(Checkpoint.open(copy.folder()).previews()).isPresent();
+    Path file = copy.file("vae/preview_factors.json");
+    for (String damaged :
+        List.of(
+            "{\"factors\": [[1, 2, 3]], \"constant\": [0, 0, 0]} | 16 rows",
+            "{\"factors\": [[1, 2]], \"constant\": [0, 0, 0]} | 3 finite numbers",
+            "{\"factors\": [[1, 2, \"x\"]], \"constant\": [0, 0, 0]} | 3 finite numbers",
+            "{\"factors\": 5, \"constant\": [0, 0, 0]} | an array of rows",
+            "{\"constant\": [0, 0, 0]} | 'factors' is missing")) {
+      String[] parts = damaged.split(" \\| ", 2);
+      Files.writeString(file, parts[0]);
+      assertThatThrownBy(() -> Checkpoint.open(copy.folder()))
+          .isInstanceOf(ModelException.class)
+          .hasMessageContainingAll("preview_factors.json", parts[1]);
+    }
+    Files.delete(file);
+    assertThat(Checkpoint.open(copy.folder()).previews()).isEmpty();
   }
 }

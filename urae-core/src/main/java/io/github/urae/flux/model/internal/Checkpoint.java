@@ -26,6 +26,8 @@ import java.util.stream.Collectors;
  * @param clip of {@code text_encoder/}
  * @param t5 of {@code text_encoder_2/}
  * @param vae of {@code vae/} or {@code vae_decoder/}
+ * @param previews colours of latents, from beside the autoencoder or from the family; empty for an
+ *     autoencoder of which none are known
  */
 public record Checkpoint(
     ModelFamily family,
@@ -34,7 +36,8 @@ public record Checkpoint(
     TransformerConfig transformer,
     ClipTextConfig clip,
     T5Config t5,
-    VaeConfig vae) {
+    VaeConfig vae,
+    Optional<PreviewFactors> previews) {
 
   private static final List<ModelFamily> FAMILIES = List.of(Flux1.FAMILY);
 
@@ -72,6 +75,8 @@ public record Checkpoint(
 
   private static Checkpoint read(Path folder, List<ModelFamily> families) throws IOException {
     ModelFamily family = family(folder, families);
+    String vaeFolder = vaeFolder(folder);
+    VaeConfig vae = VaeConfig.from(read(folder, vaeFolder + "/config.json"), family);
     Checkpoint checkpoint =
         new Checkpoint(
             family,
@@ -80,7 +85,8 @@ public record Checkpoint(
             TransformerConfig.from(read(folder, Component.TRANSFORMER), family),
             ClipTextConfig.from(read(folder, Component.TEXT_ENCODER)),
             T5Config.from(read(folder, Component.TEXT_ENCODER_2)),
-            VaeConfig.from(read(folder, vaeConfig(folder)), family));
+            vae,
+            previews(folder.resolve(vaeFolder), vae, family));
     checkpoint.checkWidths();
     return checkpoint;
   }
@@ -128,12 +134,21 @@ public record Checkpoint(
   }
 
   /** Exports keep decoder and encoder apart, each with the configuration of both. */
-  private static String vaeConfig(Path folder) {
-    String exported = Component.VAE_DECODER.id() + "/config.json";
-    String stored = Component.VAE_DECODER.folder() + "/config.json";
+  private static String vaeFolder(Path folder) {
+    String exported = Component.VAE_DECODER.id();
+    String stored = Component.VAE_DECODER.folder();
     boolean isExport =
-        !Files.exists(folder.resolve(stored)) && Files.exists(folder.resolve(exported));
+        !Files.exists(folder.resolve(stored).resolve("config.json"))
+            && Files.exists(folder.resolve(exported).resolve("config.json"));
     return isExport ? exported : stored;
+  }
+
+  private static Optional<PreviewFactors> previews(Path folder, VaeConfig vae, ModelFamily family)
+      throws IOException {
+    Path own = folder.resolve(PreviewFactors.FILE);
+    return Files.exists(own)
+        ? Optional.of(PreviewFactors.from(JsonConfig.read(own), vae.latentChannels()))
+        : Optional.ofNullable(family.previews().get(vae));
   }
 
   /** Black Forest Labs' own ONNX repository, by the names of its folders. */

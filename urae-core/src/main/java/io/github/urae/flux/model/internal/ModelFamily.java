@@ -27,6 +27,7 @@ import java.util.regex.Pattern;
  * @param guidanceScale the scale where a request sets none
  * @param names the transformer's names in files that do not use diffusers'
  * @param adapters which adapters belong to it
+ * @param previews colours of latents, by the autoencoder's configuration
  * @param assembler how the transformer's inputs are made of latents and conditions
  */
 public record ModelFamily(
@@ -42,6 +43,7 @@ public record ModelFamily(
     double guidanceScale,
     ParameterTable names,
     Adapters adapters,
+    Map<VaeConfig, PreviewFactors> previews,
     ConditioningAssembler assembler) {
 
   /**
@@ -104,6 +106,7 @@ public record ModelFamily(
     pipelines = List.copyOf(pipelines);
     relatives = Map.copyOf(relatives);
     components = List.copyOf(components);
+    previews = Map.copyOf(previews);
   }
 
   /**

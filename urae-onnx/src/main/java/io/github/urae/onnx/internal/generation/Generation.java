@@ -487,7 +487,7 @@ public final class Generation {
    * Takes the remaining noise out of latents, as the velocity tells it, and maps them to colours.
    */
   private List<RgbImage> previews(Pass pass, int step, float[] latents, float[] velocity) {
-    Optional<LatentPreview> map = LatentPreview.of(checkpoint.vae());
+    Optional<LatentPreview> map = checkpoint.previews().map(LatentPreview::new);
     if (map.isEmpty()) {
       return List.of();
     }
