@@ -144,6 +144,24 @@ public final class NativeLibraries {
   }
 
   /**
+   * Explains why Java refuses: since Java 24, native access may be a permission that an
+   * application's start gives.
+   *
+   * @param name what was to be loaded or called
+   * @param cause what Java says
+   * @return an error that names the way out
+   */
+  public static InferenceException denied(String name, IllegalCallerException cause) {
+    return new InferenceException(
+        "Java does not let this application use the native libraries of "
+            + name
+            + "; start it with --enable-native-access=ALL-UNNAMED (on the module path, with the"
+            + " names of the modules instead): "
+            + cause.getMessage(),
+        cause);
+  }
+
+  /**
    * Tells whether the jar holds all of them.
    *
    * @return whether they can be unpacked
@@ -225,24 +243,13 @@ public final class NativeLibraries {
       }
       throw refused(e);
     } catch (IllegalCallerException e) {
-      throw denied(e);
+      throw denied(name, e);
     }
   }
 
   private InferenceException refused(UnsatisfiedLinkError cause) {
     return new InferenceException(
         "the native libraries of " + name + " could not be loaded: " + cause.getMessage(), cause);
-  }
-
-  /** Since Java 24 native access is a permission that an application's start gives. */
-  private InferenceException denied(IllegalCallerException cause) {
-    return new InferenceException(
-        "Java does not let this application load the native libraries of "
-            + name
-            + "; start it with --enable-native-access=ALL-UNNAMED (on the module path, with the"
-            + " names of the modules instead): "
-            + cause.getMessage(),
-        cause);
   }
 
   /**

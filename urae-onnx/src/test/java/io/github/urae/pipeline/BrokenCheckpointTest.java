@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.urae.FileFormatException;
+import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
 import io.github.urae.device.Device;
+import io.github.urae.device.Precision;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
@@ -39,6 +41,40 @@ class BrokenCheckpointTest {
     for (String part : parts) {
       thrown.hasMessageContaining(part);
     }
+  }
+
+  /** A mistyped path costs no unpacking. */
+  @Test
+  void nothingIsUnpackedForAModelThatIsNotThere() {
+    Path cache = folder.resolve("cache");
+    FluxPipeline.Builder builder =
+        FluxPipeline.builder().model(folder.resolve("none")).cacheFolder(cache);
+    assertThatThrownBy(builder::build).isInstanceOf(IOException.class);
+    assertThat(cache).doesNotExist();
+  }
+
+  @Test
+  void settingsAreCheckedWhereTheyAreGiven() {
+    FluxPipeline.Builder builder = FluxPipeline.builder();
+    assertThatThrownBy(() -> builder.cacheLimit(0))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("cache limit");
+    assertThatThrownBy(() -> builder.memoryLimit(0)).isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> builder.threads(0)).isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void precisionThatTheProcessorHasNotIsRefused() {
+    assertThatThrownBy(
+            () ->
+                FluxPipeline.builder()
+                    .model(TestData.demo().checkpoint())
+                    .device(Device.cpu())
+                    .cacheFolder(TestData.CACHE)
+                    .precision(Precision.BFLOAT16)
+                    .build())
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("expected float32 or auto");
   }
 
   @Test

@@ -80,6 +80,9 @@ public final class OnnxLibrary {
     try {
       NativeLibraries.withProperty(FOLDER_PROPERTY, folder.toString(), OnnxEngine::environment);
     } catch (ExceptionInInitializerError e) {
+      if (e.getCause() instanceof IllegalCallerException denied) {
+        throw denied;
+      }
       throw new InferenceException("ONNX Runtime could not be started: " + e.getCause(), e);
     }
   }

@@ -2,6 +2,7 @@ package io.github.urae.onnx.internal.tokenizer;
 
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import io.github.urae.FileFormatException;
+import io.github.urae.internal.NativeLibraries;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -29,6 +30,8 @@ final class NativeTokenizer implements Closeable {
     long handle;
     try {
       handle = TokenizersLibrary.LIB.createTokenizerFromString(json);
+    } catch (IllegalCallerException e) {
+      throw NativeLibraries.denied("tokenizers", e);
     } catch (RuntimeException e) {
       throw new FileFormatException(origin + ": not a valid tokenizer: " + e.getMessage(), e);
     }

@@ -18,6 +18,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledForJreRange;
+import org.junit.jupiter.api.condition.JRE;
 import org.junit.jupiter.api.io.TempDir;
 
 /** In processes of their own, since a process loads the library once. */
@@ -55,6 +57,17 @@ class OnnxLibraryTest {
     child.environment().put("HOME", home.toString());
     run(child);
     assertThat(home).isEmptyDirectory();
+  }
+
+  @Test
+  @EnabledForJreRange(min = JRE.JAVA_24)
+  void refusedNativeAccessIsExplained() throws Exception {
+    Process process = child(List.of("--illegal-native-access=deny")).start();
+    String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).isNotZero();
+    assertThat(output)
+        .contains("InferenceException")
+        .contains("--enable-native-access=ALL-UNNAMED");
   }
 
   /** As in a container into which an application is deployed again and again. */

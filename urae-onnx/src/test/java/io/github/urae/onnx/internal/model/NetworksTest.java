@@ -1,0 +1,90 @@
+package io.github.urae.onnx.internal.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.urae.CancellationToken;
+import io.github.urae.ProgressListener;
+import io.github.urae.adapter.AdapterSpec;
+import io.github.urae.adapter.internal.match.AdapterOptions;
+import io.github.urae.device.Device;
+import io.github.urae.device.Offload;
+import io.github.urae.flux.model.Component;
+import io.github.urae.onnx.internal.session.LoadedNetwork;
+import io.github.urae.onnx.internal.session.NetworkUse;
+import io.github.urae.onnx.internal.session.SessionSettings;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.testkit.TestData;
+import io.github.urae.weights.internal.WeightCache;
+import java.io.IOException;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import org.junit.jupiter.api.Test;
+
+class NetworksTest {
+
+  /** With copies of weights in memory, as on a GPU. */
+  private static Networks open(Offload offload) throws IOException {
+    PipelineSettings settings =
+        new PipelineSettings(
+            new SessionSettings(Device.cpu(), OptionalInt.of(1), true),
+            ElementType.F32,
+            offload,
+            new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
+            OptionalLong.empty(),
+            AdapterOptions.STRICT);
+    return Networks.open(
+        ModelSource.at(TestData.demo().checkpoint()),
+        settings,
+        List.of(),
+        ProgressListener.NONE,
+        new CancellationToken());
+  }
+
+  private static long held(Networks networks, Component running) {
+    return networks.planner().weightBytes().bytes(running);
+  }
+
+  @Test
+  void theEncoderOfPicturesIsCountedWhenItRunsAndWhereItStays() throws IOException {
+    long encoder;
+    try (Networks networks = open(Offload.ONE_AT_A_TIME)) {
+      encoder = held(networks, Component.VAE_ENCODER);
+      assertThat(encoder).isGreaterThan(100_000);
+      long decoder = held(networks, Component.VAE_DECODER);
+      networks.use(Component.VAE_ENCODER).close();
+      assertThat(held(networks, Component.VAE_DECODER)).isEqualTo(decoder);
+    }
+    try (Networks networks = open(Offload.ALL)) {
+      long without = held(networks, Component.VAE_DECODER);
+      assertThat(held(networks, Component.VAE_ENCODER)).isEqualTo(without + encoder);
+      networks.use(Component.VAE_ENCODER).close();
+      assertThat(held(networks, Component.VAE_DECODER)).isEqualTo(without + encoder);
+      assertThat(held(networks, Component.VAE_ENCODER)).isEqualTo(without + encoder);
+    }
+  }
+
+  @Test
+  void whatTwoChainsShareOutlivesTheFirst() throws IOException {
+    Networks first = open(Offload.ALL);
+    LoadedNetwork transformer;
+    LoadedNetwork clip;
+    try (NetworkUse use = first.use(Component.TRANSFORMER);
+        NetworkUse other = first.use(Component.TEXT_ENCODER)) {
+      transformer = use.network();
+      clip = other.network();
+    }
+    List<AdapterSpec> adapters = List.of(new AdapterSpec(TestData.demo().adapter2k(), 1));
+    try (Networks second = first.with(adapters, ProgressListener.NONE, new CancellationToken())) {
+      first.close();
+      first.close();
+      try (NetworkUse use = second.use(Component.TRANSFORMER);
+          NetworkUse other = second.use(Component.TEXT_ENCODER)) {
+        assertThat(use.network()).isNotSameAs(transformer);
+        assertThat(other.network()).isSameAs(clip);
+      }
+      assertThat(second.encoders().encode(List.of("a"), List.of("a"), 8, new CancellationToken()))
+          .isNotNull();
+    }
+  }
+}
