@@ -331,6 +331,7 @@ public final class CheckpointMerger {
         AdapterChain chain = opened.add(openChain(base));
         CheckpointMerger merger = new CheckpointMerger(this, base, chain);
         merger.checkTypes();
+        FileReplacement.deleteStalePartials(target);
         merger.checkSpace(target.getParent());
         FileReplacement.createFolder(target, merger::write);
         return chain.unmatched();

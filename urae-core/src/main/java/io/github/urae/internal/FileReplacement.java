@@ -2,15 +2,23 @@ package io.github.urae.internal;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.util.Comparator;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
+import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Writing a file so that it is at all times either what it was or whole: to a temporary sibling,
@@ -20,6 +28,17 @@ public final class FileReplacement {
 
   /** Ending of temporary files; what carries it may be deleted when nobody writes it any more. */
   public static final String PARTIAL_SUFFIX = ".partial";
+
+  private static final Logger LOG = LoggerFactory.getLogger(FileReplacement.class);
+
+  /** Locked by whoever writes a partial folder, which ends with the process at the latest. */
+  private static final String MARKER = ".being-written";
+
+  /** Nobody pauses for longer while a file is written. */
+  private static final Duration STALE = Duration.ofHours(1);
+
+  /** Partial folders of this process. */
+  private static final Set<Path> BEING_WRITTEN = ConcurrentHashMap.newKeySet();
 
   private FileReplacement() {}
 
@@ -77,44 +96,140 @@ public final class FileReplacement {
       content.writeTo(temporary);
       force(temporary);
       rename(temporary, target);
-    } finally {
-      Files.deleteIfExists(temporary);
+    } catch (Throwable e) {
+      deleteAfter(e, temporary);
+      throw e;
     }
   }
 
+  /** Whoever may only read a file forces it by that: Windows alone wants more. */
   private static void force(Path file) throws IOException {
-    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+    StandardOpenOption option =
+        Files.isWritable(file) ? StandardOpenOption.WRITE : StandardOpenOption.READ;
+    try (FileChannel channel = FileChannel.open(file, option)) {
       channel.force(true);
     }
   }
 
   /**
-   * Writes a folder under another name and renames it to its target; deletes it if either fails.
+   * Writes a folder under another name, waits until it is on the disk and renames it to its target;
+   * deletes it if any of this fails. What killed processes have left of the same target is deleted
+   * first.
    *
    * @param target the folder to be; must not exist
-   * @param content makes and fills the temporary folder
+   * @param content fills the temporary folder, which is there and empty but for a hidden file
    * @throws IOException if writing or renaming fails, also because the target came into being
    */
   public static void createFolder(Path target, Content content) throws IOException {
+    deleteStalePartials(target);
     Path temporary = temporarySibling(target);
+    Path marker = temporary.resolve(MARKER);
+    BEING_WRITTEN.add(temporary);
     try {
-      content.writeTo(temporary);
+      Files.createDirectory(temporary);
+      try (FileChannel channel =
+          FileChannel.open(marker, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+        lockIfPossible(channel);
+        content.writeTo(temporary);
+        Files.delete(marker);
+      }
+      for (Path file : tree(temporary)) {
+        if (Files.isRegularFile(file)) {
+          force(file);
+        }
+      }
       Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+    } catch (Throwable e) {
+      deleteAfter(e, temporary);
+      throw e;
     } finally {
-      deleteTree(temporary);
+      BEING_WRITTEN.remove(temporary);
+    }
+  }
+
+  private static void lockIfPossible(FileChannel channel) {
+    try {
+      FileLock lock = channel.tryLock();
+      LOG.debug("Writing under {}", lock);
+    } catch (IOException e) {
+      // Some network file systems have no locks; then nobody takes this for stale.
+      LOG.debug("no locks here", e);
+    }
+  }
+
+  /**
+   * Deletes what killed processes have left beside a target: folders that nobody writes any more,
+   * and files that were not written to for an hour. What cannot be deleted stays, without a word.
+   *
+   * @param target a file or folder to be
+   */
+  public static void deleteStalePartials(Path target) {
+    Path absolute = target.toAbsolutePath();
+    Pattern partial =
+        Pattern.compile(
+            Pattern.quote(absolute.getFileName() + ".")
+                + "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+                + Pattern.quote(PARTIAL_SUFFIX));
+    try {
+      List<Path> left;
+      try (Stream<Path> siblings = Files.list(absolute.getParent())) {
+        left =
+            siblings
+                .filter(path -> partial.matcher(path.getFileName().toString()).matches())
+                .toList();
+      }
+      for (Path path : left) {
+        if (isStale(path)) {
+          LOG.info("Deleting {}, which a killed process has left", path);
+          deleteTree(path);
+        }
+      }
+    } catch (IOException e) {
+      LOG.debug("something partial beside {} stays", target, e);
+    }
+  }
+
+  private static boolean isStale(Path partial) throws IOException {
+    // To open and close another channel of a file would give up this process's own lock of it.
+    if (BEING_WRITTEN.stream().anyMatch(path -> path.toAbsolutePath().equals(partial))) {
+      return false;
+    }
+    Path marker = partial.resolve(MARKER);
+    if (!Files.exists(marker)) {
+      Instant latest = Instant.now().minus(STALE);
+      return Files.getLastModifiedTime(partial).toInstant().isBefore(latest);
+    }
+    try (FileChannel channel = FileChannel.open(marker, StandardOpenOption.WRITE)) {
+      return channel.tryLock() != null;
+    } catch (OverlappingFileLockException e) {
+      LOG.debug("{} is being written in this process", partial, e);
+      return false;
+    }
+  }
+
+  /** The failure is what the caller has to hear of, whatever else goes wrong. */
+  private static void deleteAfter(Throwable failure, Path partial) {
+    try {
+      deleteTree(partial);
+    } catch (IOException | RuntimeException e) {
+      failure.addSuppressed(e);
     }
   }
 
   private static void deleteTree(Path root) throws IOException {
+    List<Path> entries = tree(root);
+    for (int i = entries.size() - 1; i >= 0; i--) {
+      Files.deleteIfExists(entries.get(i));
+    }
+  }
+
+  /** Returns what is there, folders before what is in them. */
+  private static List<Path> tree(Path root) throws IOException {
     if (!Files.exists(root)) {
-      return;
+      return List.of();
     }
-    List<Path> entries;
     try (Stream<Path> files = Files.walk(root)) {
-      entries = files.sorted(Comparator.reverseOrder()).toList();
-    }
-    for (Path entry : entries) {
-      Files.delete(entry);
+      return files.toList();
     }
   }
 }

@@ -104,6 +104,7 @@ public final class SafetensorsWriter implements Closeable {
       Path target, Map<String, String> metadata, List<Declaration> declarations)
       throws IOException {
     ByteBuffer header = header(metadata, declarations);
+    FileReplacement.deleteStalePartials(target);
     Path temporary = FileReplacement.temporarySibling(target);
     OwnedResources opened = new OwnedResources();
     try {

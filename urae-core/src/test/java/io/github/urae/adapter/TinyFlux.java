@@ -32,7 +32,10 @@ public final class TinyFlux implements AutoCloseable {
     weights = CheckpointWeights.open(CHECKPOINT, Optional.empty(), opened).byNetwork();
   }
 
-  /** Copies everything but the transformer's weights. */
+  /**
+   * Copies everything but the transformer's weights, as a model without guidance embedding: any
+   * weights pass for such a transformer's.
+   */
   public static Path copyWithoutTransformer(Path target) throws IOException {
     List<Path> files;
     try (Stream<Path> walked = Files.walk(CHECKPOINT)) {
@@ -46,6 +49,9 @@ public final class TinyFlux implements AutoCloseable {
         Files.copy(file, copy);
       }
     }
+    Path config = target.resolve("transformer/config.json");
+    Files.writeString(
+        config, Files.readString(config).replaceFirst("(\"guidance_embeds\": *)true", "$1false"));
     return target;
   }
 

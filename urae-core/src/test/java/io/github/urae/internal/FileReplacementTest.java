@@ -1,11 +1,16 @@
 package io.github.urae.internal;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Instant;
 import java.util.List;
+import java.util.stream.Stream;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
@@ -34,5 +39,123 @@ class FileReplacementTest {
             .toList();
     assertThat(forced).singleElement().asString().endsWith(FileReplacement.PARTIAL_SUFFIX);
     assertThat(target).hasContent("content");
+  }
+
+  /** A folder that cannot be deleted as a file can, in the way of cleaning up. */
+  @Test
+  void theOriginalFailureIsThrownThoughCleaningUpFails() {
+    Path target = folder.resolve("a");
+    for (boolean asFolder : new boolean[] {false, true}) {
+      FileReplacement.Content content =
+          file -> {
+            Files.createDirectories(file.resolve("kept"));
+            Files.createFile(file.resolve("kept/file"));
+            assertThat(file.resolve("kept").toFile().setWritable(false)).isTrue();
+            throw new IOException("the disk is full");
+          };
+      assertThatThrownBy(
+              () -> {
+                if (asFolder) {
+                  FileReplacement.createFolder(target, content);
+                } else {
+                  FileReplacement.replace(target, content);
+                }
+              })
+          .isInstanceOf(IOException.class)
+          .hasMessage("the disk is full");
+    }
+    for (File partial : folder.toFile().listFiles()) {
+      new File(partial, "kept").setWritable(true);
+    }
+  }
+
+  @Test
+  void nothingIsLeftOfWhatFails() {
+    assertThatThrownBy(
+            () ->
+                FileReplacement.createFolder(
+                    folder.resolve("a"),
+                    file -> {
+                      Files.createFile(file.resolve("part"));
+                      throw new IOException("no");
+                    }))
+        .hasMessage("no")
+        .hasNoSuppressedExceptions();
+    assertThat(folder).isEmptyDirectory();
+  }
+
+  @Test
+  void aFolderIsMadeWhole() throws IOException {
+    Path target = folder.resolve("a");
+    FileReplacement.createFolder(target, file -> Files.writeString(file.resolve("b"), "content"));
+    assertThat(target.toFile().list()).containsExactly("b");
+    assertThat(folder.toFile().list()).containsExactly("a");
+  }
+
+  /** What a process was writing when it was killed goes when the same is written again. */
+  @Test
+  void whatKilledProcessesLeftIsDeleted() throws Exception {
+    Path target = folder.resolve("a");
+    Path mine = Files.createDirectory(folder.resolve("a.partial"));
+    Path other =
+        Files.createDirectory(folder.resolve("b.00000000-0000-4000-8000-000000000000.partial"));
+    Path old = Files.createFile(folder.resolve("a.00000000-0000-4000-8000-000000000000.partial"));
+    Process writer =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                System.getProperty("java.class.path"),
+                Writer.class.getName(),
+                target.toString())
+            .start();
+    assertThat(writer.inputReader().readLine()).isEqualTo("writing");
+    assertThat(partials(target)).hasSize(2);
+    FileReplacement.deleteStalePartials(target);
+    assertThat(partials(target)).as("somebody writes it, and the other is new").hasSize(2);
+    writer.destroyForcibly().waitFor();
+    Files.setLastModifiedTime(old, FileTime.from(Instant.now().minusSeconds(7200)));
+    FileReplacement.createFolder(
+        target,
+        file -> {
+          assertThat(partials(target)).containsExactly(file);
+          // Not one's own, either.
+          FileReplacement.deleteStalePartials(target);
+          Files.createFile(file.resolve("whole"));
+        });
+    assertThat(mine).exists();
+    assertThat(other).exists();
+    assertThat(target.toFile().list()).containsExactly("whole");
+  }
+
+  private List<Path> partials(Path target) throws IOException {
+    try (Stream<Path> entries = Files.list(folder)) {
+      return entries
+          .filter(
+              path ->
+                  path.getFileName()
+                      .toString()
+                      .matches(target.getFileName() + "\\..{36}\\.partial"))
+          .toList();
+    }
+  }
+
+  /** Writes a folder until it is killed. */
+  static final class Writer {
+
+    private Writer() {}
+
+    public static void main(String[] arguments) throws IOException {
+      FileReplacement.createFolder(
+          Path.of(arguments[0]),
+          file -> {
+            Files.createFile(file.resolve("part"));
+            System.out.println("writing");
+            try {
+              Thread.sleep(600_000);
+            } catch (InterruptedException e) {
+              throw new IllegalStateException(e);
+            }
+          });
+    }
   }
 }
