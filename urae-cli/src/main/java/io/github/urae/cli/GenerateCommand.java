@@ -333,7 +333,10 @@ final class GenerateCommand implements Callable<Integer> {
     tell(
         "adapters",
         record.adapters().toString(),
-        pipeline.adapters().stream().map(GenerationRecord.AdapterUse::of).toList().toString());
+        pipeline.adapters().stream()
+            .map(adapter -> GenerationRecord.AdapterUse.of(adapter.path(), adapter.scale()))
+            .toList()
+            .toString());
     tell("device", record.device(), pipeline.device().toString());
   }
 

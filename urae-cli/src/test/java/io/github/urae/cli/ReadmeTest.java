@@ -2,6 +2,9 @@ package io.github.urae.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.Seeds;
 import java.io.File;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -209,6 +212,18 @@ class ReadmeTest {
             arguments.toArray(new String[0]));
     assertThat(status).as(err.toString()).isZero();
     assertThat(picture).isNotEmptyFile();
+  }
+
+  @Test
+  void theRequestInJsonIsOne() throws IOException {
+    Matcher json =
+        Pattern.compile("```json\n(.*?)```", Pattern.DOTALL)
+            .matcher(Files.readString(ROOT.resolve("docs/requests.md")));
+    assertThat(json.find()).isTrue();
+    GenerationRequest request = GenerationRequest.fromJson(json.group(1));
+    assertThat(request.seeds()).isEqualTo(Seeds.of(-1));
+    ObjectMapper mapper = new ObjectMapper();
+    assertThat(mapper.readTree(request.toJson())).isEqualTo(mapper.readTree(json.group(1)));
   }
 
   private static String[] arguments(String line) {

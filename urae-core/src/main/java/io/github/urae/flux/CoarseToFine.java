@@ -1,7 +1,6 @@
 package io.github.urae.flux;
 
 import io.github.urae.InvalidRequestException;
-import io.github.urae.flux.arithmetic.LatentGrid;
 import java.util.OptionalInt;
 
 /**
@@ -51,36 +50,5 @@ public record CoarseToFine(double strength, OptionalInt draftSteps) implements S
    */
   public static CoarseToFine ofStrength(double strength) {
     return new CoarseToFine(strength, OptionalInt.empty());
-  }
-
-  /**
-   * Returns the size of the draft.
-   *
-   * @param full the size of the picture
-   * @param nativeSize pixels a side of the checkpoint's native size
-   * @return at most the native area, in the same proportions up to rounding
-   * @throws InvalidRequestException if the picture is no larger than the native area
-   */
-  public LatentGrid draft(LatentGrid full, int nativeSize) {
-    double shrink = nativeSize / Math.sqrt((double) full.width() * full.height());
-    if (shrink >= 1) {
-      throw new InvalidRequestException(
-          "coarse to fine: expected a picture above the native area of "
-              + nativeSize
-              + "x"
-              + nativeSize
-              + " pixels, found "
-              + full.width()
-              + "x"
-              + full.height());
-    }
-    int unit = full.layout().pixelsPerToken();
-    return new LatentGrid(
-        full.layout(), shrunk(full.width(), shrink, unit), shrunk(full.height(), shrink, unit));
-  }
-
-  private static int shrunk(int pixels, double shrink, int unit) {
-    int tokens = (int) Math.rint(pixels * shrink / unit);
-    return Math.max(1, tokens) * unit;
   }
 }

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.FileFormatException;
 import io.github.urae.InvalidRequestException;
-import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
 import io.github.urae.tensor.Tensor;
@@ -55,11 +54,12 @@ public record GenerationRecord(
     /**
      * Describes an adapter.
      *
-     * @param spec a file and a scale
-     * @return its name and scale
+     * @param file its file
+     * @param scale what its change was multiplied by
+     * @return the file's name and the scale
      */
-    public static AdapterUse of(AdapterSpec spec) {
-      return new AdapterUse(spec.path().getFileName().toString(), spec.scale());
+    public static AdapterUse of(Path file, double scale) {
+      return new AdapterUse(file.getFileName().toString(), scale);
     }
 
     /** Returns the adapter as in {@code NAME=SCALE}. */

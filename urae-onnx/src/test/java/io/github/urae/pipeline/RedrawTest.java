@@ -148,7 +148,8 @@ class RedrawTest {
       assertRedrawn(adapted, small().size(256, 192), GenerationRecord.Inputs.NONE);
     }
     GenerationRecord record = GenerationRecord.read(folder.resolve("0.png"));
-    assertThat(record.adapters()).containsExactly(GenerationRecord.AdapterUse.of(adapter));
+    assertThat(record.adapters())
+        .containsExactly(GenerationRecord.AdapterUse.of(adapter.path(), 0.75));
     assertThat(record.model()).isEqualTo("flux-tiny");
     assertThat(record.device()).isEqualTo("cpu");
   }

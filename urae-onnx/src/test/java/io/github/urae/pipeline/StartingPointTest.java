@@ -92,12 +92,11 @@ class StartingPointTest {
 
   @Test
   void draftsKeepTheProportions() {
-    CoarseToFine settings = CoarseToFine.defaults();
-    assertThat(settings.draft(new LatentGrid(Flux1.LATENTS, 4096, 4096), 1024))
+    assertThat(new LatentGrid(Flux1.LATENTS, 4096, 4096).draft(1024))
         .isEqualTo(new LatentGrid(Flux1.LATENTS, 1024, 1024));
-    assertThat(settings.draft(new LatentGrid(Flux1.LATENTS, 4096, 2304), 1024))
+    assertThat(new LatentGrid(Flux1.LATENTS, 4096, 2304).draft(1024))
         .isEqualTo(new LatentGrid(Flux1.LATENTS, 1360, 768));
-    assertThat(settings.draft(new LatentGrid(Flux1.LATENTS, 8192, 16), 128))
+    assertThat(new LatentGrid(Flux1.LATENTS, 8192, 16).draft(128))
         .isEqualTo(new LatentGrid(Flux1.LATENTS, 2896, 16));
   }
 

@@ -164,4 +164,33 @@ public record LatentGrid(LatentLayout layout, int width, int height) {
     }
     return target;
   }
+
+  /**
+   * Returns the size of a draft that is drawn before a picture of this size.
+   *
+   * @param nativeSize pixels a side of the checkpoint's native size
+   * @return at most the native area, in the same proportions up to rounding
+   * @throws InvalidRequestException if this is no larger than the native area
+   */
+  public LatentGrid draft(int nativeSize) {
+    double shrink = nativeSize / Math.sqrt((double) width * height);
+    if (shrink >= 1) {
+      throw new InvalidRequestException(
+          "coarse to fine: expected a picture above the native area of "
+              + nativeSize
+              + "x"
+              + nativeSize
+              + " pixels, found "
+              + width
+              + "x"
+              + height);
+    }
+    int unit = layout.pixelsPerToken();
+    return new LatentGrid(layout, shrunk(width, shrink, unit), shrunk(height, shrink, unit));
+  }
+
+  private static int shrunk(int pixels, double shrink, int unit) {
+    int tokens = (int) Math.rint(pixels * shrink / unit);
+    return Math.max(1, tokens) * unit;
+  }
 }

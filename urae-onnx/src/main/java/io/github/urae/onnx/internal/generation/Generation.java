@@ -121,7 +121,7 @@ public final class Generation {
             .map(
                 settings ->
                     pass(
-                        settings.draft(grid, nativeSize),
+                        grid.draft(nativeSize),
                         checkpoint.scheduler().standard(networks.nativeTokens()),
                         settings.draftSteps().orElse(steps),
                         1));
@@ -547,7 +547,9 @@ public final class Generation {
     return new GenerationRecord(
         image,
         checkpoint.name(),
-        networks.adapters().stream().map(GenerationRecord.AdapterUse::of).toList(),
+        networks.adapters().stream()
+            .map(adapter -> GenerationRecord.AdapterUse.of(adapter.path(), adapter.scale()))
+            .toList(),
         networks.device().toString(),
         networks.elementType().toString(),
         Stream.concat(draft.stream(), Stream.of(full)).map(Generation::ran).toList(),
