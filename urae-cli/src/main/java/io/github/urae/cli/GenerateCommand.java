@@ -329,7 +329,7 @@ final class GenerateCommand implements Callable<Integer> {
   /** Says in what the pipeline is not the one that drew the picture; drawing goes on. */
   private void tellDifferences(GenerationRecord record, FluxPipeline pipeline) {
     record.changedInputs().forEach(name -> note(name + " is not what " + from + " was drawn from"));
-    tell("model", record.model(), pipeline.checkpoint().name());
+    tell("model", record.model(), pipeline.model().name());
     tell(
         "adapters",
         record.adapters().toString(),

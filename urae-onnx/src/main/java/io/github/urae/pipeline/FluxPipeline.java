@@ -15,7 +15,7 @@ import io.github.urae.flux.GenerationPlan;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.RunOptions;
-import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.ModelInfo;
 import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.Lease;
 import io.github.urae.internal.NativeLibraries;
@@ -51,7 +51,7 @@ import java.util.OptionalLong;
  */
 public final class FluxPipeline implements Closeable {
 
-  private final Checkpoint checkpoint;
+  private final ModelInfo model;
 
   /** Held while adapters are changed, so that one change follows the other. */
   private final Object adapting = new Object();
@@ -64,7 +64,7 @@ public final class FluxPipeline implements Closeable {
 
   private FluxPipeline(Networks networks) {
     this.networks = Lease.of(networks);
-    this.checkpoint = networks.checkpoint();
+    this.model = networks.info();
   }
 
   /**
@@ -292,12 +292,12 @@ public final class FluxPipeline implements Closeable {
   }
 
   /**
-   * Returns the checkpoint.
+   * Returns the model.
    *
-   * @return its configurations
+   * @return what a request may want to know of it
    */
-  public Checkpoint checkpoint() {
-    return checkpoint;
+  public ModelInfo model() {
+    return model;
   }
 
   /**

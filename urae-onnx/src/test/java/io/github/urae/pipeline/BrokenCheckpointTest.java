@@ -295,7 +295,7 @@ class BrokenCheckpointTest {
     Files.createDirectories(model.resolve("refs"));
     Files.writeString(model.resolve("refs/main"), "abc123\n");
     try (FluxPipeline pipeline = new CheckpointCopy(model).open()) {
-      assertThat(pipeline.checkpoint().name()).isEqualTo("org/name");
+      assertThat(pipeline.model().name()).isEqualTo("org/name");
       assertThat(pipeline.generate("a star", 64, 64).record().model()).isEqualTo("org/name");
     }
     assertThat(TestData.CACHE).isDirectory();

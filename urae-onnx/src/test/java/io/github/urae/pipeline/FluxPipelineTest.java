@@ -18,7 +18,9 @@ import io.github.urae.flux.Seeds;
 import io.github.urae.flux.TextPrompts;
 import io.github.urae.flux.TimestepShift;
 import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.LatentLayout;
 import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.ModelInfo;
 import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.tensor.ElementType;
@@ -79,6 +81,14 @@ class FluxPipelineTest {
 
   private static void assertSame(BufferedImage expected, BufferedImage actual) {
     assertThat(GoldenCase.largestDifference(expected, actual)).isZero();
+  }
+
+  @Test
+  void aPipelineSaysWhatItsModelIs() {
+    assertThat(pipeline.model())
+        .isEqualTo(
+            new ModelInfo("flux-tiny", "FLUX.1", new LatentLayout(16, 8, 2), 128, true, 64, 28));
+    assertThat(pipeline.model().latents().pixelsPerToken()).isEqualTo(16);
   }
 
   @Test

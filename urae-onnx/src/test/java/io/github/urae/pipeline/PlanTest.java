@@ -9,6 +9,7 @@ import io.github.urae.device.Device;
 import io.github.urae.flux.GenerationPlan;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.VaeTiling;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
 import io.github.urae.tensor.ElementType;
@@ -66,9 +67,10 @@ class PlanTest {
 
   /** Against the shapes of the graph's own weights. */
   @Test
-  void operationsOfTheTransformer() {
+  void operationsOfTheTransformer() throws IOException {
     NetworkGraph graph =
-        TransformerGraph.build(pipeline.checkpoint().transformer(), ElementType.F32);
+        TransformerGraph.build(
+            Checkpoint.open(TestData.demo().checkpoint()).transformer(), ElementType.F32);
     long text = 64;
     long image = 16 * 16;
     double linear = 0;

@@ -2,6 +2,7 @@ package io.github.urae.flux.model.internal;
 
 import io.github.urae.ModelException;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.ModelInfo;
 import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.weights.TensorSource;
@@ -247,6 +248,23 @@ public record Checkpoint(
    */
   public int maxTextTokens(int tokenizerLimit) {
     return Math.min(tokenizerLimit, defaults().textTokens());
+  }
+
+  /**
+   * Returns what applications may know.
+   *
+   * @param tokenizerLimit {@code model_max_length} of T5's tokenizer
+   * @return a summary
+   */
+  public ModelInfo info(int tokenizerLimit) {
+    return new ModelInfo(
+        name(),
+        family.name(),
+        family.latents(),
+        nativeSize(),
+        transformer.guidance(),
+        maxTextTokens(tokenizerLimit),
+        defaultSteps());
   }
 
   /**

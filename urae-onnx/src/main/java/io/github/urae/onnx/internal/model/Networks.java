@@ -9,6 +9,7 @@ import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.device.Device;
 import io.github.urae.device.Offload;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.ModelInfo;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.Lease;
 import io.github.urae.internal.OwnedResources;
@@ -163,6 +164,11 @@ public final class Networks implements Closeable {
   /** Returns the keys of adapters that change nothing. */
   public List<UnmatchedKey> unmatched() {
     return unmatched;
+  }
+
+  /** Returns what applications may know of the model. */
+  public ModelInfo info() {
+    return checkpoint().info(model().t5Tokenizer().maxLength());
   }
 
   public int maxTextTokens() {
