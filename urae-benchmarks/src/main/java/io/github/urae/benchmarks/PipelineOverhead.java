@@ -1,9 +1,8 @@
 package io.github.urae.benchmarks;
 
-import io.github.urae.ProgressListener;
-import io.github.urae.StepProgress;
 import io.github.urae.demo.DemoModel;
 import io.github.urae.device.Device;
+import io.github.urae.flux.DenoisingStep;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.pipeline.FluxPipeline;
@@ -11,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * What the pipeline costs beside ONNX Runtime, on the small checkpoint at 512x512 with 8 steps on
@@ -109,17 +109,14 @@ public final class PipelineOverhead {
   }
 
   private static void runToFirstStep(Path cache) throws IOException {
-    ProgressListener listener =
-        new ProgressListener() {
-          @Override
-          public void onStep(StepProgress step) {
-            System.out.write(1);
-            System.out.flush();
-            Runtime.getRuntime().halt(0);
-          }
+    Consumer<DenoisingStep> listener =
+        step -> {
+          System.out.write(1);
+          System.out.flush();
+          Runtime.getRuntime().halt(0);
         };
     try (FluxPipeline pipeline = open(cache)) {
-      pipeline.generate(request().build(), RunOptions.builder().listener(listener).build());
+      pipeline.generate(request().build(), RunOptions.builder().onStep(listener).build());
     }
   }
 

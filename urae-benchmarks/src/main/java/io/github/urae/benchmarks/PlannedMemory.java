@@ -1,9 +1,10 @@
 package io.github.urae.benchmarks;
 
 import io.github.urae.ProgressListener;
-import io.github.urae.StepProgress;
+import io.github.urae.Stage;
 import io.github.urae.demo.DemoModel;
 import io.github.urae.device.Device;
+import io.github.urae.flux.DenoisingStep;
 import io.github.urae.flux.GenerationPlan;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.RunOptions;
@@ -13,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Consumer;
 
 /**
  * What {@code plan} expects against what is measured, with the small checkpoint on the CPU: the
@@ -82,16 +84,19 @@ public final class PlannedMemory {
       double[] denoising = new double[2];
       try (PeakMemory denoise = PeakMemory.watching()) {
         PeakMemory[] decode = new PeakMemory[1];
-        ProgressListener listener =
-            new ProgressListener() {
-              @Override
-              public void onStep(StepProgress step) {
-                denoising[0] = denoise.megabytes() - base;
-                denoising[1] = step.elapsed().toNanos() / 1e9;
-                decode[0] = PeakMemory.watching();
+        Consumer<DenoisingStep> listener =
+            step -> {
+              denoising[0] = denoise.megabytes() - base;
+              decode[0] = PeakMemory.watching();
+            };
+        ProgressListener clock =
+            progress -> {
+              if (progress.stage() == Stage.DENOISING) {
+                denoising[1] = progress.elapsed().toNanos() / 1e9;
               }
             };
-        pipeline.generate(request(side).build(), RunOptions.builder().listener(listener).build());
+        pipeline.generate(
+            request(side).build(), RunOptions.builder().onStep(listener).listener(clock).build());
         double decoding = decode[0].megabytes() - base;
         decode[0].close();
         double peak = Math.max(denoising[0], decoding);
@@ -101,9 +106,9 @@ public final class PlannedMemory {
             "%4d  %8.0f (%6.0f)  %8.0f (%6.0f)  %8.0f (%6.0f)  %+.1f %%  %.1f%n",
             side,
             denoising[0],
-            plan.stages().get(2).peakBytes() / 1048576.0,
+            plan.phases().get(2).peakBytes() / 1048576.0,
             decoding,
-            plan.stages().get(3).peakBytes() / 1048576.0,
+            plan.phases().get(3).peakBytes() / 1048576.0,
             peak,
             planned,
             100 * (planned / peak - 1),

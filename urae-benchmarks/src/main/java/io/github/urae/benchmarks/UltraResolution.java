@@ -1,7 +1,6 @@
 package io.github.urae.benchmarks;
 
-import io.github.urae.ProgressListener;
-import io.github.urae.StepProgress;
+import io.github.urae.StageProgress;
 import io.github.urae.demo.DemoModel;
 import io.github.urae.device.Device;
 import io.github.urae.flux.CoarseToFine;
@@ -12,6 +11,7 @@ import io.github.urae.pipeline.FluxPipeline;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 
@@ -51,7 +51,8 @@ public final class UltraResolution {
             FluxPipeline.builder().model(model).device(Device.cpu()).cacheFolder(cache).build()) {
       long start = System.nanoTime();
       List<GeneratedImage> pictures =
-          pipeline.generate(request.build(), RunOptions.builder().listener(new Printer()).build());
+          pipeline.generate(
+              request.build(), RunOptions.builder().listener(UltraResolution::print).build());
       long generated = System.nanoTime();
       Path file = folder.path().resolve("picture.png");
       pictures.get(0).save(file);
@@ -69,22 +70,16 @@ public final class UltraResolution {
     }
   }
 
-  /** Prints every step. */
-  private static final class Printer implements ProgressListener {
-    private double before;
-
-    @Override
-    public void onStep(StepProgress step) {
-      double seconds = step.elapsed().toNanos() / 1e9;
-      System.out.printf(
-          "step %d of %d: sigma %.3f, %.1f s, about %d s left, %.0f MB anonymous%n",
-          step.step(),
-          step.steps(),
-          step.sigma(),
-          seconds - before,
-          step.remaining().toSeconds(),
-          AnonymousMemory.megabytes());
-      before = seconds;
-    }
+  /** Prints how far every stage has come. */
+  private static void print(StageProgress progress) {
+    System.out.printf(
+        "%s %s %d of %d, %.1f s, about %d s left, %.0f MB anonymous%n",
+        progress.stage().id(),
+        progress.component().orElse(""),
+        progress.done(),
+        progress.total(),
+        progress.elapsed().toNanos() / 1e9,
+        progress.remaining().map(Duration::toSeconds).orElse(-1L),
+        AnonymousMemory.megabytes());
   }
 }

@@ -15,7 +15,9 @@ import io.github.urae.flux.Seeds;
 import io.github.urae.flux.Start;
 import io.github.urae.flux.TimestepShift;
 import io.github.urae.flux.TrueGuidance;
+import io.github.urae.flux.TruncatedPrompt;
 import io.github.urae.flux.VaeTiling;
+import io.github.urae.flux.model.Component;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
 import io.github.urae.pipeline.FluxPipeline;
@@ -271,14 +273,14 @@ final class GenerateCommand implements Callable<Integer> {
       OutputFile.checkWritable(latentsOut);
     }
     long start = System.nanoTime();
-    List<GeneratedImage> pictures;
-    try (Progress progress = verbosity.progress();
-        FluxPipeline pipeline = pipeline().listener(progress).build()) {
-      recorded.ifPresent(record -> tellDifferences(record, pipeline));
-      pictures =
-          pipeline.generate(request(recorded), RunOptions.builder().listener(progress).build());
+    try (Progress progress = verbosity.progress()) {
+      List<GeneratedImage> pictures;
+      try (FluxPipeline pipeline = pipeline().listener(progress).build()) {
+        recorded.ifPresent(record -> tellDifferences(record, pipeline));
+        pictures = pipeline.generate(request(recorded), options(progress));
+      }
+      save(pictures, (System.nanoTime() - start) / 1e9, progress);
     }
-    save(pictures, (System.nanoTime() - start) / 1e9);
     return 0;
   }
 
@@ -352,6 +354,19 @@ final class GenerateCommand implements Callable<Integer> {
     }
   }
 
+  private RunOptions options(Progress progress) {
+    return RunOptions.builder().listener(progress).onTruncatedPrompt(this::tellTruncated).build();
+  }
+
+  private void tellTruncated(TruncatedPrompt prompt) {
+    note(
+        (prompt.encoder() == Component.TEXT_ENCODER ? "CLIP" : "T5")
+            + " reads "
+            + prompt.maxTokens()
+            + " tokens of a prompt at most; not read: "
+            + prompt.lost());
+  }
+
   private int printPlan(Optional<GenerationRecord> recorded) throws IOException {
     GenerationPlan plan;
     try (Progress progress = verbosity.progress();
@@ -368,13 +383,14 @@ final class GenerateCommand implements Callable<Integer> {
         plan.textTokens(),
         plan.imageTokens(),
         plan.tiled() ? "in tiles" : "as a whole");
-    for (GenerationPlan.Stage stage : plan.stages()) {
+    for (GenerationPlan.Phase phase : plan.phases()) {
       out.printf(
           Locale.ROOT,
-          "%-16s %10.3f TFLOP %8d MB%n",
-          stage.name(),
-          stage.flops() / 1e12,
-          stage.peakBytes() >> 20);
+          "%-16s %10.3f TFLOP %8d MB%s%n",
+          phase.component().id(),
+          phase.flops() / 1e12,
+          phase.peakBytes() >> 20,
+          phase.ofDraft() ? "  (draft)" : "");
     }
     out.printf(
         Locale.ROOT,
@@ -498,12 +514,15 @@ final class GenerateCommand implements Callable<Integer> {
     }
   }
 
-  private void save(List<GeneratedImage> pictures, double seconds) throws IOException {
+  private void save(List<GeneratedImage> pictures, double seconds, Progress progress)
+      throws IOException {
     List<Path> files = new ArrayList<>();
+    progress.saving(0, pictures.size());
     for (int i = 0; i < pictures.size(); i++) {
       Path file = pictures.size() == 1 ? output : numbered(i);
       pictures.get(i).save(file);
       files.add(file);
+      progress.saving(i + 1, pictures.size());
     }
     if (latentsOut != null) {
       SafetensorsWriter.write(latentsOut, Map.of(), Map.of(LATENTS, stacked(pictures)));

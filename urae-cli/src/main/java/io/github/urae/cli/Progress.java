@@ -1,8 +1,11 @@
 package io.github.urae.cli;
 
 import io.github.urae.ProgressListener;
+import io.github.urae.Stage;
 import io.github.urae.StageProgress;
+import java.time.Duration;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Timer;
 import java.util.TimerTask;
 import me.tongfei.progressbar.ProgressBar;
@@ -60,6 +63,19 @@ final class Progress implements ProgressListener, AutoCloseable {
       closeBar();
       latest = null;
     }
+  }
+
+  /** Tells of pictures that are written, by the command itself. */
+  void saving(int done, int total) {
+    onProgress(
+        new StageProgress(
+            Stage.SAVING,
+            Optional.empty(),
+            done,
+            total,
+            StageProgress.Unit.IMAGES,
+            Duration.ZERO,
+            Optional.empty()));
   }
 
   private void showLater(StageProgress begun) {

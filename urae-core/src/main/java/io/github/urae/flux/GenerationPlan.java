@@ -1,5 +1,7 @@
 package io.github.urae.flux;
 
+import io.github.urae.Stage;
+import io.github.urae.flux.model.Component;
 import java.util.Comparator;
 import java.util.List;
 
@@ -8,11 +10,11 @@ import java.util.List;
  *
  * @param width pixels
  * @param height pixels
- * @param steps denoising steps
+ * @param steps denoising steps at full size
  * @param textTokens tokens that the text encoders make
  * @param imageTokens tokens of one picture
  * @param tiled whether the autoencoder decodes tile by tile
- * @param stages what runs, in order
+ * @param phases what runs, in order; immutable
  */
 public record GenerationPlan(
     int width,
@@ -21,42 +23,45 @@ public record GenerationPlan(
     int textTokens,
     long imageTokens,
     boolean tiled,
-    List<Stage> stages) {
+    List<Phase> phases) {
 
   /**
-   * A part of a generation.
+   * A part of a generation: all runs of one network, for all prompts and images.
    *
-   * @param name the network that runs
+   * @param stage what is done
+   * @param component the network that runs
+   * @param ofDraft whether it belongs to the draft of a coarse-to-fine generation
    * @param flops floating-point operations of all its runs: a multiplication and an addition are
    *     two
    * @param peakBytes most memory at once, of the device and of the Java heap together, beside the
    *     JVM's own; on the processor, weights are file pages and not counted unless they are
    *     prepacked
    */
-  public record Stage(String name, double flops, long peakBytes) {}
+  public record Phase(
+      Stage stage, Component component, boolean ofDraft, double flops, long peakBytes) {}
 
   /**
    * Returns all floating-point operations.
    *
-   * @return the sum over the stages
+   * @return the sum over the phases
    */
   public double flops() {
-    return stages.stream().mapToDouble(Stage::flops).sum();
+    return phases.stream().mapToDouble(Phase::flops).sum();
   }
 
   /**
-   * Returns the stage that takes most memory.
+   * Returns the phase that takes most memory.
    *
    * @return the first of them
    */
-  public Stage largest() {
-    return stages.stream().max(Comparator.comparingLong(Stage::peakBytes)).orElseThrow();
+  public Phase largest() {
+    return phases.stream().max(Comparator.comparingLong(Phase::peakBytes)).orElseThrow();
   }
 
   /**
    * Returns the most memory at once.
    *
-   * @return bytes, of the largest stage
+   * @return bytes, of the largest phase
    */
   public long peakBytes() {
     return largest().peakBytes();

@@ -53,13 +53,7 @@ class CheckpointMergerTest {
         .adapters(adapters)
         .output(output)
         .cacheFolder(TinyFlux.CACHE)
-        .listener(
-            new ProgressListener() {
-              @Override
-              public void onProgress(StageProgress stage) {
-                progress(stage);
-              }
-            })
+        .listener(this::progress)
         .cancellation(cancellation);
   }
 

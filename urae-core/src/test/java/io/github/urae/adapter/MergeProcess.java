@@ -2,7 +2,6 @@ package io.github.urae.adapter;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
-import io.github.urae.StageProgress;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
@@ -67,11 +66,8 @@ public final class MergeProcess {
   public static boolean cached(Path model, AdapterSpec adapter, Path folder) throws IOException {
     boolean[] merged = new boolean[1];
     ProgressListener listener =
-        new ProgressListener() {
-          @Override
-          public void onProgress(StageProgress task) {
-            merged[0] = true;
-          }
+        task -> {
+          merged[0] = true;
         };
     try (OwnedResources opened = new OwnedResources()) {
       Map<Component, TensorSource> weights =

@@ -13,6 +13,7 @@ import io.github.urae.device.Precision;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationPlan;
 import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.ImagePipeline;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.ModelInfo;
@@ -20,6 +21,9 @@ import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.Lease;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.onnx.internal.generation.Generation;
+import io.github.urae.onnx.internal.generation.GenerationQueue;
+import io.github.urae.onnx.internal.generation.TextEncoders;
+import io.github.urae.onnx.internal.generation.WorkRates;
 import io.github.urae.onnx.internal.model.ModelSource;
 import io.github.urae.onnx.internal.model.Networks;
 import io.github.urae.onnx.internal.model.PipelineSettings;
@@ -27,9 +31,7 @@ import io.github.urae.onnx.internal.session.OnnxEngine;
 import io.github.urae.onnx.internal.session.OnnxLibrary;
 import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.weights.internal.WeightCache;
-import java.io.Closeable;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.util.List;
@@ -46,12 +48,15 @@ import java.util.OptionalLong;
  * }
  * }</pre>
  *
- * <p>Thread-safe: any number of threads may generate at once, each needing its own working memory.
- * Owns native memory and open files until {@link #close()}.
+ * <p>Thread-safe: any number of threads may generate at once, each needing its own working memory,
+ * unless {@link Builder#maxConcurrent} bounds it. Owns native memory and open files until {@link
+ * #close()}.
  */
-public final class FluxPipeline implements Closeable {
+public final class FluxPipeline implements ImagePipeline {
 
   private final ModelInfo model;
+  private final GenerationQueue queue;
+  private final WorkRates rates = new WorkRates();
 
   /** Held while adapters are changed, so that one change follows the other. */
   private final Object adapting = new Object();
@@ -62,9 +67,10 @@ public final class FluxPipeline implements Closeable {
   private Lease<Networks> networks;
   private boolean closed;
 
-  private FluxPipeline(Networks networks) {
+  private FluxPipeline(Networks networks, int maxConcurrent) {
     this.networks = Lease.of(networks);
     this.model = networks.info();
+    this.queue = new GenerationQueue(maxConcurrent);
   }
 
   /**
@@ -93,76 +99,94 @@ public final class FluxPipeline implements Closeable {
   }
 
   /**
-   * Draws pictures, telling nobody of the progress.
-   *
-   * @param request what to draw, and how
-   * @return one picture for each prompt and image, prompts varying slowest
-   * @throws InvalidRequestException if the request does not fit the checkpoint
-   * @throws io.github.urae.GenerationCancelledException if the thread was interrupted
-   * @throws io.github.urae.InferenceException if ONNX Runtime fails, for want of memory for
-   *     instance
-   * @throws IllegalStateException if this pipeline is closed
-   */
-  public List<GeneratedImage> generate(GenerationRequest request) {
-    return generate(request, RunOptions.NONE);
-  }
-
-  /**
    * Draws pictures.
+   *
+   * <p>Where {@link Builder#maxConcurrent} generations go on already, the call waits for its turn,
+   * in the order in which calls came, and tells how many turns are ahead ({@link
+   * io.github.urae.Stage#WAITING}).
    *
    * <p>Cancelling returns at once. The native work ends at its next operator and frees its memory
    * then; until it has, the next call waits.
    *
-   * @param request what to draw, and how
-   * @param options who is told of progress, and what cancels this call
-   * @return one picture for each prompt and image, prompts varying slowest
    * @throws InvalidRequestException if the request does not fit the checkpoint
    * @throws io.github.urae.GenerationCancelledException if it was cancelled, or the thread
    *     interrupted
    * @throws io.github.urae.InferenceException if ONNX Runtime fails, for want of memory for
    *     instance
-   * @throws IllegalStateException if this pipeline is closed
+   * @throws IllegalStateException if this pipeline is closed, also while the call waits
    */
+  @Override
   public List<GeneratedImage> generate(GenerationRequest request, RunOptions options) {
     // A token of this call's own, so that a listener that cancels it cancels no other.
     CancellationToken cancellation = new CancellationToken();
+    RunOptions own = options.toBuilder().cancellation(cancellation).build();
     CancellationToken given = options.cancellation().orElseGet(CancellationToken::new);
     CancellationToken.Registration linked = given.onCancel(cancellation::cancel);
-    try (Lease<Networks> lease = lease()) {
-      Generation generation =
-          new Generation(lease.get(), request, options.listener(), cancellation);
-      generation.checkMemory();
-      lease.get().awaitCancelledRuns(cancellation);
-      return generation.run();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+    try {
+      // What cannot run need not wait.
+      with(open -> checked(open, request, own));
+      return queue.inTurn(
+          own.listener(),
+          cancellation,
+          () ->
+              with(
+                  open -> {
+                    Generation generation = checked(open, request, own);
+                    open.awaitCancelledRuns(cancellation);
+                    return generation.run();
+                  }));
     } finally {
       linked.close();
     }
   }
 
+  private Generation checked(Networks open, GenerationRequest request, RunOptions options) {
+    Generation generation = new Generation(open, request, options, rates);
+    generation.checkMemory();
+    return generation;
+  }
+
   /**
-   * Encodes prompts, to be used in several requests.
+   * Encodes prompts with the checkpoint's own number of text tokens, telling nobody.
    *
    * @param prompts one or more
-   * @param textTokens number of text tokens; empty for the checkpoint's own
+   * @return their embeddings
+   * @throws InvalidRequestException if there is no prompt
+   * @throws IllegalStateException if this pipeline is closed
+   * @see #encode(List, int, RunOptions)
+   */
+  public PromptEmbeddings encode(List<String> prompts) {
+    return encode(prompts, OptionalInt.empty(), RunOptions.NONE);
+  }
+
+  /**
+   * Encodes prompts, to be used in several requests. Does not wait for a turn.
+   *
+   * @param prompts one or more
+   * @param textTokens number of text tokens, at least 1
+   * @param options who is told of progress and of prompts that are too long, and what cancels this
+   *     call; the rest is not used
    * @return their embeddings
    * @throws InvalidRequestException if there is no prompt, or there are too many tokens
+   * @throws io.github.urae.GenerationCancelledException if it was cancelled, or the thread
+   *     interrupted
    * @throws IllegalStateException if this pipeline is closed
    */
-  public PromptEmbeddings encode(List<String> prompts, OptionalInt textTokens) {
+  public PromptEmbeddings encode(List<String> prompts, int textTokens, RunOptions options) {
+    return encode(prompts, OptionalInt.of(textTokens), options);
+  }
+
+  private PromptEmbeddings encode(
+      List<String> prompts, OptionalInt textTokens, RunOptions options) {
     if (prompts.isEmpty()) {
       throw new InvalidRequestException("prompt: expected one or more, found none");
     }
-    try (Lease<Networks> lease = lease()) {
-      Networks open = lease.get();
-      int tokens = Generation.textTokens(open, textTokens);
-      CancellationToken cancellation = new CancellationToken();
-      open.awaitCancelledRuns(cancellation);
-      return open.encoders().encode(prompts, prompts, tokens, cancellation);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    CancellationToken cancellation = options.cancellation().orElseGet(CancellationToken::new);
+    return with(
+        open -> {
+          open.awaitCancelledRuns(cancellation);
+          return TextEncoders.of(open).encode(prompts, textTokens, options, cancellation, rates);
+        });
   }
 
   /**
@@ -187,12 +211,20 @@ public final class FluxPipeline implements Closeable {
    * @throws InvalidRequestException if the request does not fit the checkpoint
    * @throws IllegalStateException if this pipeline is closed
    */
+  @Override
   public GenerationPlan plan(GenerationRequest request) {
-    try (Lease<Networks> lease = lease()) {
-      return new Generation(lease.get(), request).plan();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    return with(open -> new Generation(open, request).plan());
+  }
+
+  /** Works on the present networks, which stay open meanwhile, whatever happens to the pipeline. */
+  private <R> R with(NetworkWork<R> work) {
+    return Holding.on(lease(), lease -> work.on(lease.get()));
+  }
+
+  /** Work that may read files. */
+  @FunctionalInterface
+  private interface NetworkWork<R> {
+    R on(Networks open) throws IOException;
   }
 
   /** Keeps the present networks until the lease is closed, whatever happens to the pipeline. */
@@ -270,11 +302,7 @@ public final class FluxPipeline implements Closeable {
    * @throws IllegalStateException if this pipeline is closed
    */
   public List<AdapterSpec> adapters() {
-    try (Lease<Networks> lease = lease()) {
-      return lease.get().adapters();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    return with(open -> open.adapters());
   }
 
   /**
@@ -284,18 +312,10 @@ public final class FluxPipeline implements Closeable {
    * @throws IllegalStateException if this pipeline is closed
    */
   public List<UnmatchedKey> unmatchedAdapterKeys() {
-    try (Lease<Networks> lease = lease()) {
-      return lease.get().unmatched();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    return with(open -> open.unmatched());
   }
 
-  /**
-   * Returns the model.
-   *
-   * @return what a request may want to know of it
-   */
+  @Override
   public ModelInfo model() {
     return model;
   }
@@ -306,11 +326,7 @@ public final class FluxPipeline implements Closeable {
    * @return a processor or GPU
    */
   public Device device() {
-    try (Lease<Networks> lease = lease()) {
-      return lease.get().device();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    return with(open -> open.device());
   }
 
   /**
@@ -319,16 +335,13 @@ public final class FluxPipeline implements Closeable {
    * @return the sum over all networks and threads
    */
   public Duration timeInRuntime() {
-    try (Lease<Networks> lease = lease()) {
-      return Duration.ofNanos(lease.get().nanosInRuntime());
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    return with(open -> Duration.ofNanos(open.nanosInRuntime()));
   }
 
   /**
    * Closes the pipeline. Generations that are going on are completed first, on their own threads;
-   * the last one releases the memory. Closing twice is harmless.
+   * the last one releases the memory. Those that wait for their turn end with an {@link
+   * IllegalStateException}. Closing twice is harmless.
    *
    * @throws IOException if something cannot be closed
    */
@@ -339,6 +352,7 @@ public final class FluxPipeline implements Closeable {
       closed = true;
       last = networks;
     }
+    queue.close();
     last.close();
   }
 
@@ -352,6 +366,7 @@ public final class FluxPipeline implements Closeable {
     private Precision precision = Precision.AUTO;
     private Offload offload = Offload.ALL;
     private OptionalLong memoryLimit = OptionalLong.empty();
+    private int maxConcurrent = Integer.MAX_VALUE;
 
     private Builder() {}
 
@@ -367,6 +382,21 @@ public final class FluxPipeline implements Closeable {
         throw new IllegalArgumentException("expected a positive memory limit, got " + bytes);
       }
       memoryLimit = OptionalLong.of(bytes);
+      return this;
+    }
+
+    /**
+     * Bounds how many generations go on at once; others wait for their turn, in the order in which
+     * they came.
+     *
+     * @param value at least 1; by default any number
+     * @return this
+     */
+    public Builder maxConcurrent(int value) {
+      if (value < 1) {
+        throw new IllegalArgumentException("expected 1 generation or more, got " + value);
+      }
+      maxConcurrent = value;
       return this;
     }
 
@@ -471,7 +501,7 @@ public final class FluxPipeline implements Closeable {
               new AdapterOptions(ignoresUnmatched(), allowsBareMinorComponents()));
       try {
         return new FluxPipeline(
-            Networks.open(source, settings, adapters(), listener(), cancellation()));
+            Networks.open(source, settings, adapters(), listener(), cancellation()), maxConcurrent);
       } catch (NoSuchFileException e) {
         throw HuggingFaceCache.explained(e);
       }

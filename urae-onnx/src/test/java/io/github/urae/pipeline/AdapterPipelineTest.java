@@ -8,13 +8,12 @@ import io.github.urae.CancellationToken;
 import io.github.urae.FileFormatException;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.ProgressListener;
-import io.github.urae.StageProgress;
-import io.github.urae.StepProgress;
 import io.github.urae.adapter.AdapterConversion;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.CheckpointMerger;
 import io.github.urae.adapter.UnmatchedKey;
 import io.github.urae.device.Device;
+import io.github.urae.flux.DenoisingStep;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.RunOptions;
@@ -39,11 +38,11 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalInt;
 import java.util.Random;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -201,7 +200,7 @@ class AdapterPipelineTest {
   }
 
   private static float[] pooled() {
-    return pipeline.encode(List.of("a star"), OptionalInt.empty()).pooled().toFloats();
+    return pipeline.encode(List.of("a star")).pooled().toFloats();
   }
 
   @Test
@@ -291,20 +290,17 @@ class AdapterPipelineTest {
     pipeline.setAdapters(List.of(TRAINED_2K));
     BufferedImage alone = draw(pipeline);
     List<List<AdapterSpec>> changed = new ArrayList<>();
-    ProgressListener changing =
-        new ProgressListener() {
-          @Override
-          public void onStep(StepProgress step) {
-            try {
-              pipeline.setAdapters(step.step() == 1 ? List.of() : List.of(KOHYA));
-              changed.add(pipeline.adapters());
-            } catch (IOException e) {
-              throw new UncheckedIOException(e);
-            }
+    Consumer<DenoisingStep> changing =
+        step -> {
+          try {
+            pipeline.setAdapters(step.step() == 1 ? List.of() : List.of(KOHYA));
+            changed.add(pipeline.adapters());
+          } catch (IOException e) {
+            throw new UncheckedIOException(e);
           }
         };
     GeneratedImage during =
-        pipeline.generate(small().build(), RunOptions.builder().listener(changing).build()).get(0);
+        pipeline.generate(small().build(), RunOptions.builder().onStep(changing).build()).get(0);
     assertThat(changed).containsExactly(List.of(), List.of(KOHYA));
     assertThat(difference(alone, during.toBufferedImage())).isZero();
     assertThat(during.record().adapters()).hasToString("[urae_2k_adapter.safetensors=1.0]");
@@ -353,14 +349,11 @@ class AdapterPipelineTest {
         .isInstanceOf(IllegalStateException.class);
     FluxPipeline closing = builder().build();
     ProgressListener closeMeanwhile =
-        new ProgressListener() {
-          @Override
-          public void onProgress(StageProgress progress) {
-            try {
-              closing.close();
-            } catch (IOException e) {
-              throw new UncheckedIOException(e);
-            }
+        progress -> {
+          try {
+            closing.close();
+          } catch (IOException e) {
+            throw new UncheckedIOException(e);
           }
         };
     assertThatThrownBy(
@@ -375,11 +368,8 @@ class AdapterPipelineTest {
   void theSecondStartFindsMergedWeights() throws IOException {
     List<String> tasks = new ArrayList<>();
     ProgressListener listener =
-        new ProgressListener() {
-          @Override
-          public void onProgress(StageProgress progress) {
-            tasks.add(progress.stage() + " " + progress.component().orElseThrow());
-          }
+        progress -> {
+          tasks.add(progress.stage() + " " + progress.component().orElseThrow());
         };
     for (int start = 0; start < 2; start++) {
       builder()

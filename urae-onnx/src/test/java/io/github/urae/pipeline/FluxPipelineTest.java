@@ -6,9 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.InvalidRequestException;
-import io.github.urae.ProgressListener;
-import io.github.urae.StepProgress;
 import io.github.urae.device.Device;
+import io.github.urae.flux.DenoisingStep;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.Profile;
@@ -168,7 +167,7 @@ class FluxPipelineTest {
 
   @Test
   void embeddingsIn() {
-    PromptEmbeddings embeddings = pipeline.encode(List.of(PROMPT), OptionalInt.empty());
+    PromptEmbeddings embeddings = pipeline.encode(List.of(PROMPT));
     GenerationRequest.Builder request =
         GenerationRequest.builder(embeddings).size(64, 48).steps(2).seed(5);
     assertSame(draw(pipeline, small()), draw(pipeline, request));
@@ -203,7 +202,7 @@ class FluxPipelineTest {
     assertThatThrownBy(() -> GenerationRequest.builder(List.of()).build())
         .isInstanceOf(InvalidRequestException.class)
         .hasMessageContaining("prompt");
-    assertThatThrownBy(() -> pipeline.encode(List.of(), OptionalInt.empty()))
+    assertThatThrownBy(() -> pipeline.encode(List.of()))
         .isInstanceOf(InvalidRequestException.class);
   }
 
@@ -220,41 +219,28 @@ class FluxPipelineTest {
 
   @Test
   void stepsAreReportedInOrder() {
-    List<StepProgress> steps = new ArrayList<>();
+    List<DenoisingStep> steps = new ArrayList<>();
     pipeline.generate(
         small().imagesPerPrompt(2).steps(3).build(),
-        RunOptions.builder().listener(collecting(steps)).build());
-    assertThat(steps).extracting(StepProgress::step).containsExactly(1, 2, 3, 4, 5, 6);
-    assertThat(steps).extracting(StepProgress::steps).containsOnly(6);
+        RunOptions.builder().onStep(steps::add).build());
+    assertThat(steps).extracting(DenoisingStep::step).containsExactly(1, 2, 3, 4, 5, 6);
+    assertThat(steps).extracting(DenoisingStep::steps).containsOnly(6);
     assertThat(steps.get(0).sigma()).isEqualTo(1);
     assertThat(steps.get(2).nextSigma()).isZero();
-    assertThat(steps.get(5).remaining()).isZero();
-  }
-
-  private static ProgressListener collecting(List<StepProgress> steps) {
-    return new ProgressListener() {
-      @Override
-      public void onStep(StepProgress step) {
-        steps.add(step);
-      }
-    };
   }
 
   @Test
   void aListenerMayCancel() {
     List<Integer> seen = new ArrayList<>();
-    ProgressListener listener =
-        new ProgressListener() {
-          @Override
-          public void onStep(StepProgress step) {
-            seen.add(step.step());
-            if (step.step() == 2) {
-              step.cancel();
-            }
+    Consumer<DenoisingStep> listener =
+        step -> {
+          seen.add(step.step());
+          if (step.step() == 2) {
+            step.cancel();
           }
         };
     CancellationToken token = new CancellationToken();
-    RunOptions options = RunOptions.builder().listener(listener).cancellation(token).build();
+    RunOptions options = RunOptions.builder().onStep(listener).cancellation(token).build();
     GenerationRequest request = small().steps(5).build();
     for (int i = 0; i < 2; i++) {
       seen.clear();
@@ -272,17 +258,14 @@ class FluxPipelineTest {
     ExecutorService other = Executors.newSingleThreadExecutor();
     try {
       List<Future<?>> cancelling = new ArrayList<>();
-      ProgressListener listener =
-          new ProgressListener() {
-            @Override
-            public void onStep(StepProgress step) {
-              if (step.step() == 1) {
-                cancelling.add(other.submit(token::cancel));
-              }
+      Consumer<DenoisingStep> listener =
+          step -> {
+            if (step.step() == 1) {
+              cancelling.add(other.submit(token::cancel));
             }
           };
       GenerationRequest request = small().size(512, 512).steps(1000).build();
-      RunOptions options = RunOptions.builder().listener(listener).cancellation(token).build();
+      RunOptions options = RunOptions.builder().onStep(listener).cancellation(token).build();
       assertThatThrownBy(() -> pipeline.generate(request, options))
           .isInstanceOf(GenerationCancelledException.class);
       cancelling.get(0).get();
@@ -368,29 +351,25 @@ class FluxPipelineTest {
     assertThatThrownBy(() -> closed.generate(PROMPT, 64, 64))
         .isInstanceOf(IllegalStateException.class)
         .hasMessageContaining("FluxPipeline is closed");
-    assertThatThrownBy(() -> closed.encode(List.of("a"), OptionalInt.empty()))
-        .isInstanceOf(IllegalStateException.class);
+    assertThatThrownBy(() -> closed.encode(List.of("a"))).isInstanceOf(IllegalStateException.class);
     assertThatThrownBy(closed::device).isInstanceOf(IllegalStateException.class);
   }
 
   @Test
   void aGenerationInFlightIsCompletedAfterClose() throws IOException {
     FluxPipeline closed = new CheckpointCopy(TestData.demo().checkpoint()).open();
-    ProgressListener closing =
-        new ProgressListener() {
-          @Override
-          public void onStep(StepProgress step) {
-            try {
-              closed.close();
-            } catch (IOException e) {
-              throw new UncheckedIOException(e);
-            }
+    Consumer<DenoisingStep> closing =
+        step -> {
+          try {
+            closed.close();
+          } catch (IOException e) {
+            throw new UncheckedIOException(e);
           }
         };
     assertSame(
         draw(pipeline, small()),
         closed
-            .generate(small().build(), RunOptions.builder().listener(closing).build())
+            .generate(small().build(), RunOptions.builder().onStep(closing).build())
             .get(0)
             .toBufferedImage());
     assertThatThrownBy(() -> closed.generate(PROMPT, 64, 64))
@@ -484,8 +463,8 @@ class FluxPipelineTest {
             .convert("transformer", ElementType.F16);
     try (FluxPipeline open = copy.open()) {
       // bfloat16 to float64 is exact; bfloat16 to float16 loses the smallest weights' last bits.
-      PromptEmbeddings expected = pipeline.encode(List.of(PROMPT), OptionalInt.empty());
-      PromptEmbeddings actual = open.encode(List.of(PROMPT), OptionalInt.empty());
+      PromptEmbeddings expected = pipeline.encode(List.of(PROMPT));
+      PromptEmbeddings actual = open.encode(List.of(PROMPT));
       assertThat(actual.pooled().toFloats()).isEqualTo(expected.pooled().toFloats());
       assertThat(GoldenCase.largestDifference(draw(pipeline, small()), draw(open, small())))
           .isLessThanOrEqualTo(1);

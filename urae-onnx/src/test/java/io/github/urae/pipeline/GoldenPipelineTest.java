@@ -12,6 +12,7 @@ import io.github.urae.device.Offload;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.PromptEmbeddings;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
@@ -19,6 +20,8 @@ import io.github.urae.flux.model.internal.VaeConfig;
 import io.github.urae.onnx.internal.generation.Conditioning;
 import io.github.urae.onnx.internal.generation.Denoiser;
 import io.github.urae.onnx.internal.generation.Generation;
+import io.github.urae.onnx.internal.generation.TextEncoders;
+import io.github.urae.onnx.internal.generation.WorkRates;
 import io.github.urae.onnx.internal.image.ImageDecoder;
 import io.github.urae.onnx.internal.image.ImageEncoder;
 import io.github.urae.onnx.internal.image.Plane;
@@ -97,9 +100,13 @@ class GoldenPipelineTest {
         for (Map.Entry<String, Integer> length :
             Map.of("sequence", 64, "sequence_12", 12).entrySet()) {
           PromptEmbeddings encoded =
-              networks
-                  .encoders()
-                  .encode(prompt, prompt, length.getValue(), new CancellationToken());
+              TextEncoders.of(networks)
+                  .encode(
+                      prompt,
+                      OptionalInt.of(length.getValue()),
+                      RunOptions.NONE,
+                      new CancellationToken(),
+                      new WorkRates());
           TestData.assertClose(
               "prompt " + i + " pooled",
               golden.tensor(i + ".pooled").toFloats(),
@@ -166,9 +173,7 @@ class GoldenPipelineTest {
             .build();
     List<float[]> steps = new ArrayList<>();
     GeneratedImage image =
-        new Generation(networks, request, (step, latents, velocity) -> steps.add(latents))
-            .run()
-            .get(0);
+        new Generation(networks, request, collecting(steps), new WorkRates()).run().get(0);
     assertThat(steps).hasSize(golden.json().get("steps_run").intValue());
     assertThat(image.record().passes().get(0).steps()).isEqualTo(steps.size());
     try (SafetensorsFile recorded =
@@ -187,13 +192,16 @@ class GoldenPipelineTest {
     assertSamePicture(golden, image);
   }
 
+  private static RunOptions collecting(List<float[]> latents) {
+    return RunOptions.builder().onStep(step -> latents.add(step.latents().toFloats())).build();
+  }
+
   @Test
   void trueGuidance() throws IOException {
     GoldenCase golden = GoldenCase.named("true-cfg");
     List<float[]> steps = new ArrayList<>();
     GeneratedImage image =
-        new Generation(
-                networks, golden.request().build(), (step, latents, velocity) -> steps.add(latents))
+        new Generation(networks, golden.request().build(), collecting(steps), new WorkRates())
             .run()
             .get(0);
     try (SafetensorsFile recorded =
@@ -270,10 +278,10 @@ class GoldenPipelineTest {
     }
   }
 
-  private static void compareLatents(
+  private static float[] compareLatents(
       GoldenCase golden, SafetensorsFile recorded, int step, float[] latents) {
     if (!golden.recordedSteps().contains(step)) {
-      return;
+      return latents;
     }
     try {
       TestData.assertClose(
@@ -281,6 +289,7 @@ class GoldenPipelineTest {
           recorded.tensor("latents_" + step).toFloats(),
           latents,
           step == 0 ? ONE_STAGE : SEVERAL_STEPS);
+      return latents;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -5,10 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
-import io.github.urae.ProgressListener;
-import io.github.urae.StepProgress;
 import io.github.urae.device.Device;
 import io.github.urae.device.Offload;
+import io.github.urae.flux.DenoisingStep;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.RunOptions;
@@ -26,6 +25,7 @@ import io.github.urae.testkit.TestData;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
 /** Networks that are loaded when they are needed draw what networks that stay loaded draw. */
@@ -106,18 +106,15 @@ class OffloadTest {
     try (FluxPipeline pipeline = open(Offload.BLOCK)) {
       float[] before = pipeline.generate(request.build()).get(0).latents().toFloats();
       CancellationToken token = new CancellationToken();
-      ProgressListener cancelling =
-          new ProgressListener() {
-            @Override
-            public void onStep(StepProgress step) {
-              // In the middle of the next step.
-              Thread later = new Thread(token::cancel);
-              later.start();
-            }
+      Consumer<DenoisingStep> cancelling =
+          step -> {
+            // In the middle of the next step.
+            Thread later = new Thread(token::cancel);
+            later.start();
           };
       GenerationRequest cancelled =
           GenerationRequest.builder("a star").size(256, 256).steps(1000).build();
-      RunOptions options = RunOptions.builder().listener(cancelling).cancellation(token).build();
+      RunOptions options = RunOptions.builder().onStep(cancelling).cancellation(token).build();
       assertThatThrownBy(() -> pipeline.generate(cancelled, options))
           .isInstanceOf(GenerationCancelledException.class);
       assertThat(pipeline.generate(request.build()).get(0).latents().toFloats()).isEqualTo(before);

@@ -10,12 +10,15 @@ import io.github.urae.device.Device;
 import io.github.urae.device.Offload;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.PromptEmbeddings;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.VaeTiling;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
 import io.github.urae.onnx.internal.generation.Conditioning;
 import io.github.urae.onnx.internal.generation.Denoiser;
+import io.github.urae.onnx.internal.generation.TextEncoders;
+import io.github.urae.onnx.internal.generation.WorkRates;
 import io.github.urae.onnx.internal.image.ImageDecoder;
 import io.github.urae.onnx.internal.model.AdaptableWeights;
 import io.github.urae.onnx.internal.model.ModelSource;
@@ -163,7 +166,13 @@ class OtherSourcesTest {
         NetworkUse encoder = networks.use(Component.VAE_ENCODER);
         NetworkUse decoder = networks.use(Component.VAE_DECODER)) {
       PromptEmbeddings encoded =
-          networks.encoders().encode(prompt, prompt, 64, new CancellationToken());
+          TextEncoders.of(networks)
+              .encode(
+                  prompt,
+                  OptionalInt.of(64),
+                  RunOptions.NONE,
+                  new CancellationToken(),
+                  new WorkRates());
       TestData.assertClose(
           source + " pooled",
           golden.tensor("pooled").toFloats(),
@@ -255,10 +264,10 @@ class OtherSourcesTest {
     }
   }
 
-  private static void compareLatents(
+  private static float[] compareLatents(
       Source source, GoldenCase golden, SafetensorsFile recorded, int step, float[] latents) {
     if (!golden.recordedSteps().contains(step)) {
-      return;
+      return latents;
     }
     try {
       TestData.assertClose(
@@ -266,6 +275,7 @@ class OtherSourcesTest {
           recorded.tensor("latents_" + step).toFloats(),
           latents,
           step == 0 ? ONE_STAGE : SEVERAL_STEPS);
+      return latents;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -15,11 +15,14 @@ import io.github.urae.export.ExportReport;
 import io.github.urae.export.OnnxExport;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.PromptEmbeddings;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
 import io.github.urae.onnx.internal.generation.Conditioning;
 import io.github.urae.onnx.internal.generation.Denoiser;
+import io.github.urae.onnx.internal.generation.TextEncoders;
+import io.github.urae.onnx.internal.generation.WorkRates;
 import io.github.urae.onnx.internal.model.ModelSource;
 import io.github.urae.onnx.internal.model.Networks;
 import io.github.urae.onnx.internal.model.PipelineSettings;
@@ -255,7 +258,13 @@ class PartialExportTest {
         SafetensorsFile vae = SafetensorsFile.open(TestData.path("golden/vae.safetensors"));
         NetworkUse decoder = networks.use(Component.VAE_DECODER)) {
       PromptEmbeddings encoded =
-          networks.encoders().encode(prompt, prompt, 64, new CancellationToken());
+          TextEncoders.of(networks)
+              .encode(
+                  prompt,
+                  OptionalInt.of(64),
+                  RunOptions.NONE,
+                  new CancellationToken(),
+                  new WorkRates());
       assertThat(
               TestData.relativeDifference(
                   golden.tensor("pooled").toFloats(), encoded.pooled().toFloats()))

@@ -12,6 +12,7 @@ import io.github.urae.flux.GenerationRecord;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.PromptEmbeddings;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.Seeds;
 import io.github.urae.flux.TimestepShift;
 import io.github.urae.flux.TrueGuidance;
@@ -183,7 +184,7 @@ class RedrawTest {
 
   @Test
   void latentsAndEmbeddings() throws IOException {
-    PromptEmbeddings two = pipeline.encode(List.of("a star", "a ring"), OptionalInt.of(30));
+    PromptEmbeddings two = pipeline.encode(List.of("a star", "a ring"), 30, RunOptions.NONE);
     List<GeneratedImage> pictures =
         pipeline.generate(GenerationRequest.builder(two).size(64, 48).steps(1).seed(3).build());
     Path file = folder.resolve("second.png");

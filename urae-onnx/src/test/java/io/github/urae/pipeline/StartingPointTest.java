@@ -5,10 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
-import io.github.urae.ProgressListener;
-import io.github.urae.StepProgress;
 import io.github.urae.device.Device;
 import io.github.urae.flux.CoarseToFine;
+import io.github.urae.flux.DenoisingStep;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRecord;
 import io.github.urae.flux.GenerationRequest;
@@ -63,11 +62,12 @@ class StartingPointTest {
   }
 
   private static GeneratedImage draw(GenerationRequest.Builder request) {
-    return draw(request, ProgressListener.NONE);
+    return draw(request, step -> {});
   }
 
-  private static GeneratedImage draw(GenerationRequest.Builder request, ProgressListener listener) {
-    RunOptions options = RunOptions.builder().listener(listener).build();
+  private static GeneratedImage draw(
+      GenerationRequest.Builder request, Consumer<DenoisingStep> listener) {
+    RunOptions options = RunOptions.builder().onStep(listener).build();
     return pipeline.generate(request.build(), options).get(0);
   }
 
@@ -191,23 +191,17 @@ class StartingPointTest {
 
   @Test
   void progressCoversBothPasses() {
-    List<StepProgress> steps = new ArrayList<>();
-    ProgressListener listener =
-        new ProgressListener() {
-          @Override
-          public void onStep(StepProgress step) {
-            steps.add(step);
-            assertThat(step.previews()).hasSize(1);
-            assertThat(step.previews().get(0).width()).isEqualTo(step.step() <= 2 ? 16 : 32);
-          }
+    List<DenoisingStep> steps = new ArrayList<>();
+    Consumer<DenoisingStep> listener =
+        step -> {
+          steps.add(step);
+          assertThat(step.previews()).hasSize(1);
+          assertThat(step.previews().get(0).width()).isEqualTo(step.step() <= 2 ? 16 : 32);
         };
     draw(small().size(256, 256).coarseToFine(new CoarseToFine(0.5, OptionalInt.of(2))), listener);
-    assertThat(steps).extracting(StepProgress::step).containsExactly(1, 2, 3, 4);
-    assertThat(steps).extracting(StepProgress::steps).containsOnly(4);
-    assertThat(steps.get(1).done()).isLessThan(0.3);
-    assertThat(steps.get(1).remaining()).isGreaterThan(steps.get(1).elapsed());
-    assertThat(steps.get(3).done()).isEqualTo(1);
-    assertThat(steps.get(3).remaining()).isZero();
+    assertThat(steps).extracting(DenoisingStep::step).containsExactly(1, 2, 3, 4);
+    assertThat(steps).extracting(DenoisingStep::steps).containsOnly(4);
+    assertThat(steps).extracting(DenoisingStep::ofDraft).containsExactly(true, true, false, false);
     assertThat(steps.get(2).sigma()).isLessThan(1);
     assertThat(steps.get(3).nextSigma()).isZero();
   }
@@ -215,12 +209,9 @@ class StartingPointTest {
   @Test
   void theLastPreviewIsThePictureInSmall() {
     List<RgbImage> previews = new ArrayList<>();
-    ProgressListener listener =
-        new ProgressListener() {
-          @Override
-          public void onStep(StepProgress step) {
-            previews.add(step.previews().get(0));
-          }
+    Consumer<DenoisingStep> listener =
+        step -> {
+          previews.add(step.previews().get(0));
         };
     RgbImage picture = draw(small().size(128, 128).steps(8).seed(0), listener).toRgbImage();
     RgbImage small = picture.resized(16, 16);

@@ -289,11 +289,8 @@ class WeightCacheTest {
   }
 
   private static ProgressListener listening(List<StageProgress> reports) {
-    return new ProgressListener() {
-      @Override
-      public void onProgress(StageProgress progress) {
-        reports.add(progress);
-      }
+    return progress -> {
+      reports.add(progress);
     };
   }
 

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
-import io.github.urae.StageProgress;
 import io.github.urae.adapter.AdapterFile;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.MergeProcess;
@@ -50,11 +49,8 @@ class MergedWeightsTest {
   private int tasks;
 
   private final ProgressListener listener =
-      new ProgressListener() {
-        @Override
-        public void onProgress(StageProgress task) {
-          tasks++;
-        }
+      task -> {
+        tasks++;
       };
 
   private TensorSource open(TinyFlux model, AdapterChain chain, Component network, ElementType type)

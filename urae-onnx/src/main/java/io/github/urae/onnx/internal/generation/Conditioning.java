@@ -1,14 +1,14 @@
 package io.github.urae.onnx.internal.generation;
 
 import io.github.urae.flux.PromptEmbeddings;
+import io.github.urae.tensor.Tensor;
 import java.util.Optional;
-import java.util.function.UnaryOperator;
 
 /**
- * What a picture is guided towards, and what away from.
+ * What pictures are guided towards, and what away from.
  *
  * @param prompt the prompts' embeddings
- * @param negative the negative prompts', as many; empty without true guidance
+ * @param negative the negative prompts', as many or one for all; empty without true guidance
  * @param scale of true guidance
  */
 public record Conditioning(
@@ -18,13 +18,35 @@ public record Conditioning(
     return new Conditioning(prompt, Optional.empty(), 1);
   }
 
-  /** Returns the same with both embeddings changed. */
-  Conditioning map(UnaryOperator<PromptEmbeddings> change) {
-    return new Conditioning(change.apply(prompt), negative.map(change), scale);
+  /**
+   * Returns what a range of images is guided by, each prompt repeated for each of its images.
+   *
+   * @param imagesPerPrompt prompts vary slowest
+   */
+  Conditioning ofImages(int first, int count, int imagesPerPrompt) {
+    return new Conditioning(
+        embeddingsOf(prompt, first, count, imagesPerPrompt),
+        negative.map(away -> embeddingsOf(away, first, count, imagesPerPrompt)),
+        scale);
   }
 
-  /** Returns the number of pictures that it is for. */
-  int count() {
-    return prompt.count();
+  private static PromptEmbeddings embeddingsOf(
+      PromptEmbeddings prompts, int first, int count, int imagesPerPrompt) {
+    return new PromptEmbeddings(
+        rowsOf(prompts.pooled(), first, count, imagesPerPrompt),
+        rowsOf(prompts.sequence(), first, count, imagesPerPrompt));
+  }
+
+  /** One row is for all images. */
+  private static Tensor rowsOf(Tensor prompts, int first, int count, int imagesPerPrompt) {
+    long[] dimensions = prompts.shape().toArray();
+    int row = Math.toIntExact(prompts.shape().elementCount() / dimensions[0]);
+    float[] rows = new float[Math.multiplyExact(count, row)];
+    for (int i = 0; i < count; i++) {
+      int prompt = dimensions[0] == 1 ? 0 : (first + i) / imagesPerPrompt;
+      prompts.toFloats((long) prompt * row, rows, i * row, row);
+    }
+    dimensions[0] = count;
+    return Tensor.ofFloats(rows, dimensions);
   }
 }

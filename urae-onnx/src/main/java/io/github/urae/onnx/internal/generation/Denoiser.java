@@ -36,10 +36,18 @@ public final class Denoiser {
         schedule);
   }
 
-  /** Hears of every step: its index, the latents after it, and the velocity that led there. */
+  /** Hears of every step, and says what latents to go on with. */
   @FunctionalInterface
   public interface StepObserver {
-    void onStep(int step, float[] latents, float[] velocity);
+
+    /**
+     * Takes a step that is done.
+     *
+     * @param latents after it; unchanged
+     * @param velocity that led there
+     * @return the latents to go on with, of the same shape
+     */
+    float[] onStep(int step, float[] latents, float[] velocity);
   }
 
   /**
@@ -57,8 +65,7 @@ public final class Denoiser {
     float[] latents = noise;
     for (int step = 0; step < schedule.steps(); step++) {
       float[] velocity = velocity(step, latents, conditioning, cancellation);
-      latents = schedule.step(step, latents, velocity);
-      observer.onStep(step, latents, velocity);
+      latents = observer.onStep(step, schedule.step(step, latents, velocity), velocity);
     }
     return latents;
   }

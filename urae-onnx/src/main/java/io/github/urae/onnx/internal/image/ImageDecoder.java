@@ -8,8 +8,17 @@ import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.tensor.Tensor;
 import java.util.Map;
 
-/** Latents to pixels. Owns nothing. */
-public record ImageDecoder(NetworkUse decoder, VaeConfig config) {
+/**
+ * Latents to pixels. Owns nothing.
+ *
+ * @param afterRun called after each run of the network, one for each tile
+ */
+public record ImageDecoder(NetworkUse decoder, VaeConfig config, Runnable afterRun) {
+
+  /** Tells nobody of its runs. */
+  public ImageDecoder(NetworkUse decoder, VaeConfig config) {
+    this(decoder, config, () -> {});
+  }
 
   /**
    * Decodes one picture.
@@ -51,8 +60,10 @@ public record ImageDecoder(NetworkUse decoder, VaeConfig config) {
     Tensor input =
         Tensor.ofFloats(
             latents.values(), 1, config.latentChannels(), latents.height(), latents.width());
+    float[] sample = decoder.run(Map.of("latent_sample", input), cancellation);
+    afterRun.run();
     return new Plane(
-        decoder.run(Map.of("latent_sample", input), cancellation),
+        sample,
         3,
         latents.height() * config.pixelsPerLatent(),
         latents.width() * config.pixelsPerLatent());

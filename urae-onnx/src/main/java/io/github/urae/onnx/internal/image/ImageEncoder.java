@@ -8,13 +8,22 @@ import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.tensor.Tensor;
 import java.util.Map;
 
-/** Pixels to latents. Owns nothing. */
-public record ImageEncoder(NetworkUse encoder, VaeConfig config) {
+/**
+ * Pixels to latents. Owns nothing.
+ *
+ * @param afterRun called after each run of the network, one for each tile
+ */
+public record ImageEncoder(NetworkUse encoder, VaeConfig config, Runnable afterRun) {
 
   /** What the logarithm of a variance is held to, as diffusers does. */
   private static final float MIN_LOG_VARIANCE = -30;
 
   private static final float MAX_LOG_VARIANCE = 20;
+
+  /** Tells nobody of its runs. */
+  public ImageEncoder(NetworkUse encoder, VaeConfig config) {
+    this(encoder, config, () -> {});
+  }
 
   /**
    * Encodes one picture.
@@ -34,8 +43,10 @@ public record ImageEncoder(NetworkUse encoder, VaeConfig config) {
   /** Runs the encoder on [3, H, W] in -1 to 1. */
   public Plane encode(Plane values, CancellationToken cancellation) {
     Tensor input = Tensor.ofFloats(values.values(), 1, 3, values.height(), values.width());
+    float[] parameters = encoder.run(Map.of("sample", input), cancellation);
+    afterRun.run();
     return new Plane(
-        encoder.run(Map.of("sample", input), cancellation),
+        parameters,
         2 * config.latentChannels(),
         values.height() / config.pixelsPerLatent(),
         values.width() / config.pixelsPerLatent());

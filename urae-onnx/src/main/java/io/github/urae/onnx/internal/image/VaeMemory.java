@@ -28,7 +28,7 @@ public final class VaeMemory {
   }
 
   /** Tells whether a picture is encoded in tiles, by the size of its latents. */
-  static boolean encodesInTiles(VaeConfig config, int rows, int columns, VaeTiling tiling) {
+  public static boolean encodesInTiles(VaeConfig config, int rows, int columns, VaeTiling tiling) {
     return inTiles(config, rows, columns, tiling, config.channels().get(0));
   }
 

@@ -3,6 +3,8 @@ package io.github.urae.onnx.internal.model;
 import io.github.urae.AdapterException;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
+import io.github.urae.Stage;
+import io.github.urae.StageProgress;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.UnmatchedKey;
 import io.github.urae.adapter.internal.match.AdapterChain;
@@ -13,18 +15,19 @@ import io.github.urae.flux.model.ModelInfo;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.Lease;
 import io.github.urae.internal.OwnedResources;
-import io.github.urae.onnx.internal.generation.Planner;
-import io.github.urae.onnx.internal.generation.TextEncoders;
 import io.github.urae.onnx.internal.session.NetworkUse;
+import io.github.urae.onnx.internal.tokenizer.Tokenizer;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.TensorSource;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.time.Duration;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -130,7 +133,8 @@ public final class Networks implements Closeable {
             recipe,
             old != null && old.recipe().equals(recipe)
                 ? old.slot().another()
-                : Model.slot(model, component, chain, listener, cancellation));
+                : Model.slot(model, component, chain, listener, cancellation),
+            listener);
       }
       return this;
     } catch (Throwable e) {
@@ -181,46 +185,83 @@ public final class Networks implements Closeable {
 
   /** Loads a network unless it is loaded; the caller closes the use. */
   public NetworkUse use(Component component) throws IOException {
-    return NetworkSlot.use(slot(component));
+    return use(component, ProgressListener.NONE);
+  }
+
+  /**
+   * Loads a network unless it is loaded; the caller closes the use.
+   *
+   * @param listener told of the loading, unless all networks stay loaded and this one is
+   */
+  public NetworkUse use(Component component, ProgressListener listener) throws IOException {
+    Lease<NetworkSlot> slot = slot(component, listener);
+    return sessionsStay() ? NetworkSlot.use(slot) : load(component, slot, listener);
   }
 
   /** Those that few generations need are opened when one does. */
-  private synchronized Lease<NetworkSlot> slot(Component component) throws IOException {
+  private synchronized Lease<NetworkSlot> slot(Component component, ProgressListener listener)
+      throws IOException {
     if (!slots.containsKey(component)) {
       fill(
           component,
           List.of(),
-          Model.slot(model, component, ProgressListener.NONE, new CancellationToken()));
+          Model.slot(model, component, listener, new CancellationToken()),
+          listener);
     }
     return slots.get(component).slot();
   }
 
-  private synchronized void fill(Component component, List<String> recipe, Lease<NetworkSlot> slot)
+  private synchronized void fill(
+      Component component, List<String> recipe, Lease<NetworkSlot> slot, ProgressListener listener)
       throws IOException {
     slots.put(component, new Filled(recipe, held.add(slot)));
-    if (model().settings().offload() == Offload.ALL) {
-      held.add(NetworkSlot.use(slot)); // Loads it, to stay.
+    if (sessionsStay()) {
+      held.add(load(component, slot, listener)); // To stay.
     }
   }
 
-  /** Loads text encoders as they are needed. */
-  public TextEncoders encoders() {
-    return new TextEncoders(
-        model().clipTokenizer(),
-        () -> use(Component.TEXT_ENCODER),
-        checkpoint().clip(),
-        model().t5Tokenizer(),
-        () -> use(Component.TEXT_ENCODER_2),
-        checkpoint().t5());
+  private static NetworkUse load(
+      Component component, Lease<NetworkSlot> slot, ProgressListener listener) throws IOException {
+    long start = System.nanoTime();
+    listener.onProgress(loading(component, 0, start));
+    NetworkUse use = NetworkSlot.use(slot);
+    try {
+      listener.onProgress(loading(component, 1, start));
+      return use;
+    } catch (Throwable e) {
+      use.close();
+      throw e;
+    }
   }
 
-  /** Returns what works out time and memory of generations. */
-  public Planner planner() {
-    boolean sessionsStay = model().settings().offload() == Offload.ALL;
-    return new Planner(checkpoint(), elementType().byteSize(1), sessionsStay, this::heldWeights);
+  private static StageProgress loading(Component component, int done, long start) {
+    return new StageProgress(
+        Stage.LOADING,
+        Optional.of(component.id()),
+        done,
+        1,
+        StageProgress.Unit.NETWORKS,
+        Duration.ofNanos(System.nanoTime() - start),
+        Optional.empty());
   }
 
-  private long heldWeights(Component running) {
+  public Tokenizer clipTokenizer() {
+    return model().clipTokenizer();
+  }
+
+  public Tokenizer t5Tokenizer() {
+    return model().t5Tokenizer();
+  }
+
+  /** Tells whether networks stay loaded from one use to the next. */
+  public boolean sessionsStay() {
+    return model().settings().offload() == Offload.ALL;
+  }
+
+  /**
+   * Returns the bytes of weights that are held in memory, not as file pages, while a network runs.
+   */
+  public long heldWeights(Component running) {
     Set<Component> staying;
     synchronized (this) {
       staying = EnumSet.copyOf(slots.keySet());

@@ -191,6 +191,11 @@ public final class ClipTokenizer implements Tokenizer {
   }
 
   @Override
+  public String lost(String text, int length) {
+    return tokenizer.after(text, length - 2);
+  }
+
+  @Override
   public int maxLength() {
     return maxLength;
   }

@@ -1,5 +1,6 @@
 package io.github.urae.onnx.internal.tokenizer;
 
+import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import io.github.urae.FileFormatException;
 import io.github.urae.internal.NativeLibraries;
@@ -8,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.LongFunction;
 
 /** A tokenizer of the native library, made from a {@code tokenizer.json}. Thread-safe. */
 final class NativeTokenizer implements Closeable {
@@ -43,6 +45,20 @@ final class NativeTokenizer implements Closeable {
 
   /** Returns the ids of a text, without special tokens around them. */
   long[] encode(String text) {
+    return encoded(text, TokenizersLibrary.LIB::getTokenIds);
+  }
+
+  /** Returns what follows a number of tokens of a text, without white space around it. */
+  String after(String text, int tokens) {
+    CharSpan[] spans = encoded(text, TokenizersLibrary.LIB::getTokenCharSpans);
+    if (spans.length <= tokens) {
+      return "";
+    }
+    // The library counts code points.
+    return text.substring(text.offsetByCodePoints(0, spans[tokens].getStart())).strip();
+  }
+
+  private <T> T encoded(String text, LongFunction<T> read) {
     lock.readLock().lock();
     try {
       if (handle == 0) {
@@ -50,7 +66,7 @@ final class NativeTokenizer implements Closeable {
       }
       long encoding = TokenizersLibrary.LIB.encode(handle, text, false);
       try {
-        return TokenizersLibrary.LIB.getTokenIds(encoding);
+        return read.apply(encoding);
       } finally {
         TokenizersLibrary.LIB.deleteEncoding(encoding);
       }

@@ -68,6 +68,11 @@ public final class T5Tokenizer implements Tokenizer {
   }
 
   @Override
+  public String lost(String text, int length) {
+    return tokenizer.after(text, length - 1);
+  }
+
+  @Override
   public int maxLength() {
     return maxLength;
   }

@@ -21,6 +21,17 @@ public interface Tokenizer extends Closeable {
   long[] encode(String text, int length);
 
   /**
+   * Returns the end of a prompt that {@link #encode} cuts off.
+   *
+   * @param text any text
+   * @param length number of ids, as there
+   * @return as it is spelt in {@code text}, without white space around it; empty text if nothing is
+   *     cut off
+   * @throws IllegalStateException if the tokenizer is closed
+   */
+  String lost(String text, int length);
+
+  /**
    * Returns the most ids the tokenizer's own configuration allows.
    *
    * @return {@code model_max_length}, or {@code Integer.MAX_VALUE} if it sets none

@@ -8,7 +8,10 @@ import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.device.Device;
 import io.github.urae.device.Offload;
+import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.Component;
+import io.github.urae.onnx.internal.generation.TextEncoders;
+import io.github.urae.onnx.internal.generation.WorkRates;
 import io.github.urae.onnx.internal.session.LoadedNetwork;
 import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.onnx.internal.session.SessionSettings;
@@ -42,7 +45,7 @@ class NetworksTest {
   }
 
   private static long held(Networks networks, Component running) {
-    return networks.planner().weightBytes().bytes(running);
+    return networks.heldWeights(running);
   }
 
   @Test
@@ -83,7 +86,14 @@ class NetworksTest {
         assertThat(use.network()).isNotSameAs(transformer);
         assertThat(other.network()).isSameAs(clip);
       }
-      assertThat(second.encoders().encode(List.of("a"), List.of("a"), 8, new CancellationToken()))
+      assertThat(
+              TextEncoders.of(second)
+                  .encode(
+                      List.of("a"),
+                      OptionalInt.of(8),
+                      RunOptions.NONE,
+                      new CancellationToken(),
+                      new WorkRates()))
           .isNotNull();
     }
   }

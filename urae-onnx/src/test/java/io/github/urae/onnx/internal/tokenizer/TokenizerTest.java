@@ -77,6 +77,33 @@ class TokenizerTest {
   }
 
   @Test
+  void whatIsCutOffIsTold() throws IOException {
+    // Characters beyond 16 bits, and one that normalisation composes, before the cut.
+    String text = "🙂 a star e\u0301  <|endoftext|> " + "a ring ".repeat(3) + "and  More WORDS ";
+    try (ClipTokenizer clip = clip(CHECKPOINT.resolve("tokenizer"));
+        T5Tokenizer t5 = t5(CHECKPOINT.resolve("tokenizer_2"))) {
+      for (Tokenizer tokenizer : List.of(clip, t5)) {
+        assertThat(tokenizer.lost(text, 200)).isEmpty();
+        assertThat(tokenizer.lost("", 2)).isEmpty();
+        String before = text.strip();
+        for (int length = 2; length < 200; length++) {
+          String lost = tokenizer.lost(text, length);
+          assertThat(text.strip()).endsWith(lost);
+          assertThat(before).endsWith(lost);
+          before = lost;
+        }
+        int whole =
+            IntStream.range(2, 200)
+                .filter(length -> tokenizer.lost(text, length).isEmpty())
+                .findFirst()
+                .orElseThrow();
+        assertThat(tokenizer.lost(text, whole - 1)).isNotEmpty();
+        assertThat("WORDS").endsWith(tokenizer.lost(text, whole - 1));
+      }
+    }
+  }
+
+  @Test
   void severalThreadsGetTheSameIds() throws IOException {
     try (ClipTokenizer clip = clip(CHECKPOINT.resolve("tokenizer"))) {
       List<String> texts = IntStream.range(0, 200).mapToObj(i -> "a star number " + i).toList();
