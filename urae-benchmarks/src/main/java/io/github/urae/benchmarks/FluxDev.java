@@ -17,6 +17,6 @@ final class FluxDev {
 
   /** Returns the shapes of its 780 weights, 24 GB in bfloat16. */
   static Map<String, Shape> weights() {
-    return TransformerGraph.build(TRANSFORMER, ElementType.BF16).weights();
+    return TransformerGraph.build(TRANSFORMER, ElementType.BF16).parameters();
   }
 }

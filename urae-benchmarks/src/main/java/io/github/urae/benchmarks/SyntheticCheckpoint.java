@@ -168,7 +168,7 @@ public final class SyntheticCheckpoint {
           }
         };
     return graphs.stream()
-        .flatMap(graph -> graph.weights().entrySet().stream())
+        .flatMap(graph -> graph.parameters().entrySet().stream())
         .map(w -> new Declaration(w.getKey(), type, w.getValue()))
         .sorted(Comparator.comparing(Declaration::name))
         .toList();

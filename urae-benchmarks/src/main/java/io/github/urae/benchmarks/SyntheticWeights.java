@@ -37,7 +37,7 @@ final class SyntheticWeights {
   void write(Path file, NetworkGraph graph) throws IOException {
     write(
         file,
-        graph.weights().entrySet().stream()
+        graph.parameters().entrySet().stream()
             .map(w -> new Declaration(w.getKey(), graph.type(), w.getValue()))
             .toList());
   }

@@ -79,7 +79,7 @@ public final class MergeProcess {
               chain,
               Component.TRANSFORMER,
               weights.get(Component.TRANSFORMER),
-              ElementType.BF16,
+              name -> ElementType.BF16,
               new WeightCache(folder, WeightCache.DEFAULT_MAX_BYTES),
               listener,
               new CancellationToken())

@@ -17,6 +17,7 @@ import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.TaskReporter;
 import io.github.urae.onnx.internal.graph.ClipTextGraph;
+import io.github.urae.onnx.internal.graph.LinearLayers;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.T5EncoderGraph;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
@@ -92,7 +93,7 @@ public final class OnnxExport {
       for (Component component : Component.networks()) {
         NetworkGraph graph = graph(component);
         Weights stored = opened.add(source.open(component, graph.type()));
-        if (!stored.graph().weights().keySet().equals(graph.weights().keySet())) {
+        if (!stored.graph().parameters().keySet().equals(graph.parameters().keySet())) {
           throw new ModelException(
               stored.original().files().get(0)
                   + ": not understood as a whole, so that it cannot be exported anew");
@@ -127,7 +128,7 @@ public final class OnnxExport {
               checkpoint.t5(), type == ElementType.F16 ? ElementType.F32 : type);
       case TRANSFORMER ->
           TransformerGraph.buildStandalone(checkpoint.transformer(), type, profile());
-      default -> DiffusersSource.graph(checkpoint, component, type);
+      default -> DiffusersSource.graph(checkpoint, component, type, LinearLayers.PLAIN);
     };
   }
 
@@ -146,14 +147,12 @@ public final class OnnxExport {
       Path root, Component component, NetworkGraph graph, TensorSource weights, AdapterChain chain)
       throws IOException {
     Path folder = Files.createDirectories(root.resolve(component.id()));
-    long bytes =
-        graph.weights().values().stream()
-            .mapToLong(shape -> graph.type().byteSize(shape.elementCount()))
-            .sum();
-    TaskReporter reporter = settings.reporter(component, bytes);
+    TaskReporter reporter = settings.reporter(component, graph.weightBytes());
     WeightMerger merger = new WeightMerger(chain, component, weights);
     ExportWriter.write(
-        folder, graph, (name, sink) -> merger.merge(name, graph.type(), sink, reporter));
+        folder,
+        graph,
+        (name, sink) -> merger.merge(name, graph.weights().get(name).type(), sink, reporter));
     weights.checkUnchanged();
     Path configuration = configuration(component);
     Files.copy(configuration, folder.resolve("config.json"));

@@ -89,7 +89,7 @@ class PlanTest {
     long text = 64;
     long image = 16 * 16;
     double linear = 0;
-    for (Map.Entry<String, Shape> weight : graph.weights().entrySet()) {
+    for (Map.Entry<String, Shape> weight : graph.parameters().entrySet()) {
       String name = weight.getKey();
       boolean once = name.contains("norm") || name.startsWith("time_text_embed");
       if (weight.getValue().rank() == 2 && !once) {

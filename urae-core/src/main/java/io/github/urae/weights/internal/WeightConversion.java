@@ -13,90 +13,74 @@ import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
-import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 
 /**
- * Rewrites weights in another element type, in pieces of a few megabytes whatever the size of a
- * tensor.
+ * Rewrites weights in another form, in pieces of a megabyte or so whatever the size of a tensor.
  */
 public final class WeightConversion {
 
-  /** Elements converted at once: 4 MiB of float32, so that a piece stays in the cache. */
-  private static final int PIECE = 1 << 20;
+  /** Elements converted at once: 1 MiB of float32, so that a piece stays in the cache. */
+  private static final int PIECE = 1 << 18;
 
   private WeightConversion() {}
 
   /**
-   * Returns how many bytes the converted tensors will take, without the header.
+   * Writes weights to a new file.
    *
-   * @param source holds the tensors
-   * @param names tensors to convert
-   * @param type element type to convert to
-   * @return their size in bytes
-   */
-  public static long byteSize(TensorSource source, Collection<String> names, ElementType type) {
-    return names.stream()
-        .mapToLong(name -> type.byteSize(source.tensors().get(name).shape().elementCount()))
-        .sum();
-  }
-
-  /**
-   * Writes tensors of a source to a new file, in one element type.
-   *
-   * @param source holds the tensors
-   * @param names tensors to convert, in the order of the new file
-   * @param type F32, BF16, F16 or F64
+   * @param source what they are made from
+   * @param declarations the weights, in the order of the new file
+   * @param bytes gives their bytes
    * @param target the new file; replaced as a whole, or unchanged if this fails
    * @param metadata strings for the new file's {@code __metadata__}
    * @param component id of the network, for the listener
    * @param listener hears of the progress
    * @param cancellation ends the work early
    * @throws IOException if reading or writing fails
-   * @throws FileFormatException if a tensor is of a type that no weight has, or the source changes
+   * @throws io.github.urae.FileFormatException if the source changes
    */
-  public static void convert(
+  public static void write(
       TensorSource source,
-      Collection<String> names,
-      ElementType type,
+      List<SafetensorsWriter.Declaration> declarations,
+      WeightBytes bytes,
       Path target,
       Map<String, String> metadata,
       String component,
       ProgressListener listener,
       CancellationToken cancellation)
       throws IOException {
-    List<SafetensorsWriter.Declaration> declarations =
-        names.stream().map(name -> declare(source.tensors().get(name), type)).toList();
-    long total = byteSize(source, names, type);
+    long total = declarations.stream().mapToLong(SafetensorsWriter.Declaration::byteSize).sum();
     TaskReporter reporter =
         new TaskReporter(listener, cancellation, Stage.CONVERTING, component, total);
-    float[] values = new float[PIECE];
-    ByteBuffer bytes = ByteBuffer.allocateDirect(PIECE * Double.BYTES);
     try (SafetensorsWriter writer = SafetensorsWriter.create(target, metadata, declarations)) {
       for (SafetensorsWriter.Declaration tensor : declarations) {
-        boolean asStored = source.tensors().get(tensor.name()).isPlain(type);
-        long count = tensor.shape().elementCount();
-        for (long first = 0; first < count; first += PIECE) {
-          int piece = (int) Math.min(PIECE, count - first);
-          bytes.clear();
-          if (asStored) {
-            bytes.limit(Math.toIntExact(type.byteSize(piece)));
-            source.read(tensor.name(), type.byteSize(first), bytes);
-          } else {
-            source.readFloats(tensor.name(), first, values, 0, piece);
-            Elements.fromFloats(type, values, 0, piece, bytes);
-          }
-          writer.write(tensor.name(), bytes.flip());
-          reporter.advance(type.byteSize(piece));
-        }
+        bytes.writeTo(
+            tensor.name(),
+            piece -> {
+              int size = piece.remaining();
+              writer.write(tensor.name(), piece);
+              reporter.advance(size);
+            });
       }
       source.checkUnchanged();
       writer.finish();
     }
   }
 
-  private static SafetensorsWriter.Declaration declare(TensorInfo info, ElementType type) {
+  /**
+   * Gives the values of a tensor in an element type.
+   *
+   * @param source holds the tensor
+   * @param name its name there
+   * @param type F32, BF16, F16 or F64; any in which the tensor is stored as plain elements
+   * @param sink takes the bytes
+   * @throws IOException if reading or writing fails
+   * @throws FileFormatException if the tensor is of a type that no weight has
+   */
+  public static void values(TensorSource source, String name, ElementType type, ByteSink sink)
+      throws IOException {
+    TensorInfo info = source.tensors().get(name);
     if (!info.type().isFloatingPoint()) {
       throw new FileFormatException(
           info.file()
@@ -105,6 +89,22 @@ public final class WeightConversion {
               + "': expected floating-point weights, found "
               + info.encoding().name());
     }
-    return new SafetensorsWriter.Declaration(info.name(), type, info.shape());
+    boolean asStored = info.isPlain(type);
+    long count = info.shape().elementCount();
+    int atOnce = (int) Math.min(PIECE, count);
+    float[] values = new float[asStored ? 0 : atOnce];
+    ByteBuffer bytes = ByteBuffer.allocate(Math.toIntExact(type.byteSize(atOnce)));
+    for (long first = 0; first < count; first += atOnce) {
+      int piece = (int) Math.min(atOnce, count - first);
+      bytes.clear();
+      if (asStored) {
+        bytes.limit(Math.toIntExact(type.byteSize(piece)));
+        source.read(name, type.byteSize(first), bytes);
+      } else {
+        source.readFloats(name, first, values, 0, piece);
+        Elements.fromFloats(type, values, 0, piece, bytes);
+      }
+      sink.accept(bytes.flip());
+    }
   }
 }

@@ -263,10 +263,12 @@ class WeightCacheTest {
     Path target = folder.resolve("target.safetensors");
     List<String> names = List.of("f32", "bf16", "empty", "f16");
     try (SafetensorsFile open = SafetensorsFile.open(source)) {
-      WeightConversion.convert(
+      WeightConversion.write(
           open,
-          names,
-          to,
+          names.stream()
+              .map(n -> new SafetensorsWriter.Declaration(n, to, tensors.get(n).shape()))
+              .toList(),
+          (name, sink) -> WeightConversion.values(open, name, to, sink),
           target,
           Map.of("m", "1"),
           "transformer",
@@ -336,10 +338,10 @@ class WeightCacheTest {
   }
 
   private void convert(SafetensorsFile source, CancellationToken cancellation) throws IOException {
-    WeightConversion.convert(
+    WeightConversion.write(
         source,
-        List.of("a"),
-        ElementType.BF16,
+        List.of(new SafetensorsWriter.Declaration("a", ElementType.BF16, Shape.of(9))),
+        (name, sink) -> WeightConversion.values(source, name, ElementType.BF16, sink),
         folder.resolve("target.safetensors"),
         Map.of(),
         "transformer",

@@ -5,14 +5,17 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.FileFormatException;
+import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.tensor.internal.Elements;
+import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.SafetensorsWriter;
 import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.WeightEncoding;
 import io.github.urae.weights.internal.SelectedRows.Range;
 import java.io.IOException;
@@ -155,6 +158,10 @@ class WeightEncodingTest {
         open.readRows("turned", 100, 2, two, 0);
         assertThat(two).isEqualTo(Arrays.copyOfRange(values, 100 * columns, 102 * columns));
         assertThat(open.tensor("plain").toFloats()).isEqualTo(values);
+        // What a file holds is read as it lies there: bringing it into memory transposes nothing.
+        ByteBuffer asStored = ByteBuffer.allocate((int) size);
+        open.read("turned", 0, asStored);
+        assertThat(asStored.flip()).isEqualTo(bytes.slice((int) size, (int) size));
         assertThatThrownBy(() -> open.tensor("turned"))
             .isInstanceOf(IllegalArgumentException.class)
             .hasMessageContainingAll("turned", type + " transposed", "as floats");
@@ -249,6 +256,23 @@ class WeightEncodingTest {
   }
 
   @Test
+  void weightsWithScalesThatNobodyKnowsAreRefused() throws IOException {
+    Path file = folder.resolve("scaled.safetensors");
+    Tensor eighths =
+        Tensor.view(ElementType.F8_E4M3, Shape.of(2, 2), ByteBuffer.allocate(4), "eighths");
+    SafetensorsWriter.write(
+        file,
+        Map.of(),
+        Map.of("w.weight", eighths, "w.weight_scale", Tensor.ofFloats(new float[] {2}, 1)));
+    try (TensorSource open = Safetensors.open(file)) {
+      assertThat(open.tensors()).containsOnlyKeys("w.weight", "w.weight_scale");
+      assertThatThrownBy(() -> RecognisedEncodings.of(open))
+          .isInstanceOf(ModelException.class)
+          .hasMessageContainingAll("scaled.safetensors", "'w.weight_scale'", "scales");
+    }
+  }
+
+  @Test
   void blocksAreConvertedToPlainElements() throws IOException {
     Nibbles nibbles = new Nibbles();
     Shape shape = Shape.of(5, 20);
@@ -257,13 +281,13 @@ class WeightEncodingTest {
     Path target = folder.resolve("converted.safetensors");
     try (PlacedTensors open =
         open(new TensorInfo("w", nibbles, shape, file, 0, nibbles.byteSize(shape)))) {
-      WeightConversion.convert(
+      WeightConversion.write(
           open,
-          List.of("w"),
-          ElementType.F32,
+          List.of(new SafetensorsWriter.Declaration("w", ElementType.F32, shape)),
+          (name, sink) -> WeightConversion.values(open, name, ElementType.F32, sink),
           target,
           Map.of(),
-          "converting",
+          "transformer",
           ProgressListener.NONE,
           new CancellationToken());
     }

@@ -10,7 +10,6 @@ import io.github.urae.internal.TaskReporter;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.SafetensorsWriter;
-import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.CacheKey;
 import io.github.urae.weights.internal.WeightCache;
@@ -19,6 +18,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Function;
 
 /** The weights that a chain of adapters changes, merged into a file of the cache. */
 public final class MergedWeights {
@@ -31,9 +31,9 @@ public final class MergedWeights {
    * @param chain the adapters, matched against {@code base}
    * @param network the network; some weight of it changes
    * @param base its weights as stored
-   * @param type element type of the result
+   * @param types element type of each weight of the result
    * @param cache where the result lies; its key is made of the checkpoint's files, the content of
-   *     the adapters that change this network, their scales and the element type
+   *     the adapters that change this network, their scales and the element types
    * @param listener hears of the merging
    * @param cancellation ends the merging
    * @return the changed weights and no others, in one file; the caller closes it
@@ -44,16 +44,20 @@ public final class MergedWeights {
       AdapterChain chain,
       Component network,
       TensorSource base,
-      ElementType type,
+      Function<String, ElementType> types,
       WeightCache cache,
       ProgressListener listener,
       CancellationToken cancellation)
       throws IOException {
     Set<String> changed = chain.changedWeights(network);
-    List<TensorInfo> tensors =
-        base.tensors().values().stream().filter(t -> changed.contains(t.name())).toList();
-    long bytes = tensors.stream().mapToLong(t -> type.byteSize(t.shape().elementCount())).sum();
-    CacheKey key = new CacheKey("merged weights 1").addCheckpoint(base).add(network).add(type);
+    List<SafetensorsWriter.Declaration> tensors =
+        base.tensors().values().stream()
+            .filter(t -> changed.contains(t.name()))
+            .map(t -> new SafetensorsWriter.Declaration(t.name(), types.apply(t.name()), t.shape()))
+            .toList();
+    long bytes = tensors.stream().mapToLong(SafetensorsWriter.Declaration::byteSize).sum();
+    CacheKey key = new CacheKey("merged weights 2").addCheckpoint(base).add(network);
+    tensors.forEach(tensor -> key.add(tensor.name()).add(tensor.type()));
     for (AdapterSpec spec : chain.adaptersOf(network)) {
       key.add(chain.digestOf(spec)).add(spec.scale());
     }
@@ -62,7 +66,7 @@ public final class MergedWeights {
         target -> {
           TaskReporter reporter =
               new TaskReporter(listener, cancellation, Stage.MERGING, network.id(), bytes);
-          write(merger, tensors, type, target, reporter);
+          write(merger, tensors, target, reporter);
           base.checkUnchanged();
         };
     try (WeightCache.Lease lease = cache.obtain(key, bytes, producer)) {
@@ -72,18 +76,14 @@ public final class MergedWeights {
 
   private static void write(
       WeightMerger merger,
-      List<TensorInfo> tensors,
-      ElementType type,
+      List<SafetensorsWriter.Declaration> tensors,
       Path target,
       TaskReporter reporter)
       throws IOException {
-    List<SafetensorsWriter.Declaration> declarations =
-        tensors.stream()
-            .map(t -> new SafetensorsWriter.Declaration(t.name(), type, t.shape()))
-            .toList();
-    try (SafetensorsWriter writer = SafetensorsWriter.create(target, Map.of(), declarations)) {
-      for (TensorInfo tensor : tensors) {
-        merger.merge(tensor.name(), type, piece -> writer.write(tensor.name(), piece), reporter);
+    try (SafetensorsWriter writer = SafetensorsWriter.create(target, Map.of(), tensors)) {
+      for (SafetensorsWriter.Declaration tensor : tensors) {
+        merger.merge(
+            tensor.name(), tensor.type(), piece -> writer.write(tensor.name(), piece), reporter);
       }
       writer.finish();
     }

@@ -59,7 +59,7 @@ class MergedWeightsTest {
         chain,
         network,
         model.weights.get(network),
-        type,
+        name -> type,
         new WeightCache(folder.resolve("cache"), WeightCache.DEFAULT_MAX_BYTES),
         listener,
         new CancellationToken());

@@ -23,10 +23,11 @@ public final class ClipTextGraph {
 
   private final boolean standalone;
 
-  private ClipTextGraph(ClipTextConfig config, ElementType type, boolean standalone) {
+  private ClipTextGraph(
+      ClipTextConfig config, ElementType type, LinearLayers layers, boolean standalone) {
     this.config = config;
     this.standalone = standalone;
-    this.g = new GraphBuilder(Component.TEXT_ENCODER.id(), type);
+    this.g = new GraphBuilder(Component.TEXT_ENCODER.id(), type, layers);
     this.width = config.width();
   }
 
@@ -38,7 +39,19 @@ public final class ClipTextGraph {
    * @return the graph
    */
   public static NetworkGraph build(ClipTextConfig config, ElementType type) {
-    return new ClipTextGraph(config, type, false).build();
+    return build(config, type, LinearLayers.PLAIN);
+  }
+
+  /**
+   * Builds a graph whose linear layers suit the weights as they are stored.
+   *
+   * @param config the checkpoint's configuration
+   * @param type as for {@link #build(ClipTextConfig, ElementType)}
+   * @param layers the choice of ways
+   * @return the graph
+   */
+  public static NetworkGraph build(ClipTextConfig config, ElementType type, LinearLayers layers) {
+    return new ClipTextGraph(config, type, layers, false).build();
   }
 
   /**
@@ -50,7 +63,7 @@ public final class ClipTextGraph {
    * @return the graph
    */
   public static NetworkGraph buildStandalone(ClipTextConfig config, ElementType type) {
-    return new ClipTextGraph(config, type, true).build();
+    return new ClipTextGraph(config, type, LinearLayers.PLAIN, true).build();
   }
 
   private NetworkGraph build() {

@@ -12,6 +12,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 
@@ -26,17 +27,19 @@ final class GraphBuilder {
   private final String name;
   private final ElementType type;
   private final GraphProto.Builder graph = GraphProto.newBuilder();
-  private final Map<String, Shape> weights = new LinkedHashMap<>();
+  private final LinearLayers layers;
+  private final Map<String, GraphWeight> weights = new LinkedHashMap<>();
   private final Map<String, String> constants = new LinkedHashMap<>();
   private int nodes;
 
-  GraphBuilder(String name, ElementType type) {
+  GraphBuilder(String name, ElementType type, LinearLayers layers) {
     this.name = name;
     this.type = type;
+    this.layers = layers;
     graph.setName(name);
   }
 
-  /** Returns the element type of weights and arithmetic. */
+  /** Returns the element type of arithmetic, and of weights unless they say otherwise. */
   ElementType type() {
     return type;
   }
@@ -56,12 +59,21 @@ final class GraphBuilder {
 
   /** Names a weight of the checkpoint and the shape that it must have. */
   String weight(String weightName, long... dimensions) {
-    Shape shape = Shape.of(dimensions);
-    Shape before = weights.putIfAbsent(weightName, shape);
-    if (before != null && !before.equals(shape)) {
-      throw new IllegalStateException(weightName + " is used as " + before + " and " + shape);
+    return weight(weightName, type, dimensions);
+  }
+
+  /** The same in another element type than the network's. */
+  String weight(String weightName, ElementType weightType, long... dimensions) {
+    return derived(weightName, GraphWeight.values(weightName, Shape.of(dimensions), weightType));
+  }
+
+  /** Names a tensor that is made from a weight of the checkpoint. */
+  String derived(String tensorName, GraphWeight weight) {
+    GraphWeight before = weights.putIfAbsent(tensorName, weight);
+    if (before != null && !before.equals(weight)) {
+      throw new IllegalStateException(tensorName + " is used as " + before + " and " + weight);
     }
-    return weightName;
+    return tensorName;
   }
 
   /** Adds an int64 constant of rank 1. */
@@ -166,27 +178,25 @@ final class GraphBuilder {
 
   /**
    * Adds {@code x W^T + b} with the checkpoint's {@code PREFIX.weight} [outputs, inputs] and {@code
-   * PREFIX.bias}, both as they are stored.
+   * PREFIX.bias}, in the way that suits the stored weight.
    *
    * @param x [..., inputs], of any rank
    * @return [N, outputs], N being the product of all other dimensions
    */
   String linear(String prefix, String x, long inputs, long outputs) {
-    return node(
-        "Gemm",
-        List.of(
-            reshape(x, longs(-1, inputs)),
-            weight(prefix + ".weight", outputs, inputs),
-            weight(prefix + ".bias", outputs)),
-        attribute("transB", 1));
+    return linear(prefix, Optional.of(prefix + ".bias"), x, inputs, outputs);
   }
 
   /** The same without a bias. */
   String linearWithoutBias(String prefix, String x, long inputs, long outputs) {
-    return node(
-        "Gemm",
-        List.of(reshape(x, longs(-1, inputs)), weight(prefix + ".weight", outputs, inputs)),
-        attribute("transB", 1));
+    return linear(prefix, Optional.empty(), x, inputs, outputs);
+  }
+
+  private String linear(String prefix, Optional<String> bias, String x, long inputs, long outputs) {
+    String weight = prefix + ".weight";
+    return layers
+        .layer(weight)
+        .emit(this, weight, bias, reshape(x, longs(-1, inputs)), inputs, outputs);
   }
 
   /** {@code x * sigmoid(x)}. */

@@ -6,7 +6,6 @@ import ai.onnx.proto.OnnxMl.TensorProto;
 import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import io.github.urae.ModelException;
-import io.github.urae.tensor.Shape;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -46,7 +45,7 @@ public final class GraphSegments {
     outputs = byName(graph.getOutputList(), ValueInfoProto::getName);
     constants.forEach((name, tensor) -> types.put(name, tensor.getDataType()));
     inputs.forEach((name, value) -> types.put(name, value.getType().getTensorType().getElemType()));
-    whole.weights().keySet().forEach(name -> types.put(name, OnnxMessages.code(whole.type())));
+    whole.weights().forEach((name, weight) -> types.put(name, OnnxMessages.code(weight.type())));
   }
 
   private static <T> Map<String, T> byName(List<T> values, Function<T, String> name) {
@@ -132,13 +131,13 @@ public final class GraphSegments {
     GraphProto.Builder graph = GraphProto.newBuilder().setName(whole.graph().getName());
     Set<String> used = new LinkedHashSet<>();
     parts.get(part).forEach(node -> used.addAll(OnnxMessages.reads(node)));
-    Map<String, Shape> weights = new LinkedHashMap<>();
+    Map<String, GraphWeight> weights = new LinkedHashMap<>();
     whole
         .weights()
         .forEach(
-            (name, shape) -> {
+            (name, weight) -> {
               if (used.contains(name)) {
-                weights.put(name, shape);
+                weights.put(name, weight);
               }
             });
     constants.forEach(

@@ -3,23 +3,25 @@ package io.github.urae.onnx.internal.graph;
 import ai.onnx.proto.OnnxMl;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
+import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
  * A network without its weights.
  *
  * @param name the network, for messages: {@code "transformer"}
- * @param type element type of the weights and of most of the arithmetic
+ * @param type element type of most of the arithmetic and of most weights
  * @param graph nodes, inputs, outputs and constants
- * @param weights shapes of all weights by name; each feeds its operators directly, so that it can
- *     be replaced in a session
+ * @param weights what it takes from a checkpoint, by name in the graph; values of a parameter bear
+ *     the parameter's name and feed their operators directly, so that they can be replaced in a
+ *     session
  * @param opset version of ONNX's operators
  */
 public record NetworkGraph(
     String name,
     ElementType type,
     OnnxMl.GraphProto graph,
-    Map<String, Shape> weights,
+    Map<String, GraphWeight> weights,
     long opset) {
 
   /**
@@ -36,6 +38,39 @@ public record NetworkGraph(
 
   /** Version of ONNX's file format, of the same release as the operator set. */
   public static final long IR_VERSION = 11;
+
+  /**
+   * Returns the weights that a checkpoint must hold.
+   *
+   * @return shapes by parameter
+   */
+  public Map<String, Shape> parameters() {
+    Map<String, Shape> parameters = new LinkedHashMap<>();
+    for (GraphWeight weight : weights.values()) {
+      parameters.put(weight.form().parameter(), weight.form().parameterShape());
+    }
+    return parameters;
+  }
+
+  /**
+   * Returns the element type that a weight has in a session.
+   *
+   * @param name its name in the graph
+   * @return its type; the network's for a weight that the graph does not take
+   */
+  public ElementType typeOf(String name) {
+    GraphWeight weight = weights.get(name);
+    return weight == null ? type : weight.type();
+  }
+
+  /**
+   * Returns how many bytes the weights take in a session.
+   *
+   * @return the sum of their sizes
+   */
+  public long weightBytes() {
+    return weights.values().stream().mapToLong(GraphWeight::byteSize).sum();
+  }
 
   /**
    * Wraps a graph into a model of this graph's operators.
@@ -57,7 +92,8 @@ public record NetworkGraph(
   }
 
   /** A graph of {@link #OPSET}. */
-  NetworkGraph(String name, ElementType type, OnnxMl.GraphProto graph, Map<String, Shape> weights) {
+  NetworkGraph(
+      String name, ElementType type, OnnxMl.GraphProto graph, Map<String, GraphWeight> weights) {
     this(name, type, graph, weights, OPSET);
   }
 }

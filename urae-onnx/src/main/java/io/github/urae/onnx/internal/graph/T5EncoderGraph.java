@@ -25,10 +25,11 @@ public final class T5EncoderGraph {
 
   private final boolean standalone;
 
-  private T5EncoderGraph(T5Config config, ElementType type, boolean standalone) {
+  private T5EncoderGraph(
+      T5Config config, ElementType type, LinearLayers layers, boolean standalone) {
     this.config = config;
     this.standalone = standalone;
-    this.g = new GraphBuilder(Component.TEXT_ENCODER_2.id(), type);
+    this.g = new GraphBuilder(Component.TEXT_ENCODER_2.id(), type, layers);
     this.width = config.width();
     this.attentionWidth = (long) config.heads() * config.headDim();
   }
@@ -41,7 +42,19 @@ public final class T5EncoderGraph {
    * @return the graph
    */
   public static NetworkGraph build(T5Config config, ElementType type) {
-    return new T5EncoderGraph(config, type, false).build();
+    return build(config, type, LinearLayers.PLAIN);
+  }
+
+  /**
+   * Builds a graph whose linear layers suit the weights as they are stored.
+   *
+   * @param config the checkpoint's configuration
+   * @param type as for {@link #build(T5Config, ElementType)}
+   * @param layers the choice of ways
+   * @return the graph
+   */
+  public static NetworkGraph build(T5Config config, ElementType type, LinearLayers layers) {
+    return new T5EncoderGraph(config, type, layers, false).build();
   }
 
   /**
@@ -53,7 +66,7 @@ public final class T5EncoderGraph {
    * @return the graph
    */
   public static NetworkGraph buildStandalone(T5Config config, ElementType type) {
-    return new T5EncoderGraph(config, type, true).build();
+    return new T5EncoderGraph(config, type, LinearLayers.PLAIN, true).build();
   }
 
   private NetworkGraph build() {

@@ -58,10 +58,11 @@ public final class TransformerGraph {
 
   private String one;
 
-  private TransformerGraph(TransformerConfig config, ElementType type, Optional<Profile> tables) {
+  private TransformerGraph(
+      TransformerConfig config, ElementType type, LinearLayers layers, Optional<Profile> tables) {
     this.config = config;
     this.ownTables = tables;
-    this.g = new GraphBuilder(Component.TRANSFORMER.id(), type);
+    this.g = new GraphBuilder(Component.TRANSFORMER.id(), type, layers);
     this.width = config.width();
   }
 
@@ -74,7 +75,20 @@ public final class TransformerGraph {
    * @return the graph
    */
   public static NetworkGraph build(TransformerConfig config, ElementType type) {
-    return new TransformerGraph(config, type, Optional.empty()).build();
+    return build(config, type, LinearLayers.PLAIN);
+  }
+
+  /**
+   * Builds a graph whose linear layers suit the weights as they are stored.
+   *
+   * @param config the checkpoint's configuration
+   * @param type as for {@link #build(TransformerConfig, ElementType)}
+   * @param layers the choice of ways
+   * @return the graph
+   */
+  public static NetworkGraph build(
+      TransformerConfig config, ElementType type, LinearLayers layers) {
+    return new TransformerGraph(config, type, layers, Optional.empty()).build();
   }
 
   /**
@@ -89,7 +103,7 @@ public final class TransformerGraph {
    */
   public static NetworkGraph buildStandalone(
       TransformerConfig config, ElementType type, Profile profile) {
-    return new TransformerGraph(config, type, Optional.of(profile)).build();
+    return new TransformerGraph(config, type, LinearLayers.PLAIN, Optional.of(profile)).build();
   }
 
   private NetworkGraph build() {

@@ -22,7 +22,7 @@ public final class VaeDecoderGraph {
 
   private VaeDecoderGraph(VaeConfig config) {
     this.config = config;
-    this.g = new GraphBuilder(Component.VAE_DECODER.id(), ElementType.F32);
+    this.g = new GraphBuilder(Component.VAE_DECODER.id(), ElementType.F32, LinearLayers.PLAIN);
     this.layers = new VaeLayers(g, config);
   }
 

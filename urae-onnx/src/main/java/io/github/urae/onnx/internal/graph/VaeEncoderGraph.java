@@ -23,7 +23,7 @@ public final class VaeEncoderGraph {
 
   private VaeEncoderGraph(VaeConfig config) {
     this.config = config;
-    this.g = new GraphBuilder(Component.VAE_ENCODER.id(), ElementType.F32);
+    this.g = new GraphBuilder(Component.VAE_ENCODER.id(), ElementType.F32, LinearLayers.PLAIN);
     this.layers = new VaeLayers(g, config);
   }
 

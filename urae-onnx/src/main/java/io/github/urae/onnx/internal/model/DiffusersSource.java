@@ -5,6 +5,7 @@ import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.ClipTextGraph;
+import io.github.urae.onnx.internal.graph.LinearLayers;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.T5EncoderGraph;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
@@ -31,13 +32,13 @@ public record DiffusersSource(Checkpoint checkpoint) implements ModelSource {
    */
   static Weights open(Checkpoint checkpoint, Component component, ElementType type, Path path)
       throws IOException {
-    NetworkGraph graph = graph(checkpoint, component, type);
     OwnedResources opened = new OwnedResources();
     try {
       TensorSource source = opened.add(NetworkWeights.open(path, checkpoint.family()));
       if (component == Component.TRANSFORMER) {
         checkpoint.checkGuidance(source);
       }
+      NetworkGraph graph = graph(checkpoint, component, type, LinearLayers.of(source));
       Weights weights = Weights.of(graph, source);
       UnreadTensors.report(component, graph, source);
       return weights;
@@ -48,11 +49,12 @@ public record DiffusersSource(Checkpoint checkpoint) implements ModelSource {
   }
 
   /** Builds the graph of a network from its configuration. */
-  public static NetworkGraph graph(Checkpoint checkpoint, Component component, ElementType type) {
+  public static NetworkGraph graph(
+      Checkpoint checkpoint, Component component, ElementType type, LinearLayers layers) {
     return switch (component) {
-      case TEXT_ENCODER -> ClipTextGraph.build(checkpoint.clip(), type);
-      case TEXT_ENCODER_2 -> T5EncoderGraph.build(checkpoint.t5(), type);
-      case TRANSFORMER -> TransformerGraph.build(checkpoint.transformer(), type);
+      case TEXT_ENCODER -> ClipTextGraph.build(checkpoint.clip(), type, layers);
+      case TEXT_ENCODER_2 -> T5EncoderGraph.build(checkpoint.t5(), type, layers);
+      case TRANSFORMER -> TransformerGraph.build(checkpoint.transformer(), type, layers);
       case VAE_ENCODER -> VaeEncoderGraph.build(checkpoint.vae());
       case VAE_DECODER -> VaeDecoderGraph.build(checkpoint.vae());
       case TOKENIZER, TOKENIZER_2 ->

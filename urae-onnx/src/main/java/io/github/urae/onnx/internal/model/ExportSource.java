@@ -3,6 +3,7 @@ package io.github.urae.onnx.internal.model;
 import io.github.urae.export.ExportReport;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.onnx.internal.graph.LinearLayers;
 import io.github.urae.onnx.internal.session.Weights;
 import io.github.urae.onnx.internal.source.ExportContracts;
 import io.github.urae.onnx.internal.source.ExportWriter;
@@ -51,7 +52,7 @@ public record ExportSource(Checkpoint checkpoint) implements ModelSource {
     }
     return ExportedNetwork.open(
         file,
-        DiffusersSource.graph(checkpoint, component, type),
+        DiffusersSource.graph(checkpoint, component, type, LinearLayers.PLAIN),
         ExportContracts.of(component, checkpoint.transformer().guidance()));
   }
 

@@ -131,27 +131,21 @@ final class Model implements Closeable {
     }
     NetworkGraph graph = weights(running).graph();
     if (settings.offload() == Offload.ALL) {
-      long held = staying.contains(running) ? 0 : bytes(graph);
+      long held = staying.contains(running) ? 0 : graph.weightBytes();
       for (Component component : staying) {
-        held += bytes(weights(component).graph());
+        held += weights(component).graph().weightBytes();
       }
       return held;
     }
     if (settings.offload() == Offload.ONE_AT_A_TIME || !running.hasBlocks()) {
-      return bytes(graph);
+      return graph.weightBytes();
     }
     List<NetworkGraph> blocks = GraphSegments.cut(graph);
-    long most = bytes(blocks.get(0));
+    long most = blocks.get(0).weightBytes();
     for (int i = 1; i < blocks.size(); i++) {
-      most = Math.max(most, bytes(blocks.get(i - 1)) + bytes(blocks.get(i)));
+      most = Math.max(most, blocks.get(i - 1).weightBytes() + blocks.get(i).weightBytes());
     }
     return most;
-  }
-
-  private static long bytes(NetworkGraph graph) {
-    return graph.weights().values().stream()
-        .mapToLong(shape -> graph.type().byteSize(shape.elementCount()))
-        .sum();
   }
 
   /** Returns the weights that adapters may change, as they are stored. */
@@ -200,7 +194,7 @@ final class Model implements Closeable {
     TensorSource base = own.inSessionType(component, cache, listener, cancellation);
     TensorSource merged =
         MergedWeights.open(
-            chain, component, own.original(), own.graph().type(), cache, listener, cancellation);
+            chain, component, own.original(), own.graph()::typeOf, cache, listener, cancellation);
     return Lease.of(
         new NetworkSlot(lease.another(), component, own.graph(), base, Optional.of(merged)));
   }

@@ -4,6 +4,7 @@ import io.github.urae.flux.model.Component;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.weights.TensorSource;
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Pattern;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,8 +45,9 @@ final class UnreadTensors {
 
   /** Returns their names, in the order of the files. */
   static List<String> of(Component component, NetworkGraph graph, TensorSource source) {
+    Set<String> parameters = graph.parameters().keySet();
     return source.tensors().keySet().stream()
-        .filter(name -> !graph.weights().containsKey(name) && belongs(component, name))
+        .filter(name -> !parameters.contains(name) && belongs(component, name))
         .toList();
   }
 

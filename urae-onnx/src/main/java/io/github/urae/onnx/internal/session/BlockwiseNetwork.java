@@ -48,7 +48,7 @@ public final class BlockwiseNetwork implements LoadedNetwork {
    * Prepares a network; loads nothing.
    *
    * @param graph the network
-   * @param weights every weight of the graph in the graph's element type; must stay open
+   * @param weights every weight of the graph, as the graph takes it; must stay open
    * @param overrides weights that replace those of the same name; must stay readable
    * @param settings device, threads, prepacking
    * @param runs hears of the blocks' runs

@@ -13,6 +13,7 @@ import io.github.urae.InferenceException;
 import io.github.urae.device.Device;
 import io.github.urae.internal.CacheFolder;
 import io.github.urae.internal.OwnedResources;
+import io.github.urae.onnx.internal.graph.GraphWeight;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.Tensor;
@@ -63,7 +64,7 @@ public final class NetworkSession implements LoadedNetwork {
    * Opens a session.
    *
    * @param graph the network
-   * @param weights every weight of the graph in the graph's element type
+   * @param weights every weight of the graph, as the graph takes it
    * @param overrides weights that replace those of the same name, in the same type and shape; they
    *     must stay readable until the session is closed
    * @param settings device, threads, prepacking
@@ -84,7 +85,7 @@ public final class NetworkSession implements LoadedNetwork {
    * Opens a session whose runs are recorded.
    *
    * @param graph the network
-   * @param weights every weight of the graph in the graph's element type
+   * @param weights every weight of the graph, as the graph takes it
    * @param overrides as above
    * @param settings device, threads, prepacking
    * @param runs hears of its runs
@@ -166,7 +167,8 @@ public final class NetworkSession implements LoadedNetwork {
     Set<String> transposed = new HashSet<>();
     for (String name : graph.weights().keySet()) {
       TensorInfo info = weights.tensors().get(name);
-      long[] dimensions = info.shape().toArray();
+      GraphWeight weight = graph.weights().get(name);
+      long[] dimensions = weight.shape().toArray();
       if (!overridden.contains(name) && info.encoding() instanceof TransposedElements) {
         transposed.add(name);
         dimensions = new long[] {dimensions[1], dimensions[0]};
@@ -174,10 +176,10 @@ public final class NetworkSession implements LoadedNetwork {
       String location = folder.relativize(realPaths.get(info.file())).toString().replace('\\', '/');
       withWeights.addInitializer(
           OnnxMessages.external(
-              OnnxMessages.tensor(name, info.type(), dimensions),
+              OnnxMessages.tensor(name, weight.type(), dimensions),
               location,
               info.offset(),
-              info.length()));
+              weight.byteSize()));
     }
     takeAsStored(withWeights, transposed);
     return graph.model(withWeights.build()).toByteArray();

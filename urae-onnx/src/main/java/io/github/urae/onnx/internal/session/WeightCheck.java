@@ -19,7 +19,7 @@ final class WeightCheck {
    * @throws ModelException at the first that is missing or does not fit
    */
   static void check(NetworkGraph graph, TensorSource source) {
-    for (Map.Entry<String, Shape> weight : graph.weights().entrySet()) {
+    for (Map.Entry<String, Shape> weight : graph.parameters().entrySet()) {
       check(graph.name(), weight.getKey(), weight.getValue(), source);
     }
   }

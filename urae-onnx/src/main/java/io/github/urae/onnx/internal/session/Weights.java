@@ -4,21 +4,29 @@ import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.flux.model.Component;
 import io.github.urae.internal.OwnedResources;
+import io.github.urae.onnx.internal.graph.GraphWeight;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.onnx.internal.graph.WeightForm;
 import io.github.urae.tensor.Tensor;
-import io.github.urae.tensor.internal.Elements;
 import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.SafetensorsWriter;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.CacheKey;
+import io.github.urae.weights.internal.PlacedTensors;
 import io.github.urae.weights.internal.TransposedElements;
 import io.github.urae.weights.internal.WeightCache;
 import io.github.urae.weights.internal.WeightConversion;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The weights of one network: the user's own files, and where those have another element type than
@@ -27,12 +35,12 @@ import java.util.Map;
 public final class Weights implements Closeable {
 
   /** What a session may hold in memory of its own: FLUX.1's largest such tensor takes 76 MB. */
-  private static final long MAX_SCATTERED_BYTES = 128L << 20;
+  private static final long MAX_MEMORY_BYTES = 128L << 20;
 
   private final NetworkGraph graph;
   private final TensorSource original;
   private final OwnedResources opened;
-  private TensorSource converted;
+  private TensorSource inSession;
 
   private Weights(NetworkGraph graph, TensorSource original, OwnedResources opened) {
     this.graph = graph;
@@ -80,11 +88,11 @@ public final class Weights implements Closeable {
   }
 
   /**
-   * Returns the weights in the session's element type. Where any weight has another, or many do not
-   * lie in one piece, all are written to the cache in that type first, unless they are there.
+   * Returns the weights as the graph takes them, by their names in the graph. Those that do not lie
+   * so in the user's files are written to the cache first, unless they are there.
    *
    * @param component what the listener is told that the network is
-   * @param cache where the copy goes
+   * @param cache where they go
    * @param listener hears of the conversion
    * @param cancellation ends the conversion
    * @return open until this is closed; the same as {@link #original()} where nothing is converted
@@ -96,50 +104,122 @@ public final class Weights implements Closeable {
       ProgressListener listener,
       CancellationToken cancellation)
       throws IOException {
-    boolean sameType =
-        graph.weights().keySet().stream()
-            .allMatch(name -> original.tensors().get(name).type() == graph.type());
-    long scattered =
-        graph.weights().keySet().stream()
-            .map(name -> original.tensors().get(name))
-            .filter(info -> !isReadableInPlace(info))
-            .mapToLong(info -> info.type().byteSize(info.shape().elementCount()))
-            .sum();
-    if (sameType && scattered <= MAX_SCATTERED_BYTES) {
-      return original;
+    if (inSession == null) {
+      inSession = prepare(component, cache, listener, cancellation);
     }
-    if (converted == null) {
-      converted = opened.add(convert(component, cache, listener, cancellation));
-    }
-    return converted;
+    return inSession;
   }
 
-  private TensorSource convert(
+  private TensorSource prepare(
       Component component,
       WeightCache cache,
       ProgressListener listener,
       CancellationToken cancellation)
       throws IOException {
-    Collection<String> names = graph.weights().keySet();
-    CacheKey key =
-        new CacheKey("converted weights 1")
-            .addCheckpoint(original)
-            .add(graph.name())
-            .add(graph.type());
-    names.forEach(key::add);
+    Map<String, TensorInfo> inPlace = new LinkedHashMap<>();
+    Map<String, TensorInfo> inMemory = new LinkedHashMap<>();
+    graph
+        .weights()
+        .forEach(
+            (name, weight) -> {
+              TensorInfo stored = original.tensors().get(weight.form().parameter());
+              Optional<TensorInfo> place = weight.form().place(stored, weight.type());
+              if (place.isPresent() && isReadableInPlace(place.get())) {
+                inPlace.put(name, place.get());
+              } else if (isRearranged(stored, weight)) {
+                inMemory.put(name, stored);
+              }
+            });
+    if (bytes(inMemory.keySet()) <= MAX_MEMORY_BYTES) {
+      inPlace.putAll(inMemory);
+    }
+    boolean asStored =
+        graph.weights().keySet().stream()
+                .allMatch(
+                    name -> original.find(name).equals(Optional.ofNullable(inPlace.get(name))))
+            && inPlace.size() == graph.weights().size();
+    if (asStored) {
+      return original;
+    }
+    if (!onOneDrive(original.files(), cache.folder())) {
+      inPlace.clear(); // ONNX Runtime finds files below one folder only.
+    }
+    List<TensorInfo> all = new ArrayList<>();
+    inPlace.forEach((name, info) -> all.add(renamed(info, name)));
+    List<String> others = new ArrayList<>(graph.weights().keySet());
+    others.removeAll(inPlace.keySet());
+    if (!others.isEmpty()) {
+      SafetensorsFile written =
+          opened.add(convert(others, component, cache, listener, cancellation));
+      if (all.isEmpty()) {
+        return written;
+      }
+      all.addAll(written.tensors().values());
+    }
+    return opened.add(PlacedTensors.open(all));
+  }
+
+  private long bytes(Collection<String> names) {
+    return names.stream().mapToLong(name -> graph.weights().get(name).byteSize()).sum();
+  }
+
+  /**
+   * Tells whether a weight's bytes only have to be put in order or moved: a copy in memory takes no
+   * more than the weight does in the file.
+   */
+  private static boolean isRearranged(TensorInfo stored, GraphWeight weight) {
+    return weight.form().parameterShape().equals(weight.shape())
+        && stored.type() == weight.type()
+        && stored.length() == weight.byteSize();
+  }
+
+  private static TensorInfo renamed(TensorInfo info, String name) {
+    return new TensorInfo(
+        name, info.encoding(), info.shape(), info.file(), info.offset(), info.length());
+  }
+
+  private static boolean onOneDrive(List<Path> files, Path folder) throws IOException {
+    Path root = folder.toAbsolutePath().getRoot();
+    for (Path file : files) {
+      if (!file.toRealPath().getRoot().equals(root)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private SafetensorsFile convert(
+      List<String> names,
+      Component component,
+      WeightCache cache,
+      ProgressListener listener,
+      CancellationToken cancellation)
+      throws IOException {
+    List<SafetensorsWriter.Declaration> declarations = new ArrayList<>();
+    CacheKey key = new CacheKey("converted weights 2").addCheckpoint(original);
+    for (String name : names) {
+      GraphWeight weight = graph.weights().get(name);
+      WeightForm form = weight.form();
+      declarations.add(new SafetensorsWriter.Declaration(name, weight.type(), weight.shape()));
+      key.add(name).add(weight.type()).add(weight.shape());
+      key.add(form.parameter()).add(form.description());
+      key.add(original.tensors().get(form.parameter()).encoding().name());
+    }
     WeightCache.Producer producer =
         target ->
-            WeightConversion.convert(
+            WeightConversion.write(
                 original,
-                names,
-                graph.type(),
+                declarations,
+                (name, sink) -> {
+                  GraphWeight weight = graph.weights().get(name);
+                  weight.form().write(original, weight.type(), sink);
+                },
                 target,
                 Map.of("source", original.files().get(0).toString()),
                 component.id(),
                 listener,
                 cancellation);
-    long size = WeightConversion.byteSize(original, names, graph.type());
-    try (WeightCache.Lease lease = cache.obtain(key, size, producer)) {
+    try (WeightCache.Lease lease = cache.obtain(key, bytes(names), producer)) {
       return SafetensorsFile.open(lease.file());
     }
   }
@@ -153,14 +233,13 @@ public final class Weights implements Closeable {
         && info.offset() % (info.type().bits() / Byte.SIZE) == 0;
   }
 
-  /** Copies a weight into memory, in the type of its values. */
+  /** Copies the values of a weight into memory, in their own type. */
   static Tensor inMemory(TensorSource source, String name) throws IOException {
     TensorInfo info = source.tensors().get(name);
-    float[] values = new float[Math.toIntExact(info.shape().elementCount())];
-    source.readFloats(name, 0, values, 0, values.length);
     ByteBuffer bytes =
-        ByteBuffer.allocateDirect(Math.toIntExact(info.type().byteSize(values.length)));
-    Elements.fromFloats(info.type(), values, 0, values.length, bytes);
+        ByteBuffer.allocateDirect(
+            Math.toIntExact(info.type().byteSize(info.shape().elementCount())));
+    WeightConversion.values(source, name, info.type(), bytes::put);
     return Tensor.view(info.type(), info.shape(), bytes.flip(), info.toString());
   }
 

@@ -2,10 +2,10 @@ package io.github.urae.onnx.internal.source;
 
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
+import io.github.urae.onnx.internal.graph.GraphWeight;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.OnnxMessages;
-import io.github.urae.tensor.Shape;
-import io.github.urae.weights.internal.ByteSink;
+import io.github.urae.weights.internal.WeightBytes;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -27,26 +27,12 @@ public final class ExportWriter {
 
   private ExportWriter() {}
 
-  /** Gives the bytes of weights. */
-  @FunctionalInterface
-  public interface WeightBytes {
-
-    /**
-     * Writes a weight in the graph's element type.
-     *
-     * @param name its name
-     * @param sink takes the bytes, piece by piece
-     * @throws IOException if they cannot be read or written
-     */
-    void writeTo(String name, ByteSink sink) throws IOException;
-  }
-
   /**
    * Writes both files.
    *
    * @param folder where they go; must exist
    * @param graph a graph that needs no input of this library's own making
-   * @param weights its weights
+   * @param weights gives its weights in the types that the graph wants
    * @throws IOException if reading or writing fails
    */
   public static void write(Path folder, NetworkGraph graph, WeightBytes weights)
@@ -55,7 +41,7 @@ public final class ExportWriter {
     try (FileChannel data =
         FileChannel.open(
             folder.resolve(DATA), StandardOpenOption.WRITE, StandardOpenOption.CREATE_NEW)) {
-      for (Map.Entry<String, Shape> weight : graph.weights().entrySet()) {
+      for (Map.Entry<String, GraphWeight> weight : graph.weights().entrySet()) {
         long offset = (data.position() + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
         data.position(offset);
         weights.writeTo(
@@ -66,20 +52,19 @@ public final class ExportWriter {
               }
             });
         complete.addInitializer(
-            initializer(graph, weight.getKey(), offset, data.position() - offset));
+            initializer(weight.getKey(), weight.getValue(), offset, data.position() - offset));
       }
     }
     Files.write(folder.resolve(MODEL), graph.model(complete.build()).toByteArray());
   }
 
   private static TensorProto initializer(
-      NetworkGraph graph, String name, long offset, long length) {
-    Shape shape = graph.weights().get(name);
-    long expected = graph.type().byteSize(shape.elementCount());
-    if (length != expected) {
-      throw new IllegalStateException(name + ": expected " + expected + " bytes, got " + length);
+      String name, GraphWeight weight, long offset, long length) {
+    if (length != weight.byteSize()) {
+      throw new IllegalStateException(
+          name + ": expected " + weight.byteSize() + " bytes, got " + length);
     }
     return OnnxMessages.external(
-        OnnxMessages.tensor(name, graph.type(), shape.toArray()), DATA, offset, length);
+        OnnxMessages.tensor(name, weight.type(), weight.shape().toArray()), DATA, offset, length);
   }
 }

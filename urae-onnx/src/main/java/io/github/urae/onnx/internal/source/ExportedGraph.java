@@ -6,10 +6,10 @@ import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import com.google.protobuf.ByteString;
 import io.github.urae.FileFormatException;
+import io.github.urae.onnx.internal.graph.GraphWeight;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.tensor.ElementType;
-import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.internal.PlacedTensors;
 import java.io.IOException;
@@ -57,8 +57,13 @@ record ExportedGraph(
       rewriting =
           Optional.of(GraphRewriter.rewriteInPlace(file.path(), builder.graph, headsOf(own)));
     }
-    Map<String, Shape> weights = new LinkedHashMap<>();
-    builder.found.forEach((key, value) -> weights.put(key, ExportedNetwork.storedShape(value)));
+    Map<String, GraphWeight> weights = new LinkedHashMap<>();
+    builder.found.forEach(
+        (key, value) ->
+            weights.put(
+                key,
+                GraphWeight.values(
+                    key, ExportedNetwork.storedShape(value), value.initializer().type())));
     NetworkGraph graph =
         new NetworkGraph(
             own.name() + " of " + file.path(),

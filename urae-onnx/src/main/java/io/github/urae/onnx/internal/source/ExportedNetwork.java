@@ -69,9 +69,9 @@ public record ExportedNetwork(NetworkGraph graph, TensorSource weights, ExportRe
       throws IOException {
     OnnxFile file = OnnxFile.read(model);
     checkInterface(file, own.name(), contract);
-    Map<String, ParameterNames.Found> found = ParameterNames.recover(file, own.weights());
+    Map<String, ParameterNames.Found> found = ParameterNames.recover(file, own.parameters());
     List<String> missing =
-        own.weights().keySet().stream().filter(name -> !found.containsKey(name)).toList();
+        own.parameters().keySet().stream().filter(name -> !found.containsKey(name)).toList();
     Map<Ingredients.Kind, Integer> expected = Ingredients.of(own.graph());
     Map<Ingredients.Kind, Integer> actual = Ingredients.of(file.graph());
     List<String> remarks = remarks(file, found, missing, expected, actual);
@@ -79,11 +79,11 @@ public record ExportedNetwork(NetworkGraph graph, TensorSource weights, ExportRe
     ExportedGraph asItIs = rewritten ? null : ExportedGraph.of(file, found, own, contract);
     TensorSource weights =
         rewritten
-            ? ExportedWeights.open(model, found, own.weights(), Optional.empty())
+            ? ExportedWeights.open(model, found, own.parameters(), Optional.empty())
             : ExportedWeights.open(
                 model,
                 asItIs.found(),
-                asItIs.graph().weights(),
+                asItIs.graph().parameters(),
                 Optional.of(model + ": " + String.join("; ", remarks)));
     Map<String, String> patterns = new LinkedHashMap<>();
     expected.forEach(
@@ -99,7 +99,7 @@ public record ExportedNetwork(NetworkGraph graph, TensorSource weights, ExportRe
         new ExportReport(
             own.name(),
             model,
-            own.weights().size(),
+            own.parameters().size(),
             byRule(found),
             ExportedWeights.shared(weights.tensors().values()).size(),
             missing,

@@ -213,9 +213,9 @@ class ResultTypesTest {
             .addInput(OnnxMessages.value("x", ElementType.F32, "n"))
             .addOutput(OnnxMessages.value("y", ElementType.F32, "n"))
             .build();
-    Map<String, Shape> weights = new LinkedHashMap<>();
-    weights.put(w0, Shape.of(3));
-    weights.put(w1, Shape.of(3));
+    Map<String, GraphWeight> weights = new LinkedHashMap<>();
+    weights.put(w0, GraphWeight.values(w0, Shape.of(3), ElementType.F32));
+    weights.put(w1, GraphWeight.values(w1, Shape.of(3), ElementType.F32));
     return new NetworkGraph("blocks", ElementType.F32, graph, weights);
   }
 

@@ -85,7 +85,7 @@ class WeightMemoryTest {
   private Path writeSparse(NetworkGraph graph, ElementType type) throws IOException {
     Path file = folder.resolve("model.safetensors");
     List<SafetensorsWriter.Declaration> tensors =
-        graph.weights().entrySet().stream()
+        graph.parameters().entrySet().stream()
             .map(w -> new SafetensorsWriter.Declaration(w.getKey(), type, w.getValue()))
             .toList();
     ByteBuffer zeros = ByteBuffer.allocateDirect(16 << 20);

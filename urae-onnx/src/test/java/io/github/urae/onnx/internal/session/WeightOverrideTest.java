@@ -5,18 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.device.Device;
-import io.github.urae.flux.arithmetic.LatentGrid;
-import io.github.urae.flux.arithmetic.RotaryTables;
-import io.github.urae.flux.arithmetic.TokenPositions;
-import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.NetworkWeights;
-import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.onnx.internal.graph.ClipTextGraph;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
+import io.github.urae.onnx.internal.graph.TransformerInputs;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
@@ -27,7 +23,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -47,7 +42,8 @@ class WeightOverrideTest {
   void everyLinearWeightOfTheTransformerCanBeReplaced() throws IOException {
     Checkpoint checkpoint = Checkpoint.open(TestData.demo().checkpoint());
     NetworkGraph graph = TransformerGraph.build(checkpoint.transformer(), ElementType.F32);
-    assertEveryMatrixCounts(graph, checkpoint, "transformer", inputs(checkpoint.transformer()), 62);
+    assertEveryMatrixCounts(
+        graph, checkpoint, "transformer", TransformerInputs.of(checkpoint.transformer()), 62);
   }
 
   @Test
@@ -80,7 +76,7 @@ class WeightOverrideTest {
       float[] base = run(graph, source, Map.of(), inputs);
       List<String> matrices = new ArrayList<>();
       List<String> ignored = new ArrayList<>();
-      for (Map.Entry<String, Shape> weight : graph.weights().entrySet()) {
+      for (Map.Entry<String, Shape> weight : graph.parameters().entrySet()) {
         if (weight.getValue().rank() != 2) {
           continue;
         }
@@ -111,31 +107,5 @@ class WeightOverrideTest {
     try (NetworkSession session = NetworkSession.open(graph, source, overrides, SETTINGS)) {
       return session.run(inputs, new CancellationToken());
     }
-  }
-
-  private static Map<String, Tensor> inputs(TransformerConfig config) {
-    LatentGrid grid = new LatentGrid(Flux1.LATENTS, 64, 48);
-    int text = 5;
-    TorchGenerator random = new TorchGenerator(7);
-    int[] axes = config.rotaryAxes().stream().mapToInt(Integer::intValue).toArray();
-    RotaryTables tables = RotaryTables.of(axes, TokenPositions.of(text, grid), 1, 1);
-    long tokens = text + grid.tokens();
-    Map<String, Tensor> inputs = new HashMap<>();
-    inputs.put(
-        "hidden_states",
-        Tensor.ofFloats(random.randn(grid.latentElements()), 1, grid.tokens(), 64));
-    inputs.put(
-        "encoder_hidden_states",
-        Tensor.ofFloats(random.randn(text * config.textDim()), 1, text, config.textDim()));
-    inputs.put(
-        "pooled_projections",
-        Tensor.ofFloats(random.randn(config.pooledDim()), 1, config.pooledDim()));
-    inputs.put("timestep", Tensor.ofFloats(new float[] {0.7f}, 1));
-    inputs.put("guidance", Tensor.ofFloats(new float[] {3.5f}, 1));
-    for (String side : List.of("query", "key")) {
-      inputs.put(side + "_cos", Tensor.ofFloats(tables.cos(), tokens, config.headDim() / 2));
-      inputs.put(side + "_sin", Tensor.ofFloats(tables.sin(), tokens, config.headDim() / 2));
-    }
-    return inputs;
   }
 }

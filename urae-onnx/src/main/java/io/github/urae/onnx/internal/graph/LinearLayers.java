@@ -1,0 +1,55 @@
+package io.github.urae.onnx.internal.graph;
+
+import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.TensorSource;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+
+/**
+ * Chooses how each linear layer of a network is computed, by how its weight is stored. Immutable.
+ *
+ * <p>A weight that an adapter changes needs {@link #PLAIN}: what is computed from a weight when a
+ * session starts does not see the values that replace it.
+ */
+public final class LinearLayers {
+
+  private static final LinearLayer GEMM = new Gemm();
+
+  /** The ways that there are; the first that takes a weight computes its layer. */
+  private static final List<LinearLayer> KNOWN = List.of(GEMM);
+
+  /** Matrix products in the network's own type, whatever is stored. */
+  public static final LinearLayers PLAIN = new LinearLayers(weight -> Optional.empty(), List.of());
+
+  private final Function<String, Optional<TensorInfo>> stored;
+  private final List<LinearLayer> ways;
+
+  private LinearLayers(Function<String, Optional<TensorInfo>> stored, List<LinearLayer> ways) {
+    this.stored = stored;
+    this.ways = List.copyOf(ways);
+  }
+
+  /**
+   * Chooses for the weights of a checkpoint.
+   *
+   * @param weights the checkpoint; looked at while a graph is built
+   * @return the choice
+   */
+  public static LinearLayers of(TensorSource weights) {
+    return of(weights, KNOWN);
+  }
+
+  /** Chooses among some ways; where none takes a weight, a plain product is computed. */
+  static LinearLayers of(TensorSource weights, List<LinearLayer> ways) {
+    return new LinearLayers(weights::find, ways);
+  }
+
+  /** Returns how the layer of a weight is computed. */
+  LinearLayer layer(String weight) {
+    return stored
+        .apply(weight)
+        .flatMap(info -> ways.stream().filter(way -> way.takes(info)).findFirst())
+        .orElse(GEMM);
+  }
+}
