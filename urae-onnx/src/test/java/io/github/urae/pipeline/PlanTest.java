@@ -203,7 +203,7 @@ class PlanTest {
     NetworkGraph graph = VaeEncoderGraph.build(checkpoint.vae());
     double positions = 32 * 32;
     double convolutions = 0;
-    for (Map.Entry<String, Shape> weight : graph.weights().entrySet()) {
+    for (Map.Entry<String, Shape> weight : graph.parameters().entrySet()) {
       if (weight.getValue().rank() == 4) {
         Matcher level = Pattern.compile("down_blocks\\.(\\d)").matcher(weight.getKey());
         boolean halves = weight.getKey().contains("downsamplers");
