@@ -4,10 +4,7 @@ import io.github.urae.FileFormatException;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.reflect.Field;
-import java.lang.reflect.Method;
 import java.nio.ByteBuffer;
-import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -21,17 +18,17 @@ import java.util.Map;
 public final class MappedFile implements Closeable {
 
   /**
-   * Windows start at multiples of this and are almost twice as large, so that every piece up to
-   * this size lies whole in one.
+   * Windows start at multiples of this and are twice as large, so that every piece up to this size
+   * lies whole in one. A bit less than half of what a buffer holds.
    */
-  private static final long WINDOW_BYTES = 1L << 30;
+  private static final long WINDOW_BYTES = (1L << 30) - (1 << 16);
 
   private final Path file;
   private final FileChannel channel;
   private final long size;
 
   /** By their position in the file; larger pieces than a window by theirs. */
-  private final Map<Long, MappedByteBuffer> windows = new HashMap<>();
+  private final Map<Long, FileMapping> windows = new HashMap<>();
 
   private boolean closed;
 
@@ -72,13 +69,13 @@ public final class MappedFile implements Closeable {
     try {
       checkNotCut(name, position + length);
       long start = length > WINDOW_BYTES ? position : position / WINDOW_BYTES * WINDOW_BYTES;
-      MappedByteBuffer window = windows.get(start);
+      FileMapping window = windows.get(start);
       if (window == null) {
-        long end = Math.min(size, start + Integer.MAX_VALUE);
-        window = channel.map(FileChannel.MapMode.READ_ONLY, start, end - start);
+        long end = Math.min(size, start + Math.max(length, 2 * WINDOW_BYTES));
+        window = FileMapping.of(channel, start, end - start);
         windows.put(start, window);
       }
-      return window.slice(Math.toIntExact(position - start), length);
+      return window.buffer().slice(Math.toIntExact(position - start), length);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -142,41 +139,10 @@ public final class MappedFile implements Closeable {
       return;
     }
     closed = true;
-    List<MappedByteBuffer> buffers = List.copyOf(windows.values());
+    List<FileMapping> mappings = List.copyOf(windows.values());
     windows.clear();
     try (channel) {
-      buffers.forEach(Unmapper::unmap);
-    }
-  }
-
-  /**
-   * Releases a mapping at once. Java 17 has no public way; without this one, mappings wait for the
-   * garbage collector, which does not see their size, and on Windows keep the file from being
-   * replaced.
-   */
-  private static final class Unmapper {
-
-    private static final Object UNSAFE;
-    private static final Method INVOKE_CLEANER;
-
-    static {
-      try {
-        Class<?> unsafe = Class.forName("sun.misc.Unsafe");
-        Field instance = unsafe.getDeclaredField("theUnsafe");
-        instance.setAccessible(true);
-        UNSAFE = instance.get(null);
-        INVOKE_CLEANER = unsafe.getMethod("invokeCleaner", ByteBuffer.class);
-      } catch (ReflectiveOperationException e) {
-        throw new ExceptionInInitializerError(e);
-      }
-    }
-
-    static void unmap(MappedByteBuffer buffer) {
-      try {
-        INVOKE_CLEANER.invoke(UNSAFE, buffer);
-      } catch (ReflectiveOperationException e) {
-        throw new IllegalStateException("a file mapping could not be released", e);
-      }
+      mappings.forEach(FileMapping::release);
     }
   }
 }

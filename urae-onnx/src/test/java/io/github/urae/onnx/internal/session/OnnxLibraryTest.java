@@ -62,7 +62,10 @@ class OnnxLibraryTest {
   @Test
   @EnabledForJreRange(min = JRE.JAVA_24)
   void refusedNativeAccessIsExplained() throws Exception {
-    Process process = child(List.of("--illegal-native-access=deny")).start();
+    Process process =
+        process(List.of("--illegal-native-access=deny"), Child.class)
+            .redirectErrorStream(true)
+            .start();
     String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     assertThat(process.waitFor()).isNotZero();
     assertThat(output)
@@ -122,6 +125,12 @@ class OnnxLibraryTest {
   }
 
   private ProcessBuilder child(List<String> options, Class<?> program) {
+    List<String> allowed = new ArrayList<>(options);
+    allowed.add("--enable-native-access=ALL-UNNAMED");
+    return process(allowed, program);
+  }
+
+  private ProcessBuilder process(List<String> options, Class<?> program) {
     Stream<String> command =
         Stream.of(
                 Stream.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()),
