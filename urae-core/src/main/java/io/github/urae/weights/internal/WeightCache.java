@@ -1,6 +1,8 @@
 package io.github.urae.weights.internal;
 
+import io.github.urae.CancellationToken;
 import io.github.urae.FileFormatException;
+import io.github.urae.ProgressListener;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.weights.SafetensorsFile;
@@ -85,26 +87,52 @@ public final class WeightCache {
    * @param expectedBytes about how large it will be; checked against the bound and the free space
    *     before it is made
    * @param producer makes it
+   * @param listener hears while somebody else makes it or opens it
+   * @param cancellation ends that wait
    * @return a lease on the file. It keeps the file from being deleted and others from having it:
    *     close it as soon as the file is open
    * @throws IOException if the file cannot be made, for want of space or otherwise
+   * @throws io.github.urae.GenerationCancelledException if the wait was cancelled
    */
-  public Lease obtain(CacheKey key, long expectedBytes, Producer producer) throws IOException {
+  public Lease obtain(
+      CacheKey key,
+      long expectedBytes,
+      Producer producer,
+      ProgressListener listener,
+      CancellationToken cancellation)
+      throws IOException {
     Files.createDirectories(folder);
     // The real path, by which all pipelines of this process agree on the file's lock.
     Path file = folder.toRealPath().resolve(key.name() + ENTRY_SUFFIX);
+    WaitReporter waiting = new WaitReporter(listener, cancellation);
     OwnedResources opened = new OwnedResources();
     try {
-      Lease lease = opened.add(new Lease(file, KeyLock.acquire(file)));
-      if (!isWhole(file)) {
-        deletePartialFilesOf(file);
-        makeRoom(file, expectedBytes);
-        producer.write(file);
+      KeyLock lock = opened.add(KeyLock.acquire(file, waiting::report));
+      waiting.end();
+      try {
+        if (!isWhole(file)) {
+          deletePartialFilesOf(file);
+          makeRoom(file, expectedBytes);
+          producer.write(file);
+        }
+      } catch (Throwable e) {
+        deleteLockOfNothing(file, lock, e);
+        throw e;
       }
-      return lease;
+      return new Lease(file, lock);
     } catch (Throwable e) {
       opened.closeAfter(e);
       throw e;
+    }
+  }
+
+  private static void deleteLockOfNothing(Path file, KeyLock lock, Throwable failure) {
+    try {
+      if (!Files.exists(file)) {
+        lock.deleteLockFile();
+      }
+    } catch (IOException e) {
+      failure.addSuppressed(e);
     }
   }
 
@@ -199,6 +227,12 @@ public final class WeightCache {
         LOG.debug("{} was deleted meanwhile", file, e);
       }
     }
+    for (Path file : KeyLock.lockedFiles(keep.getParent())) {
+      if (!file.equals(keep) && !Files.exists(file)) {
+        // Nobody's, or of somebody who is making it just now and holds it.
+        deleteUnlessLocked(file);
+      }
+    }
     entries.sort(Comparator.comparing(Entry::lastUse));
     for (Entry entry : entries) {
       if (total <= allowedBytes) {
@@ -218,8 +252,9 @@ public final class WeightCache {
         return false;
       }
       try (KeyLock held = lock.get()) {
-        LOG.debug("Deleting {} under {}", file, held);
-        return Files.deleteIfExists(file);
+        boolean deleted = Files.deleteIfExists(file);
+        held.deleteLockFile();
+        return deleted;
       }
     } catch (IOException e) {
       // On Windows: mapped by someone.

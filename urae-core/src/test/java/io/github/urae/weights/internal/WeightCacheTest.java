@@ -7,6 +7,7 @@ import io.github.urae.CancellationToken;
 import io.github.urae.FileFormatException;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.ProgressListener;
+import io.github.urae.Stage;
 import io.github.urae.StageProgress;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
@@ -32,6 +33,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -57,9 +59,21 @@ class WeightCacheTest {
   }
 
   private Path obtain(WeightCache cache, String key, int bytes) throws IOException {
-    try (WeightCache.Lease lease = cache.obtain(new CacheKey(key), bytes, producer(bytes))) {
+    try (WeightCache.Lease lease = lease(cache, key, bytes, producer(bytes))) {
       assertThat(lease.file()).exists();
       return lease.file();
+    }
+  }
+
+  private static WeightCache.Lease lease(
+      WeightCache cache, String key, long bytes, WeightCache.Producer producer) throws IOException {
+    return cache.obtain(
+        new CacheKey(key), bytes, producer, ProgressListener.NONE, new CancellationToken());
+  }
+
+  private List<Path> locks() throws IOException {
+    try (Stream<Path> files = Files.list(folder.resolve("cache"))) {
+      return files.filter(file -> file.toString().endsWith(".lock")).toList();
     }
   }
 
@@ -96,14 +110,15 @@ class WeightCacheTest {
   void aFailedProducerLeavesNothingAndReleasesTheKey() throws IOException {
     assertThatThrownBy(
             () ->
-                cache(1000)
-                    .obtain(
-                        new CacheKey("a"),
-                        1,
-                        target -> {
-                          throw new IOException("no");
-                        }))
+                lease(
+                    cache(1000),
+                    "a",
+                    1,
+                    target -> {
+                      throw new IOException("no");
+                    }))
         .hasMessage("no");
+    assertThat(locks()).isEmpty();
     obtain(cache(1000), "a", 10);
   }
 
@@ -136,7 +151,7 @@ class WeightCacheTest {
   @Test
   void aLeasedFileIsNotDeleted() throws IOException {
     WeightCache cache = cache(1500);
-    try (WeightCache.Lease lease = cache.obtain(new CacheKey("a"), 1000, producer(1000))) {
+    try (WeightCache.Lease lease = lease(cache, "a", 1000, producer(1000))) {
       age(lease.file(), 100);
       obtain(cache, "b", 1000);
       assertThat(lease.file()).exists();
@@ -148,7 +163,7 @@ class WeightCacheTest {
     assertThatThrownBy(() -> obtain(cache(1000), "a", 1001))
         .isInstanceOf(IOException.class)
         .hasMessageContainingAll("1001", "1000", "raise the bound");
-    assertThatThrownBy(() -> cache(Long.MAX_VALUE).obtain(new CacheKey("a"), 1L << 60, producer(1)))
+    assertThatThrownBy(() -> lease(cache(Long.MAX_VALUE), "a", 1L << 60, producer(1)))
         .isInstanceOf(IOException.class)
         .hasMessageContainingAll("free", "another disk");
     assertThat(made).hasValue(0);
@@ -201,9 +216,9 @@ class WeightCacheTest {
     public static void main(String[] arguments) throws IOException {
       Path folder = Path.of(arguments[0]);
       WeightCache cache = new WeightCache(folder.resolve("cache"), 1 << 20);
-      cache
-          .obtain(
-              new CacheKey("shared"),
+      lease(
+              cache,
+              "shared",
               1000,
               target -> {
                 Files.createFile(folder.resolve("made" + ProcessHandle.current().pid()));
@@ -213,6 +228,146 @@ class WeightCacheTest {
                 }
               })
           .close();
+    }
+  }
+
+  private Process child(Class<?> main) throws IOException {
+    return new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            System.getProperty("java.class.path"),
+            main.getName(),
+            folder.toString())
+        .redirectError(ProcessBuilder.Redirect.INHERIT)
+        .start();
+  }
+
+  /** Holds a file until it is killed. */
+  static final class Holder {
+
+    private Holder() {}
+
+    public static void main(String[] arguments) throws IOException {
+      WeightCache cache = new WeightCache(Path.of(arguments[0]).resolve("cache"), 1 << 20);
+      WeightCache.Lease lease =
+          lease(
+              cache,
+              "shared",
+              1000,
+              target ->
+                  SafetensorsWriter.write(
+                      target, Map.of(), Map.of("a", Tensor.ofFloats(new float[10], 10))));
+      System.out.println("holds " + lease.file());
+      System.in.read();
+      lease.close();
+    }
+  }
+
+  /** Minutes may pass while another process converts 24 GB. */
+  @Test
+  @Timeout(60)
+  void waitingForAnotherProcessIsToldAndCanBeCancelled() throws Exception {
+    Process holder = child(Holder.class);
+    assertThat(holder.inputReader().readLine()).startsWith("holds");
+    CancellationToken cancellation = new CancellationToken();
+    List<StageProgress> told = new ArrayList<>();
+    ProgressListener listener =
+        new ProgressListener() {
+          @Override
+          public void onProgress(StageProgress progress) {
+            told.add(progress);
+            if (told.size() == 3) {
+              cancellation.cancel();
+            }
+          }
+        };
+    CacheKey key = new CacheKey("shared");
+    assertThatThrownBy(() -> cache(1 << 20).obtain(key, 1000, producer(10), listener, cancellation))
+        .isInstanceOf(GenerationCancelledException.class);
+    assertThat(told).hasSize(3).allMatch(p -> p.stage() == Stage.WAITING && !p.isComplete());
+    // Another who waits goes on as soon as the process lets go.
+    told.clear();
+    ProgressListener patient =
+        new ProgressListener() {
+          @Override
+          public void onProgress(StageProgress progress) {
+            told.add(progress);
+            if (told.size() == 2) {
+              holder.destroyForcibly();
+            }
+          }
+        };
+    cache(1 << 20).obtain(key, 1000, producer(10), patient, new CancellationToken()).close();
+    assertThat(told.get(told.size() - 1).isComplete()).isTrue();
+    assertThat(made).as("the other made it").hasValue(0);
+    holder.waitFor();
+  }
+
+  @Test
+  void aThreadOfTheSameProcessCanBeCancelledToo() throws Exception {
+    CancellationToken cancellation = new CancellationToken();
+    ProgressListener listener =
+        new ProgressListener() {
+          @Override
+          public void onProgress(StageProgress progress) {
+            cancellation.cancel();
+          }
+        };
+    try (WeightCache.Lease lease = lease(cache(1000), "a", 10, producer(10))) {
+      CacheKey key = new CacheKey("a");
+      assertThatThrownBy(() -> cache(1000).obtain(key, 10, producer(10), listener, cancellation))
+          .isInstanceOf(GenerationCancelledException.class);
+      assertThat(lease.file()).exists();
+    }
+  }
+
+  @Test
+  void lockFilesGoWithTheirFiles() throws IOException {
+    WeightCache cache = cache(1500);
+    Path a = obtain(cache, "a", 1000);
+    age(a, 100);
+    Path stray = a.resolveSibling("0123.safetensors.lock");
+    Files.createFile(stray);
+    Path b = obtain(cache, "b", 1000);
+    assertThat(a).doesNotExist();
+    assertThat(locks()).containsExactly(b.resolveSibling(b.getFileName() + ".lock"));
+  }
+
+  /** Obtains files that push each other out, so that lock files come and go all the time. */
+  static final class Rival {
+
+    private Rival() {}
+
+    public static void main(String[] arguments) throws IOException {
+      Path folder = Path.of(arguments[0]);
+      WeightCache cache = new WeightCache(folder.resolve("cache"), 100);
+      for (int i = 0; i < 300; i++) {
+        String key = "key" + i % 2;
+        lease(
+                cache,
+                key,
+                80,
+                target -> {
+                  Path busy = Files.createFile(folder.resolve("busy-" + key));
+                  SafetensorsWriter.write(
+                      target, Map.of(), Map.of("a", Tensor.ofFloats(new float[2], 2)));
+                  Files.delete(busy);
+                })
+            .close();
+      }
+    }
+  }
+
+  @Test
+  @Timeout(120)
+  void noTwoProcessesHoldALockWhoseFileIsDeletedMeanwhile() throws Exception {
+    List<Process> rivals = new ArrayList<>();
+    for (int i = 0; i < 3; i++) {
+      rivals.add(child(Rival.class));
+    }
+    for (Process rival : rivals) {
+      assertThat(rival.waitFor()).isZero();
     }
   }
 

@@ -69,7 +69,7 @@ public final class MergedWeights {
           write(merger, tensors, target, reporter);
           base.checkUnchanged();
         };
-    try (WeightCache.Lease lease = cache.obtain(key, bytes, producer)) {
+    try (WeightCache.Lease lease = cache.obtain(key, bytes, producer, listener, cancellation)) {
       return SafetensorsFile.open(lease.file());
     }
   }

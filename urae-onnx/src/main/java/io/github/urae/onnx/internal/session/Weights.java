@@ -219,7 +219,8 @@ public final class Weights implements Closeable {
                 component.id(),
                 listener,
                 cancellation);
-    try (WeightCache.Lease lease = cache.obtain(key, bytes(names), producer)) {
+    try (WeightCache.Lease lease =
+        cache.obtain(key, bytes(names), producer, listener, cancellation)) {
       return SafetensorsFile.open(lease.file());
     }
   }
