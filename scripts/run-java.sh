@@ -42,8 +42,13 @@ run_java() {
     # Ignored without a word by another Java than the one that wrote it.
     options+=("-XX:SharedArchiveFile=$archive" -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off)
   fi
+  local run=("$java")
+  if [ "$(locale charmap 2> /dev/null)" = ANSI_X3.4-1968 ]; then
+    # Java reads arguments and names files in the locale's encoding; without a locale that is ASCII.
+    run=(env LC_ALL=C.UTF-8 "$java")
+  fi
   # The library sees to that itself; here it costs nothing.
   export ORT_DISABLE_TELEMETRY=1
-  exec "$java" "${options[@]}" ${URAE_JAVA_OPTS:-} \
+  exec "${run[@]}" "${options[@]}" ${URAE_JAVA_OPTS:-} \
     -cp "$target/$module.jar:$(cat "$target/classpath")" "$class" "$@"
 }

@@ -47,6 +47,7 @@ class CheckpointOptions {
 
   /** Returns the checkpoint that a user means by a path, an id, or the name of what is bundled. */
   Path modelFolder(String text) throws IOException {
+    NativeText.checkFileName(text);
     return text.equals(DEMO_MODEL)
         ? DemoModel.unpackInto(cacheFolder()).checkpoint()
         : HuggingFaceCache.ofThisProcess().model(text);
@@ -54,6 +55,7 @@ class CheckpointOptions {
 
   /** Returns the adapter's file that a user means by a path, an id, or what is bundled. */
   Path adapterFile(String text) throws IOException {
+    NativeText.checkFileName(text);
     return switch (text) {
       case DEMO_2K -> DemoModel.unpackInto(cacheFolder()).adapter2k();
       case DEMO_4K -> DemoModel.unpackInto(cacheFolder()).adapter4k();

@@ -11,6 +11,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 
 /** {@code urae convert-adapter}: URAE's two adapters as one LoRA. */
@@ -23,6 +24,7 @@ import picocli.CommandLine.Spec;
 final class ConvertAdapterCommand implements Callable<Integer> {
 
   @Spec CommandSpec spec;
+  @ParentCommand UraeCommand urae;
 
   @Mixin CheckpointOptions model;
   @Mixin TransformerOption transformer;
@@ -63,7 +65,7 @@ final class ConvertAdapterCommand implements Callable<Integer> {
     transformer.applyTo(conversion);
     AdapterConversion.Report report;
     try (Progress progress = verbosity.progress()) {
-      report = conversion.listener(progress).writeLowRank();
+      report = conversion.listener(progress).cancellation(urae.cancellation()).writeLowRank();
     }
     Map<String, Object> findings = new LinkedHashMap<>();
     findings.put("weights", report.weights());

@@ -15,6 +15,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 
 /** {@code urae export}: ONNX files in Optimum's layout, for any ONNX Runtime. */
@@ -27,6 +28,7 @@ import picocli.CommandLine.Spec;
 final class ExportCommand implements Callable<Integer> {
 
   @Spec CommandSpec spec;
+  @ParentCommand UraeCommand urae;
 
   @Mixin CheckpointOptions model;
   @Mixin TransformerOption transformer;
@@ -82,7 +84,7 @@ final class ExportCommand implements Callable<Integer> {
     matching.applyTo(export);
     transformer.applyTo(export);
     try (Progress progress = verbosity.progress()) {
-      AdapterResult.warn(spec, export.listener(progress).write());
+      AdapterResult.warn(spec, export.listener(progress).cancellation(urae.cancellation()).write());
     }
     Map<String, Object> findings = new LinkedHashMap<>();
     findings.put("adapters", adapters.size());

@@ -45,6 +45,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
@@ -63,6 +64,7 @@ final class GenerateCommand implements Callable<Integer> {
   private static final String LATENTS = "latents";
 
   @Spec CommandSpec spec;
+  @ParentCommand UraeCommand urae;
 
   @Parameters(arity = "0..*", paramLabel = "PROMPT", description = "What to draw.")
   List<String> prompts = List.of();
@@ -275,7 +277,8 @@ final class GenerateCommand implements Callable<Integer> {
     long start = System.nanoTime();
     try (Progress progress = verbosity.progress()) {
       List<GeneratedImage> pictures;
-      try (FluxPipeline pipeline = pipeline().listener(progress).build()) {
+      try (FluxPipeline pipeline =
+          pipeline().listener(progress).cancellation(urae.cancellation()).build()) {
         recorded.ifPresent(record -> tellDifferences(record, pipeline));
         pictures = pipeline.generate(request(recorded), options(progress));
       }
@@ -355,7 +358,11 @@ final class GenerateCommand implements Callable<Integer> {
   }
 
   private RunOptions options(Progress progress) {
-    return RunOptions.builder().listener(progress).onTruncatedPrompt(this::tellTruncated).build();
+    return RunOptions.builder()
+        .listener(progress)
+        .cancellation(urae.cancellation())
+        .onTruncatedPrompt(this::tellTruncated)
+        .build();
   }
 
   private void tellTruncated(TruncatedPrompt prompt) {

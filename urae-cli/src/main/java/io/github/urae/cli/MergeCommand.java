@@ -14,6 +14,7 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
@@ -26,6 +27,7 @@ import picocli.CommandLine.TypeConversionException;
 final class MergeCommand implements Callable<Integer> {
 
   @Spec CommandSpec spec;
+  @ParentCommand UraeCommand urae;
 
   @Mixin CheckpointOptions model;
   @Mixin TransformerOption transformer;
@@ -69,7 +71,7 @@ final class MergeCommand implements Callable<Integer> {
     }
     List<UnmatchedKey> unmatched;
     try (Progress progress = verbosity.progress()) {
-      unmatched = merge.listener(progress).write();
+      unmatched = merge.listener(progress).cancellation(urae.cancellation()).write();
     }
     AdapterResult.warn(spec, unmatched);
     Map<String, Object> findings = new LinkedHashMap<>();

@@ -12,6 +12,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 
 /** {@code urae minor-components}: where training of a 4K adapter begins. */
@@ -25,6 +26,7 @@ import picocli.CommandLine.Spec;
 final class MinorComponentsCommand implements Callable<Integer> {
 
   @Spec CommandSpec spec;
+  @ParentCommand UraeCommand urae;
 
   @Mixin CheckpointOptions model;
   @Mixin TransformerOption transformer;
@@ -66,7 +68,11 @@ final class MinorComponentsCommand implements Callable<Integer> {
     transformer.applyTo(conversion);
     AdapterConversion.Report report;
     try (Progress progress = verbosity.progress()) {
-      report = conversion.listener(progress).writeMinorComponents(rank);
+      report =
+          conversion
+              .listener(progress)
+              .cancellation(urae.cancellation())
+              .writeMinorComponents(rank);
     }
     Map<String, Object> findings = new LinkedHashMap<>();
     findings.put("weights", report.weights());

@@ -1,19 +1,28 @@
 package io.github.urae.cli;
 
+import io.github.urae.CancellationToken;
+import io.github.urae.GenerationCancelledException;
 import io.github.urae.UraeException;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.Charset;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Optional;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
 /**
  * FLUX.1 text to image at 2K and 4K, on the JVM. Exit status: 0 done, 1 an error (one line on
- * standard error, the cause with {@code --verbose}), 2 wrong usage.
+ * standard error, the cause with {@code --verbose}), 2 wrong usage, 130 interrupted by Ctrl-C, 143
+ * terminated.
  */
 @Command(
     name = "urae",
@@ -31,17 +40,32 @@ import picocli.CommandLine.Command;
     synopsisSubcommandLabel = "COMMAND")
 public final class UraeCommand {
 
-  private UraeCommand() {}
+  private final CancellationToken cancellation;
+
+  private UraeCommand(CancellationToken cancellation) {
+    this.cancellation = cancellation;
+  }
+
+  /** Returns what ends the work of a command early. */
+  CancellationToken cancellation() {
+    return cancellation;
+  }
 
   /**
    * Runs the command and ends the process with its exit status.
    *
    * @param arguments as typed
+   * @throws InterruptedException if somebody interrupts the main thread while it waits for the end
    */
-  public static void main(String[] arguments) {
-    PrintWriter out = new PrintWriter(System.out, true, Charset.defaultCharset());
-    PrintWriter err = new PrintWriter(System.err, true, Charset.defaultCharset());
-    System.exit(run(out, err, arguments));
+  public static void main(String[] arguments) throws InterruptedException {
+    Charset charset = NativeText.charset();
+    PrintWriter out = new PrintWriter(System.out, true, charset);
+    // The log goes there as well.
+    System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, charset));
+    PrintWriter err = new PrintWriter(System.err, true, charset);
+    Interruption interruption = Interruption.bySignals(err);
+    int status = run(interruption.cancellation(), out, err, NativeText.restored(arguments));
+    interruption.end(status);
   }
 
   /**
@@ -53,7 +77,17 @@ public final class UraeCommand {
    * @return the exit status
    */
   static int run(PrintWriter out, PrintWriter err, String... arguments) {
-    return commandLine()
+    return run(new CancellationToken(), out, err, arguments);
+  }
+
+  private static int run(
+      CancellationToken cancellation, PrintWriter out, PrintWriter err, String... arguments) {
+    Optional<String> unreadable = NativeText.unreadable(arguments);
+    if (unreadable.isPresent()) {
+      err.println("urae: " + unreadable.get());
+      return CommandLine.ExitCode.USAGE;
+    }
+    return commandLine(cancellation)
         .setOut(out)
         .setErr(err)
         .setParameterExceptionHandler(UraeCommand::reportWrongUsage)
@@ -62,7 +96,12 @@ public final class UraeCommand {
   }
 
   static CommandLine commandLine() {
-    return new CommandLine(new UraeCommand())
+    return commandLine(new CancellationToken());
+  }
+
+  private static CommandLine commandLine(CancellationToken cancellation) {
+    return new CommandLine(new UraeCommand(cancellation))
+        .registerConverter(Path.class, NativeText::path)
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setUsageHelpAutoWidth(true);
   }
@@ -77,7 +116,16 @@ public final class UraeCommand {
 
   private static int reportFailure(
       Exception failure, CommandLine command, CommandLine.ParseResult parsed) throws Exception {
-    Exception cause = failure instanceof UncheckedIOException e ? e.getCause() : failure;
+    UraeCommand urae = (UraeCommand) command.getCommandSpec().root().userObject();
+    if (failure instanceof GenerationCancelledException && urae.cancellation.isCancelled()) {
+      return CommandLine.ExitCode.SOFTWARE; // Whoever cancelled tells.
+    }
+    Exception cause = failure;
+    if (failure instanceof UncheckedIOException e) {
+      cause = e.getCause();
+    } else if (failure instanceof InvalidPathException e) {
+      cause = new IOException(NativeText.notAFileName(e.getInput()), e);
+    }
     if (!(cause instanceof UraeException) && !(cause instanceof IOException)) {
       throw failure; // A fault of this program: the stack trace belongs in the report.
     }

@@ -37,7 +37,7 @@ public final class FileReplacement {
   /** Nobody pauses for longer while a file is written. */
   private static final Duration STALE = Duration.ofHours(1);
 
-  /** Partial folders of this process. */
+  /** Partial files and folders of this process, absolute. */
   private static final Set<Path> BEING_WRITTEN = ConcurrentHashMap.newKeySet();
 
   private FileReplacement() {}
@@ -62,7 +62,10 @@ public final class FileReplacement {
    * @return a path beside it where nothing is
    */
   public static Path temporarySibling(Path target) {
-    return target.resolveSibling(target.getFileName() + "." + UUID.randomUUID() + PARTIAL_SUFFIX);
+    Path temporary =
+        target.resolveSibling(target.getFileName() + "." + UUID.randomUUID() + PARTIAL_SUFFIX);
+    BEING_WRITTEN.add(temporary.toAbsolutePath());
+    return temporary;
   }
 
   /**
@@ -78,6 +81,32 @@ public final class FileReplacement {
           temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     } catch (AtomicMoveNotSupportedException e) {
       Files.move(temporary, target, StandardCopyOption.REPLACE_EXISTING);
+    }
+    BEING_WRITTEN.remove(temporary.toAbsolutePath());
+  }
+
+  /**
+   * Deletes a temporary file that will not be renamed.
+   *
+   * @param temporary a path of {@link #temporarySibling}
+   * @throws IOException if it is there and cannot be deleted
+   */
+  public static void discard(Path temporary) throws IOException {
+    deleteTree(temporary);
+    BEING_WRITTEN.remove(temporary.toAbsolutePath());
+  }
+
+  /**
+   * Deletes what this process has begun to write and not finished, as well as it can: for a process
+   * that ends while threads still write.
+   */
+  public static void discardAll() {
+    for (Path temporary : BEING_WRITTEN) {
+      try {
+        discard(temporary);
+      } catch (IOException e) {
+        LOG.warn("{} could not be deleted", temporary, e);
+      }
     }
   }
 
@@ -124,7 +153,6 @@ public final class FileReplacement {
     deleteStalePartials(target);
     Path temporary = temporarySibling(target);
     Path marker = temporary.resolve(MARKER);
-    BEING_WRITTEN.add(temporary);
     try {
       Files.createDirectory(temporary);
       try (FileChannel channel =
@@ -143,7 +171,7 @@ public final class FileReplacement {
       deleteAfter(e, temporary);
       throw e;
     } finally {
-      BEING_WRITTEN.remove(temporary);
+      BEING_WRITTEN.remove(temporary.toAbsolutePath());
     }
   }
 
@@ -191,7 +219,7 @@ public final class FileReplacement {
 
   private static boolean isStale(Path partial) throws IOException {
     // To open and close another channel of a file would give up this process's own lock of it.
-    if (BEING_WRITTEN.stream().anyMatch(path -> path.toAbsolutePath().equals(partial))) {
+    if (BEING_WRITTEN.contains(partial)) {
       return false;
     }
     Path marker = partial.resolve(MARKER);
@@ -210,7 +238,7 @@ public final class FileReplacement {
   /** The failure is what the caller has to hear of, whatever else goes wrong. */
   private static void deleteAfter(Throwable failure, Path partial) {
     try {
-      deleteTree(partial);
+      discard(partial);
     } catch (IOException | RuntimeException e) {
       failure.addSuppressed(e);
     }

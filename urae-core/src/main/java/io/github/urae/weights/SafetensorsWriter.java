@@ -14,7 +14,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
@@ -311,7 +310,7 @@ public final class SafetensorsWriter implements Closeable {
       // Closed before the file is deleted: Windows keeps open files.
     } finally {
       if (!finished) {
-        Files.deleteIfExists(temporary);
+        FileReplacement.discard(temporary);
       }
     }
   }
