@@ -3,7 +3,6 @@ package io.github.urae.onnx.internal.session;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
-import java.io.EOFException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
@@ -48,19 +47,11 @@ final class KernelPlacement {
     return found;
   }
 
-  private static JsonToken next(JsonParser json) throws IOException {
-    JsonToken token = json.nextToken();
-    if (token == null) {
-      throw new EOFException("the profile is cut off");
-    }
-    return token;
-  }
-
   private static Kernel kernel(JsonParser json) throws IOException {
     Kernel kernel = new Kernel();
-    while (next(json) != JsonToken.END_OBJECT) {
+    while (json.nextToken() != JsonToken.END_OBJECT) {
       String field = json.currentName();
-      next(json);
+      json.nextToken();
       switch (field) {
         case "op_name" -> kernel.operator = json.getText();
         case "provider" -> kernel.provider = json.getText();
@@ -74,10 +65,10 @@ final class KernelPlacement {
   /** An array of objects, each with a type as key: shapes are int64. */
   private static boolean hasValues(JsonParser json) throws IOException {
     boolean values = false;
-    while (next(json) != JsonToken.END_ARRAY) {
+    while (json.nextToken() != JsonToken.END_ARRAY) {
       if (json.currentToken() == JsonToken.FIELD_NAME) {
         values |= !json.currentName().equals("int64");
-        next(json);
+        json.nextToken();
         json.skipChildren();
       }
     }
