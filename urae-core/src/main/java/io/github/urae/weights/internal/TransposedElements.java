@@ -16,7 +16,10 @@ import java.nio.ByteBuffer;
 public record TransposedElements(ElementType type) implements WeightEncoding {
 
   /** Values of a stored row that are converted at once: a few lines of the cache. */
-  private static final int TILE = 64;
+  private static final int TILE = 256;
+
+  /** Stored rows that are brought into columns together: a line of the target's cache. */
+  private static final int STRIP = 16;
 
   /** Mapped at once. */
   private static final long SPAN_BYTES = 1 << 28;
@@ -66,7 +69,7 @@ public record TransposedElements(ElementType type) implements WeightEncoding {
       int offset) {
     long storedRowBytes = type.byteSize(tensor.shape().dimension(0));
     int atOnce = (int) Math.min(width, Math.max(1, SPAN_BYTES / storedRowBytes));
-    float[] values = new float[rows];
+    float[] values = new float[STRIP * rows];
     for (int done = 0; done < width; done += atOnce) {
       int span = Math.min(atOnce, width - done);
       ByteBuffer stored =
@@ -74,10 +77,17 @@ public record TransposedElements(ElementType type) implements WeightEncoding {
               tensor,
               (column + done) * storedRowBytes + type.byteSize(row),
               Math.toIntExact((span - 1) * storedRowBytes + type.byteSize(rows)));
-      for (int i = 0; i < span; i++) {
-        Elements.toFloats(type, stored.position((int) (i * storedRowBytes)), values, 0, rows);
+      for (int i = 0; i < span; i += STRIP) {
+        int strip = Math.min(STRIP, span - i);
+        for (int k = 0; k < strip; k++) {
+          stored.position((int) ((i + k) * storedRowBytes));
+          Elements.toFloats(type, stored, values, k * rows, rows);
+        }
         for (int k = 0; k < rows; k++) {
-          target[offset + k * width + done + i] = values[k];
+          int place = offset + k * width + done + i;
+          for (int j = 0; j < strip; j++) {
+            target[place + j] = values[j * rows + k];
+          }
         }
       }
     }
