@@ -90,7 +90,7 @@ public final class OnnxExport {
       Map<Component, TensorSource> weights = new EnumMap<>(Component.class);
       Map<Component, NetworkGraph> graphs = new EnumMap<>(Component.class);
       Map<Component, TensorSource> adaptable = new EnumMap<>(Component.class);
-      for (Component component : Component.networks()) {
+      for (Component component : checkpoint.family().networks()) {
         NetworkGraph graph = graph(component);
         Weights stored = opened.add(source.open(component, graph.type()));
         if (!stored.graph().parameters().keySet().equals(graph.parameters().keySet())) {
@@ -109,7 +109,7 @@ public final class OnnxExport {
           settings.output,
           folder -> {
             Files.createDirectories(folder);
-            for (Component component : Component.networks()) {
+            for (Component component : checkpoint.family().networks()) {
               write(folder, component, graphs.get(component), weights.get(component), chain);
             }
             copyRest(folder);

@@ -17,6 +17,8 @@ import io.github.urae.flux.ImagePipeline;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.ModelInfo;
+import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.Lease;
 import io.github.urae.internal.NativeLibraries;
@@ -368,6 +370,8 @@ public final class FluxPipeline implements ImagePipeline {
     private OptionalLong memoryLimit = OptionalLong.empty();
     private int maxConcurrent = Integer.MAX_VALUE;
 
+    private List<ModelFamily> families = Checkpoint.FAMILIES;
+
     private Builder() {}
 
     /**
@@ -473,6 +477,12 @@ public final class FluxPipeline implements ImagePipeline {
       return this;
     }
 
+    /** Sets the families that the model may be of. */
+    Builder families(List<ModelFamily> value) {
+      families = List.copyOf(value);
+      return this;
+    }
+
     /**
      * Opens checkpoint and adapters, checks them, converts and merges weights if need be, and loads
      * the networks.
@@ -487,7 +497,7 @@ public final class FluxPipeline implements ImagePipeline {
      * @throws IllegalStateException if no model is set
      */
     public FluxPipeline build() throws IOException {
-      ModelSource source = ModelSource.at(model(), transformer());
+      ModelSource source = ModelSource.at(model(), transformer(), families);
       NativeLibraries.unpackInto(cacheFolder());
       OnnxLibrary.load();
       Device resolved = OnnxEngine.resolve(device);

@@ -41,7 +41,10 @@ public record CheckpointWeights(
     Checkpoint checkpoint = Checkpoint.open(model);
     Path folder = checkpoint.folder();
     Map<Component, TensorSource> weights = new EnumMap<>(Component.class);
-    for (Component network : Component.adaptable()) {
+    for (Component network : checkpoint.family().networks()) {
+      if (!network.isAdaptable()) {
+        continue;
+      }
       Path own = folder.resolve(network.folder());
       refuseExport(own);
       Path file = network == Component.TRANSFORMER ? transformer.orElse(own) : own;

@@ -40,7 +40,8 @@ public record Checkpoint(
     VaeConfig vae,
     Optional<PreviewFactors> previews) {
 
-  private static final List<ModelFamily> FAMILIES = List.of(Flux1.FAMILY);
+  /** The families that are known. */
+  public static final List<ModelFamily> FAMILIES = List.of(Flux1.FAMILY);
 
   /**
    * Reads the configurations of a checkpoint.

@@ -36,7 +36,7 @@ public final class AdaptableWeights implements Closeable {
     ModelSource source = ModelSource.at(model);
     AdaptableWeights weights = new AdaptableWeights();
     try {
-      for (Component component : Component.networks()) {
+      for (Component component : source.checkpoint().family().networks()) {
         if (component.isAdaptable()) {
           Weights own = weights.opened.add(source.open(component, ElementType.F32));
           weights.byNetwork.put(component, own.original());

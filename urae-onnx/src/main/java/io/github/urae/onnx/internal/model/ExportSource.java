@@ -59,7 +59,7 @@ public record ExportSource(Checkpoint checkpoint) implements ModelSource {
   /** Says what was understood of each network. */
   public List<ExportReport> reports() throws IOException {
     List<ExportReport> reports = new ArrayList<>();
-    for (Component component : Component.networks()) {
+    for (Component component : checkpoint.family().networks()) {
       if (component.isOnDemand() && !Files.exists(file(component))) {
         continue; // Exports may well do without.
       }

@@ -57,7 +57,7 @@ final class Model implements Closeable {
     Model model = new Model(source, settings);
     try {
       model.openTokenizers();
-      for (Component component : Component.networks()) {
+      for (Component component : source.checkpoint().family().networks()) {
         if (!component.isOnDemand()) {
           model.weights(component);
         }
@@ -151,7 +151,7 @@ final class Model implements Closeable {
   /** Returns the weights that adapters may change, as they are stored. */
   Map<Component, TensorSource> adaptable() throws IOException {
     Map<Component, TensorSource> stored = new EnumMap<>(Component.class);
-    for (Component component : Component.networks()) {
+    for (Component component : checkpoint.family().networks()) {
       if (component.isAdaptable()) {
         stored.put(component, weights(component).original());
       }

@@ -2,10 +2,12 @@ package io.github.urae.onnx.internal.model;
 
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.onnx.internal.session.Weights;
 import io.github.urae.tensor.ElementType;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -36,10 +38,7 @@ public interface ModelSource {
    * @throws io.github.urae.UraeException if it is no model of a family that is known
    */
   static ModelSource at(Path path) throws IOException {
-    Checkpoint checkpoint = Checkpoint.open(path);
-    return ExportSource.recognises(checkpoint.folder())
-        ? new ExportSource(checkpoint)
-        : new DiffusersSource(checkpoint);
+    return at(path, Optional.empty());
   }
 
   /**
@@ -51,7 +50,24 @@ public interface ModelSource {
    * @throws io.github.urae.UraeException if it is no model of a family that is known
    */
   static ModelSource at(Path path, Optional<Path> transformer) throws IOException {
-    ModelSource rest = at(path);
+    return at(path, transformer, Checkpoint.FAMILIES);
+  }
+
+  /**
+   * Recognises a stored model of one of some families.
+   *
+   * @param transformer as above
+   * @param families those that it may be of, at least one
+   * @throws IOException if a file is missing or cannot be read
+   * @throws io.github.urae.UraeException if it is of none of them
+   */
+  static ModelSource at(Path path, Optional<Path> transformer, List<ModelFamily> families)
+      throws IOException {
+    Checkpoint checkpoint = Checkpoint.open(path, families);
+    ModelSource rest =
+        ExportSource.recognises(checkpoint.folder())
+            ? new ExportSource(checkpoint)
+            : new DiffusersSource(checkpoint);
     if (transformer.isEmpty()) {
       return rest;
     }

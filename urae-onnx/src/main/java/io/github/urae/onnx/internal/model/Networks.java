@@ -121,7 +121,7 @@ public final class Networks implements Closeable {
       unmatched.forEach(
           key ->
               LOG.warn("{}: '{}' changes nothing in this model", key.adapter().path(), key.key()));
-      for (Component component : Component.networks()) {
+      for (Component component : checkpoint().family().networks()) {
         Filled old = before.get(component);
         if (component.isOnDemand() && old == null) {
           continue;
