@@ -10,6 +10,8 @@ import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.Schedule;
 import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.onnx.internal.generation.Denoiser;
+import io.github.urae.onnx.internal.generation.TransformerInputs;
+import io.github.urae.onnx.internal.generation.VelocityPredictor;
 import io.github.urae.onnx.internal.model.Networks;
 import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.testkit.TestData;
@@ -105,14 +107,20 @@ public record GoldenCase(JsonNode json) {
 
   /** Returns what denoises the case. */
   Denoiser denoiser(Networks networks, NetworkUse transformer) {
-    return new Denoiser(
-        transformer,
-        networks.checkpoint(),
-        grid(),
-        json.get("sequence").intValue(),
-        profile(networks),
-        schedule(networks),
-        json.get("guidance").doubleValue());
+    return denoiser(networks, transformer, VelocityPredictor.everyStep(transformer));
+  }
+
+  /** The same with another way to compute a step. */
+  Denoiser denoiser(Networks networks, NetworkUse transformer, VelocityPredictor predictor) {
+    TransformerInputs inputs =
+        new TransformerInputs(
+            transformer,
+            networks.checkpoint(),
+            grid(),
+            json.get("sequence").intValue(),
+            profile(networks),
+            json.get("guidance").doubleValue());
+    return new Denoiser(predictor, inputs, schedule(networks));
   }
 
   /** Returns the adapters of the case. */

@@ -14,6 +14,7 @@ import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.Schedule;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.VaeConfig;
@@ -21,6 +22,7 @@ import io.github.urae.onnx.internal.generation.Conditioning;
 import io.github.urae.onnx.internal.generation.Denoiser;
 import io.github.urae.onnx.internal.generation.Generation;
 import io.github.urae.onnx.internal.generation.TextEncoders;
+import io.github.urae.onnx.internal.generation.VelocityPredictor;
 import io.github.urae.onnx.internal.generation.WorkRates;
 import io.github.urae.onnx.internal.image.ImageDecoder;
 import io.github.urae.onnx.internal.image.ImageEncoder;
@@ -40,8 +42,10 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.AfterAll;
@@ -275,6 +279,53 @@ class GoldenPipelineTest {
           Conditioning.of(embeddings),
           new CancellationToken(),
           (step, latents, change) -> compareLatents(golden, recorded, step, latents));
+    }
+  }
+
+  /** A step may be spared: here every second one goes on as the one before. */
+  @Test
+  void aStepsVelocityIsAStrategy() throws IOException {
+    GoldenCase golden = GoldenCase.named("standard-128");
+    Schedule schedule = golden.schedule(networks);
+    try (SafetensorsFile recorded =
+            SafetensorsFile.open(TestData.path("golden/cases/standard-128.safetensors"));
+        NetworkUse transformer = networks.use(Component.TRANSFORMER)) {
+      PromptEmbeddings text =
+          new PromptEmbeddings(copy(recorded.tensor("pooled")), copy(recorded.tensor("sequence")));
+      float[] noise =
+          golden.grid().pack(new TorchGenerator(5).randn(golden.grid().latentElements()));
+      List<VelocityPredictor.Step> asked = new ArrayList<>();
+      Map<Boolean, float[]> cache = new HashMap<>();
+      VelocityPredictor whole = VelocityPredictor.everyStep(transformer);
+      VelocityPredictor everySecond =
+          (step, inputs, cancellation) -> {
+            asked.add(step);
+            if (step.index() % 2 == 0) {
+              cache.put(step.negative(), whole.predict(step, inputs, cancellation));
+            }
+            return cache.get(step.negative()).clone();
+          };
+      List<float[]> velocities = new ArrayList<>();
+      golden
+          .denoiser(networks, transformer, everySecond)
+          .denoise(
+              noise,
+              new Conditioning(text, Optional.of(text), 2),
+              new CancellationToken(),
+              (step, latents, velocity) -> {
+                velocities.add(velocity);
+                return latents;
+              });
+      assertThat(asked).hasSize(2 * schedule.steps());
+      for (int i = 0; i < schedule.steps(); i++) {
+        float sigma = schedule.sigma(i);
+        assertThat(asked.subList(2 * i, 2 * i + 2))
+            .containsExactly(
+                new VelocityPredictor.Step(i, schedule.steps(), sigma, false),
+                new VelocityPredictor.Step(i, schedule.steps(), sigma, true));
+      }
+      assertThat(velocities.get(1)).isEqualTo(velocities.get(0));
+      assertThat(velocities.get(2)).isNotEqualTo(velocities.get(0));
     }
   }
 

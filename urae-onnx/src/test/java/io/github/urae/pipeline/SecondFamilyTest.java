@@ -22,6 +22,7 @@ import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.flux.model.internal.ParameterTable;
 import io.github.urae.flux.model.internal.ParameterTable.Entry;
 import io.github.urae.flux.model.internal.ParameterTable.Piece;
+import io.github.urae.onnx.internal.graph.GraphWeight;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
 import io.github.urae.onnx.internal.graph.VaeDecoderGraph;
 import io.github.urae.onnx.internal.graph.VaeEncoderGraph;
@@ -163,7 +164,7 @@ class SecondFamilyTest {
             + " \"use_quant_conv\": false, \"use_post_quant_conv\": false}");
     Files.delete(diffusersNames.resolve("vae/preview_factors.json"));
     Checkpoint checkpoint = Checkpoint.open(diffusersNames, List.of(FAMILY));
-    Map<String, Shape> autoencoder = new LinkedHashMap<>();
+    Map<String, GraphWeight> autoencoder = new LinkedHashMap<>();
     autoencoder.putAll(VaeDecoderGraph.build(checkpoint.vae()).weights());
     autoencoder.putAll(VaeEncoderGraph.build(checkpoint.vae()).weights());
     write("vae", random(autoencoder));
@@ -184,11 +185,12 @@ class SecondFamilyTest {
     SafetensorsWriter.write(target.resolve("model.safetensors"), Map.of(), tensors);
   }
 
-  private static Map<String, Tensor> random(Map<String, Shape> shapes) {
+  private static Map<String, Tensor> random(Map<String, GraphWeight> weights) {
     Random random = new Random(8);
     Map<String, Tensor> tensors = new LinkedHashMap<>();
-    shapes.forEach(
-        (name, shape) -> {
+    weights.forEach(
+        (name, weight) -> {
+          Shape shape = weight.shape();
           float[] values = new float[(int) shape.elementCount()];
           double scale = Math.sqrt((double) shape.dimension(0) / values.length);
           for (int i = 0; i < values.length; i++) {
@@ -269,8 +271,7 @@ class SecondFamilyTest {
         assertThat(picture.width()).isEqualTo(36);
         assertThat(picture.height()).isEqualTo(24);
         assertThat(picture.latents().shape()).isEqualTo(Shape.of(1, 6, 54));
-        assertThat(picture.record().passes())
-            .containsExactly(new GenerationRecord.Pass(36, 24, 3));
+        assertThat(picture.record().passes()).containsExactly(new GenerationRecord.Pass(36, 24, 3));
         for (float value : picture.latents().toFloats()) {
           assertThat(value).isFinite();
         }
