@@ -80,6 +80,17 @@ class UraeCommandTest {
   }
 
   @Test
+  void wordsThatAreNotReadAreTold() throws IOException {
+    String file = folder.resolve("a.png").toString();
+    String prompt = "a star ".repeat(6) + "the Last words";
+    assertThat(generate(prompt, "--output", file, "--max-sequence-length", "12")).isZero();
+    assertThat(err.toString())
+        .containsPattern(
+            "urae: note: T5 reads 12 tokens of a prompt at most; not read: .*the Last words\\R")
+        .doesNotContain("CLIP");
+  }
+
+  @Test
   void latentsInAndOut() throws IOException {
     Path latents = folder.resolve("l.safetensors");
     String file = folder.resolve("a.png").toString();
