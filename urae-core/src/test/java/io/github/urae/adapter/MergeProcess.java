@@ -2,6 +2,7 @@ package io.github.urae.adapter;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
+import io.github.urae.Stage;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
@@ -65,10 +66,7 @@ public final class MergeProcess {
   /** Opens merged weights through a cache; tells whether they were merged for that. */
   public static boolean cached(Path model, AdapterSpec adapter, Path folder) throws IOException {
     boolean[] merged = new boolean[1];
-    ProgressListener listener =
-        task -> {
-          merged[0] = true;
-        };
+    ProgressListener listener = progress -> merged[0] |= progress.stage() == Stage.MERGING;
     try (OwnedResources opened = new OwnedResources()) {
       Map<Component, TensorSource> weights =
           CheckpointWeights.open(model, Optional.empty(), opened).byNetwork();
