@@ -22,7 +22,6 @@ import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.flux.model.internal.ParameterTable;
 import io.github.urae.flux.model.internal.ParameterTable.Entry;
 import io.github.urae.flux.model.internal.ParameterTable.Piece;
-import io.github.urae.onnx.internal.graph.GraphWeight;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
 import io.github.urae.onnx.internal.graph.VaeDecoderGraph;
 import io.github.urae.onnx.internal.graph.VaeEncoderGraph;
@@ -164,12 +163,12 @@ class SecondFamilyTest {
             + " \"use_quant_conv\": false, \"use_post_quant_conv\": false}");
     Files.delete(diffusersNames.resolve("vae/preview_factors.json"));
     Checkpoint checkpoint = Checkpoint.open(diffusersNames, List.of(FAMILY));
-    Map<String, GraphWeight> autoencoder = new LinkedHashMap<>();
-    autoencoder.putAll(VaeDecoderGraph.build(checkpoint.vae()).weights());
-    autoencoder.putAll(VaeEncoderGraph.build(checkpoint.vae()).weights());
+    Map<String, Shape> autoencoder = new LinkedHashMap<>();
+    autoencoder.putAll(VaeDecoderGraph.build(checkpoint.vae()).parameters());
+    autoencoder.putAll(VaeEncoderGraph.build(checkpoint.vae()).parameters());
     write("vae", random(autoencoder));
     Map<String, Tensor> transformer =
-        random(TransformerGraph.build(checkpoint.transformer(), ElementType.F32).weights());
+        random(TransformerGraph.build(checkpoint.transformer(), ElementType.F32).parameters());
     write("transformer", transformer);
     ownNames = folder.resolve("patchwork.safetensors");
     SafetensorsWriter.write(ownNames, Map.of(), renamed(transformer));
@@ -185,12 +184,11 @@ class SecondFamilyTest {
     SafetensorsWriter.write(target.resolve("model.safetensors"), Map.of(), tensors);
   }
 
-  private static Map<String, Tensor> random(Map<String, GraphWeight> weights) {
+  private static Map<String, Tensor> random(Map<String, Shape> shapes) {
     Random random = new Random(8);
     Map<String, Tensor> tensors = new LinkedHashMap<>();
-    weights.forEach(
-        (name, weight) -> {
-          Shape shape = weight.shape();
+    shapes.forEach(
+        (name, shape) -> {
           float[] values = new float[(int) shape.elementCount()];
           double scale = Math.sqrt((double) shape.dimension(0) / values.length);
           for (int i = 0; i < values.length; i++) {
