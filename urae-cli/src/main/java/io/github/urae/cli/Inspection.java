@@ -1,8 +1,8 @@
 package io.github.urae.cli;
 
 import io.github.urae.FileFormatException;
-import io.github.urae.export.ExportReport;
 import io.github.urae.export.OnnxExport;
+import io.github.urae.flux.model.ExportReport;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.SchedulerConfig;
 import io.github.urae.flux.model.internal.TransformerConfig;

@@ -7,7 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.demo.DemoModel;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.Profile;
-import io.github.urae.flux.TimestepShift;
+import io.github.urae.flux.arithmetic.TimestepShift;
 import io.github.urae.image.RgbImage;
 import io.github.urae.weights.SafetensorsFile;
 import java.io.File;

@@ -1,6 +1,7 @@
 package io.github.urae.flux;
 
 import io.github.urae.InvalidRequestException;
+import io.github.urae.flux.arithmetic.TimestepShift;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.FileFormatException;
 import io.github.urae.InvalidRequestException;
+import io.github.urae.flux.arithmetic.TimestepShift;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
 import io.github.urae.tensor.ElementType;

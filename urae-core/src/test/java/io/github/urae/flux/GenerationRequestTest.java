@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.InvalidRequestException;
+import io.github.urae.flux.arithmetic.TimestepShift;
 import io.github.urae.image.RgbImage;
 import io.github.urae.tensor.Tensor;
 import java.util.List;

@@ -9,6 +9,7 @@ import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.ExportReport;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.flux.model.internal.PreviewFactors;

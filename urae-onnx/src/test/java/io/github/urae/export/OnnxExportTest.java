@@ -15,6 +15,7 @@ import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.device.Device;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.Profile;
+import io.github.urae.flux.model.ExportReport;
 import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.pipeline.GoldenCase;
 import io.github.urae.tensor.ElementType;

@@ -1,6 +1,5 @@
 package io.github.urae.flux.arithmetic;
 
-import io.github.urae.flux.Profile;
 import java.util.Arrays;
 
 /**
@@ -8,7 +7,7 @@ import java.util.Arrays;
  * head channels: [tokens, headDim/2].
  *
  * <p>Angles are computed in float64 and rounded once. Rotation is linear, so a factor on the
- * query's tables is a factor on attention's logits: {@link Profile#queryFactor} costs no operator.
+ * query's tables is a factor on attention's logits: {@code Profile.queryFactor} costs no operator.
  *
  * @see <a
  *     href="https://github.com/huggingface/diffusers/blob/main/src/diffusers/models/embeddings.py">

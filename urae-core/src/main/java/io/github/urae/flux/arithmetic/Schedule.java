@@ -1,7 +1,6 @@
 package io.github.urae.flux.arithmetic;
 
 import io.github.urae.InvalidRequestException;
-import io.github.urae.flux.TimestepShift;
 import java.util.Arrays;
 
 /**

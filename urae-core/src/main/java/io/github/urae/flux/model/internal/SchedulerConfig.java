@@ -2,7 +2,7 @@ package io.github.urae.flux.model.internal;
 
 import io.github.urae.ModelException;
 import io.github.urae.flux.Profile;
-import io.github.urae.flux.TimestepShift;
+import io.github.urae.flux.arithmetic.TimestepShift;
 import io.github.urae.internal.JsonConfig;
 import java.util.List;
 

@@ -1,7 +1,7 @@
 package io.github.urae.onnx.internal.model;
 
-import io.github.urae.export.ExportReport;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.ExportReport;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.onnx.internal.graph.LinearLayers;
 import io.github.urae.onnx.internal.session.Weights;

@@ -4,7 +4,7 @@ import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.TypeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import io.github.urae.ModelException;
-import io.github.urae.export.ExportReport;
+import io.github.urae.flux.model.ExportReport;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorInfo;

@@ -1,4 +1,4 @@
-package io.github.urae.flux;
+package io.github.urae.flux.arithmetic;
 
 import io.github.urae.InvalidRequestException;
 

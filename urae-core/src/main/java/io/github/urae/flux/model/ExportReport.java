@@ -1,4 +1,4 @@
-package io.github.urae.export;
+package io.github.urae.flux.model;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
