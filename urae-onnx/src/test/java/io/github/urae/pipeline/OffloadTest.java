@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
+import io.github.urae.Stage;
 import io.github.urae.device.Device;
 import io.github.urae.device.Offload;
 import io.github.urae.flux.DenoisingStep;
@@ -83,6 +84,27 @@ class OffloadTest {
         }
       }
     }
+  }
+
+  @Test
+  void promptsAndNegativeOnesAreEncodedByTextEncodersLoadedOnce() throws IOException {
+    GenerationRequest request =
+        GenerationRequest.builder("a star").size(64, 64).steps(1).trueGuidance("red", 2).build();
+    List<String> loaded = new ArrayList<>();
+    RunOptions options =
+        RunOptions.builder()
+            .listener(
+                progress -> {
+                  if (progress.stage() == Stage.LOADING && progress.isComplete()) {
+                    loaded.add(progress.component().orElseThrow());
+                  }
+                })
+            .build();
+    try (FluxPipeline pipeline = open(Offload.ONE_AT_A_TIME)) {
+      pipeline.generate(request, options);
+    }
+    assertThat(loaded)
+        .containsExactly("text_encoder", "text_encoder_2", "transformer", "vae_decoder");
   }
 
   @Test

@@ -19,6 +19,21 @@ public record Conditioning(
   }
 
   /**
+   * Takes embeddings of prompts, and of negative prompts after them.
+   *
+   * @param prompts how many prompts there are; where that is all, nothing is guided away from
+   */
+  static Conditioning of(PromptEmbeddings all, int prompts, double scale) {
+    int negative = all.count() - prompts;
+    return negative == 0
+        ? new Conditioning(all, Optional.empty(), scale)
+        : new Conditioning(
+            embeddingsOf(all, 0, prompts, 1),
+            Optional.of(embeddingsOf(all, prompts, negative, 1)),
+            scale);
+  }
+
+  /**
    * Returns what a range of images is guided by, each prompt repeated for each of its images.
    *
    * @param imagesPerPrompt prompts vary slowest

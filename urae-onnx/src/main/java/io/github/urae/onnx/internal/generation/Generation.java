@@ -28,6 +28,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.stream.Stream;
 
 /** One generation, in numbered steps. */
 public final class Generation {
@@ -114,16 +115,23 @@ public final class Generation {
   }
 
   private Conditioning conditioning() throws IOException {
-    PromptEmbeddings prompts =
-        request.prompts() instanceof TextPrompts text
-            ? encode(text.prompts(), text.t5Prompts())
-            : (PromptEmbeddings) request.prompts();
-    if (settled.trueGuidance().isEmpty()) {
-      return Conditioning.of(prompts);
+    double scale = settled.trueGuidance().map(TrueGuidance::scale).orElse(1.0);
+    List<String> negative =
+        settled.trueGuidance().map(TrueGuidance::negativePrompts).orElse(List.of());
+    if (request.prompts() instanceof TextPrompts text) {
+      // All at once: where networks do not stay, each encoder is loaded once.
+      PromptEmbeddings all =
+          encode(joined(text.prompts(), negative), joined(text.t5Prompts(), negative));
+      return Conditioning.of(all, text.count(), scale);
     }
-    TrueGuidance away = settled.trueGuidance().get();
-    PromptEmbeddings negative = encode(away.negativePrompts(), away.negativePrompts());
-    return new Conditioning(prompts, Optional.of(negative), away.scale());
+    PromptEmbeddings given = (PromptEmbeddings) request.prompts();
+    return negative.isEmpty()
+        ? new Conditioning(given, Optional.empty(), scale)
+        : new Conditioning(given, Optional.of(encode(negative, negative)), scale);
+  }
+
+  private static List<String> joined(List<String> first, List<String> second) {
+    return Stream.concat(first.stream(), second.stream()).toList();
   }
 
   private PromptEmbeddings encode(List<String> clipPrompts, List<String> t5Prompts)
@@ -136,6 +144,10 @@ public final class Generation {
             cancellation,
             progress,
             options.onTruncatedPrompt());
+  }
+
+  private NetworkUse use(Component component) throws IOException {
+    return networks.use(component, options.listener(), cancellation);
   }
 
   /** None if latents are given, else one for all images or one for each. */
@@ -172,7 +184,7 @@ public final class Generation {
     if (starts.isEmpty()) {
       return start.noise();
     }
-    try (NetworkUse vae = networks.use(Component.VAE_ENCODER, options.listener())) {
+    try (NetworkUse vae = use(Component.VAE_ENCODER)) {
       NetworkCosts costs = planner.costs();
       int runs = costs.encoderRuns(pass.grid(), settled.work().tiling());
       double flops = costs.encoderFlops(pass.grid(), settled.work().tiling()) / runs;
@@ -189,7 +201,7 @@ public final class Generation {
   }
 
   private float[] denoise(Pass pass, float[] noise, Conditioning conditioning) throws IOException {
-    try (NetworkUse transformer = networks.use(Component.TRANSFORMER, options.listener())) {
+    try (NetworkUse transformer = use(Component.TRANSFORMER)) {
       Denoiser denoiser =
           new Denoiser(
               transformer,
@@ -250,7 +262,7 @@ public final class Generation {
   }
 
   private void decode(Pass pass, float[] latents, DecodedPicture sink) throws IOException {
-    try (NetworkUse vae = networks.use(Component.VAE_DECODER, options.listener())) {
+    try (NetworkUse vae = use(Component.VAE_DECODER)) {
       NetworkCosts costs = planner.costs();
       int runs = costs.decoderRuns(pass.grid(), settled.work().tiling());
       double flops = costs.decoderFlops(pass.grid(), settled.work().tiling()) / runs;

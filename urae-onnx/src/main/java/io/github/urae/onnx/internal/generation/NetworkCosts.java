@@ -2,6 +2,7 @@ package io.github.urae.onnx.internal.generation;
 
 import io.github.urae.flux.VaeTiling;
 import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ClipTextConfig;
 import io.github.urae.flux.model.internal.T5Config;
@@ -11,6 +12,7 @@ import io.github.urae.onnx.internal.image.TileLayout;
 import io.github.urae.onnx.internal.image.VaeMemory;
 import java.util.List;
 import java.util.function.ToDoubleBiFunction;
+import java.util.function.ToLongFunction;
 
 /**
  * What one run of each network takes: floating-point operations, a multiplication and an addition
@@ -22,9 +24,9 @@ import java.util.function.ToDoubleBiFunction;
  * before and after their activation (4 C each), and the concatenation of attention and expansion (5
  * C) while the activated ones (4 C) are still there.
  *
- * @param elementBytes bytes of an activation of text encoders and transformer
+ * @param elementBytes bytes of an activation of each text encoder and of the transformer
  */
-public record NetworkCosts(Checkpoint checkpoint, long elementBytes) {
+public record NetworkCosts(Checkpoint checkpoint, ToLongFunction<Component> elementBytes) {
 
   /** Tensors of one token's width that are alive at once in the transformer. */
   private static final double TRANSFORMER_TENSORS = 12;
@@ -38,7 +40,9 @@ public record NetworkCosts(Checkpoint checkpoint, long elementBytes) {
 
   long clipBytes() {
     ClipTextConfig clip = checkpoint.clip();
-    return clip.positions() * (4L * clip.width() + 2L * clip.innerWidth()) * elementBytes;
+    return clip.positions()
+        * (4L * clip.width() + 2L * clip.innerWidth())
+        * elementBytes.applyAsLong(Component.TEXT_ENCODER);
   }
 
   double t5Flops(int tokens) {
@@ -52,7 +56,7 @@ public record NetworkCosts(Checkpoint checkpoint, long elementBytes) {
   long t5Bytes(int tokens) {
     T5Config t5 = checkpoint.t5();
     long perToken = 3L * t5.width() + 3L * t5.innerWidth() + 2L * t5.heads() * tokens;
-    return tokens * perToken * elementBytes;
+    return tokens * perToken * elementBytes.applyAsLong(Component.TEXT_ENCODER_2);
   }
 
   /** Of one picture. */
@@ -72,7 +76,8 @@ public record NetworkCosts(Checkpoint checkpoint, long elementBytes) {
     long tokens = (long) textTokens + grid.tokens();
     TransformerConfig config = checkpoint.transformer();
     long tables = 4L * 3 * tokens * (config.headDim() / 2) * Float.BYTES;
-    return tables + (long) (TRANSFORMER_TENSORS * tokens * config.width() * elementBytes);
+    long bytes = elementBytes.applyAsLong(Component.TRANSFORMER);
+    return tables + (long) (TRANSFORMER_TENSORS * tokens * config.width() * bytes);
   }
 
   boolean decodesInTiles(LatentGrid grid, VaeTiling tiling) {

@@ -4,6 +4,7 @@ import io.github.urae.flux.GenerationRecord;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.Seeds;
 import io.github.urae.flux.TextPrompts;
+import io.github.urae.flux.model.Component;
 import io.github.urae.onnx.internal.image.VaeMemory;
 import io.github.urae.onnx.internal.model.Networks;
 import java.util.List;
@@ -46,7 +47,7 @@ final class PictureRecords {
             .map(adapter -> GenerationRecord.AdapterUse.of(adapter.path(), adapter.scale()))
             .toList(),
         networks.device().toString(),
-        networks.elementType().toString(),
+        networks.elementType(Component.TRANSFORMER).toString(),
         Stream.concat(settled.draft().stream(), Stream.of(settled.full()))
             .map(PictureRecords::ran)
             .toList(),

@@ -51,7 +51,8 @@ record Planner(NetworkCosts costs, boolean sessionsStay, HeldWeights weightBytes
   /** Returns what plans generations with these networks. */
   static Planner of(Networks networks) {
     NetworkCosts costs =
-        new NetworkCosts(networks.checkpoint(), networks.elementType().byteSize(1));
+        new NetworkCosts(
+            networks.checkpoint(), component -> networks.elementType(component).byteSize(1));
     return new Planner(costs, networks.sessionsStay(), networks::heldWeights);
   }
 

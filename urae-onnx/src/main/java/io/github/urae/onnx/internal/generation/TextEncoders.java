@@ -162,7 +162,7 @@ public final class TextEncoders {
         GenerationProgress progress)
         throws IOException {
       float[] all = new float[Math.multiplyExact(prompts.size(), elements)];
-      try (NetworkUse network = networks.use(component, progress.listener())) {
+      try (NetworkUse network = networks.use(component, progress.listener(), cancellation)) {
         GenerationProgress.Running stage =
             progress.begin(Stage.ENCODING_TEXT, component, prompts.size(), Unit.PROMPTS);
         for (int i = 0; i < prompts.size(); i++) {

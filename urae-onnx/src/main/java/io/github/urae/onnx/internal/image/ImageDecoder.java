@@ -23,7 +23,7 @@ public record ImageDecoder(NetworkUse decoder, VaeConfig config, Runnable afterR
   /**
    * Decodes one picture.
    *
-   * @param packed latents [1, tokens, 64]; unchanged
+   * @param packed latents [1, tokens, packed channels]; unchanged
    * @param tiling whether to do so tile by tile
    * @return pixels as 0xRRGGBB, row by row
    */

@@ -28,9 +28,10 @@ public record ImageEncoder(NetworkUse encoder, VaeConfig config, Runnable afterR
   /**
    * Encodes one picture.
    *
-   * @param image height and width multiples of 16
+   * @param image height and width multiples of a token's
    * @param tiling whether to do so tile by tile
-   * @return [32, H/8, W/8]: the means of 16 channels, then the logarithms of their variances
+   * @return [2 C, h, w]: the means of the latents' C channels, then the logarithms of their
+   *     variances
    */
   public Plane encode(RgbImage image, VaeTiling tiling, CancellationToken cancellation) {
     int height = image.height() / config.pixelsPerLatent();
@@ -97,7 +98,7 @@ public record ImageEncoder(NetworkUse encoder, VaeConfig config, Runnable afterR
    *
    * @param encoded from {@link #encode}
    * @param noise standard normal, from an offset on
-   * @return [16, H/8, W/8]
+   * @return [C, h, w]
    */
   public float[] sample(Plane encoded, float[] noise, int offset) {
     int count = config.latentChannels() * encoded.height() * encoded.width();

@@ -101,7 +101,8 @@ final class Model implements Closeable {
     return runs;
   }
 
-  private ElementType type(Component component) {
+  /** Returns the element type that a text encoder or the transformer computes in. */
+  ElementType type(Component component) {
     // The feed-forward networks of T5's late layers overflow in half precision.
     return component == Component.TEXT_ENCODER_2 && settings.elementType() == ElementType.F16
         ? ElementType.F32

@@ -155,9 +155,9 @@ public final class Networks implements Closeable {
     return model().settings().sessions().device();
   }
 
-  /** Returns the element type of the transformer. */
-  public ElementType elementType() {
-    return model().settings().elementType();
+  /** Returns the element type that a text encoder or the transformer computes in. */
+  public ElementType elementType(Component component) {
+    return model().type(component);
   }
 
   /** Returns the adapters, in order. */
@@ -185,28 +185,29 @@ public final class Networks implements Closeable {
 
   /** Loads a network unless it is loaded; the caller closes the use. */
   public NetworkUse use(Component component) throws IOException {
-    return use(component, ProgressListener.NONE);
+    return use(component, ProgressListener.NONE, new CancellationToken());
   }
 
   /**
    * Loads a network unless it is loaded; the caller closes the use.
    *
    * @param listener told of the loading, unless all networks stay loaded and this one is
+   * @param cancellation ends the conversion of weights that few generations need
+   * @throws io.github.urae.GenerationCancelledException if it was cancelled meanwhile
    */
-  public NetworkUse use(Component component, ProgressListener listener) throws IOException {
-    Lease<NetworkSlot> slot = slot(component, listener);
+  public NetworkUse use(
+      Component component, ProgressListener listener, CancellationToken cancellation)
+      throws IOException {
+    Lease<NetworkSlot> slot = slot(component, listener, cancellation);
     return sessionsStay() ? NetworkSlot.use(slot) : load(component, slot, listener);
   }
 
   /** Those that few generations need are opened when one does. */
-  private synchronized Lease<NetworkSlot> slot(Component component, ProgressListener listener)
+  private synchronized Lease<NetworkSlot> slot(
+      Component component, ProgressListener listener, CancellationToken cancellation)
       throws IOException {
     if (!slots.containsKey(component)) {
-      fill(
-          component,
-          List.of(),
-          Model.slot(model, component, listener, new CancellationToken()),
-          listener);
+      fill(component, List.of(), Model.slot(model, component, listener, cancellation), listener);
     }
     return slots.get(component).slot();
   }

@@ -1,15 +1,20 @@
 package io.github.urae.onnx.internal.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.CancellationToken;
+import io.github.urae.GenerationCancelledException;
 import io.github.urae.ProgressListener;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.device.Device;
 import io.github.urae.device.Offload;
+import io.github.urae.flux.GenerationPlan;
+import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.Component;
+import io.github.urae.onnx.internal.generation.Generation;
 import io.github.urae.onnx.internal.generation.TextEncoders;
 import io.github.urae.onnx.internal.generation.WorkRates;
 import io.github.urae.onnx.internal.session.LoadedNetwork;
@@ -19,21 +24,30 @@ import io.github.urae.tensor.ElementType;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class NetworksTest {
 
   /** With copies of weights in memory, as on a GPU. */
   private static Networks open(Offload offload) throws IOException {
+    return open(offload, ElementType.F32, true, TestData.CACHE);
+  }
+
+  private static Networks open(Offload offload, ElementType type, boolean copied, Path cache)
+      throws IOException {
     PipelineSettings settings =
         new PipelineSettings(
-            new SessionSettings(Device.cpu(), OptionalInt.of(1), true),
-            ElementType.F32,
+            new SessionSettings(Device.cpu(), OptionalInt.of(1), copied),
+            type,
             offload,
-            new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
+            new WeightCache(cache, WeightCache.DEFAULT_MAX_BYTES),
             OptionalLong.empty(),
             AdapterOptions.STRICT);
     return Networks.open(
@@ -64,6 +78,39 @@ class NetworksTest {
       networks.use(Component.VAE_ENCODER).close();
       assertThat(held(networks, Component.VAE_DECODER)).isEqualTo(without + encoder);
       assertThat(held(networks, Component.VAE_ENCODER)).isEqualTo(without + encoder);
+    }
+  }
+
+  /** T5 computes in float32 where its late layers would overflow. */
+  @Test
+  void aPlanCountsEachNetworkInItsOwnElementType() throws IOException {
+    GenerationRequest request = GenerationRequest.builder("a").size(1024, 1024).steps(1).build();
+    Map<Component, Long> whole = peaks(ElementType.F32, request);
+    Map<Component, Long> half = peaks(ElementType.F16, request);
+    assertThat(half.get(Component.TEXT_ENCODER_2)).isEqualTo(whole.get(Component.TEXT_ENCODER_2));
+    assertThat(half.get(Component.TRANSFORMER)).isLessThan(whole.get(Component.TRANSFORMER));
+  }
+
+  private static Map<Component, Long> peaks(ElementType type, GenerationRequest request)
+      throws IOException {
+    try (Networks networks = open(Offload.ONE_AT_A_TIME, type, false, TestData.CACHE)) {
+      return new Generation(networks, request)
+          .plan().phases().stream()
+              .collect(
+                  Collectors.toMap(
+                      GenerationPlan.Phase::component, GenerationPlan.Phase::peakBytes));
+    }
+  }
+
+  @Test
+  void theEncoderOfPicturesIsConvertedUntilThatIsCancelled(@TempDir Path cache) throws IOException {
+    try (Networks networks = open(Offload.ALL, ElementType.F16, false, cache)) {
+      CancellationToken cancelled = new CancellationToken();
+      cancelled.cancel();
+      assertThatThrownBy(
+              () -> networks.use(Component.VAE_ENCODER, ProgressListener.NONE, cancelled))
+          .isInstanceOf(GenerationCancelledException.class);
+      networks.use(Component.VAE_ENCODER).close();
     }
   }
 
