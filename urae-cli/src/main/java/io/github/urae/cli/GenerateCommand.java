@@ -277,8 +277,7 @@ final class GenerateCommand implements Callable<Integer> {
     long start = System.nanoTime();
     try (Progress progress = verbosity.progress()) {
       List<GeneratedImage> pictures;
-      try (FluxPipeline pipeline =
-          pipeline().listener(progress).cancellation(urae.cancellation()).build()) {
+      try (FluxPipeline pipeline = pipeline(progress).build()) {
         recorded.ifPresent(record -> tellDifferences(record, pipeline));
         pictures = pipeline.generate(request(recorded), options(progress));
       }
@@ -377,7 +376,7 @@ final class GenerateCommand implements Callable<Integer> {
   private int printPlan(Optional<GenerationRecord> recorded) throws IOException {
     GenerationPlan plan;
     try (Progress progress = verbosity.progress();
-        FluxPipeline pipeline = pipeline().listener(progress).build()) {
+        FluxPipeline pipeline = pipeline(progress).build()) {
       plan = pipeline.plan(request(recorded));
     }
     PrintWriter out = spec.commandLine().getOut();
@@ -417,8 +416,9 @@ final class GenerateCommand implements Callable<Integer> {
     return 0;
   }
 
-  private FluxPipeline.Builder pipeline() throws IOException {
-    FluxPipeline.Builder builder = model.pipeline().offload(offload);
+  private FluxPipeline.Builder pipeline(Progress progress) throws IOException {
+    FluxPipeline.Builder builder =
+        model.pipeline().offload(offload).listener(progress).cancellation(urae.cancellation());
     matching.applyTo(builder);
     transformer.applyTo(builder);
     model.addAdapters(adapters, builder);
@@ -589,13 +589,17 @@ final class GenerateCommand implements Callable<Integer> {
   static final class SizeConverter implements ITypeConverter<Long> {
     @Override
     public Long convert(String value) {
-      Matcher size = Pattern.compile("(\\d{1,9})([KMGT]?)").matcher(value.toUpperCase(Locale.ROOT));
-      if (!size.matches() || Long.parseLong(size.group(1)) == 0) {
-        throw new TypeConversionException(
-            "expected a positive number and K, M, G or T, found '" + value + "'");
+      Matcher size =
+          Pattern.compile("0*(\\d{1,18})([KMGT]?)").matcher(value.toUpperCase(Locale.ROOT));
+      if (size.matches()) {
+        int unit = size.group(2).isEmpty() ? 0 : 1 + "KMGT".indexOf(size.group(2));
+        long number = Long.parseLong(size.group(1));
+        if (number > 0 && number <= Long.MAX_VALUE >> (10 * unit)) {
+          return number << (10 * unit);
+        }
       }
-      int unit = size.group(2).isEmpty() ? 0 : 1 + "KMGT".indexOf(size.group(2));
-      return Long.parseLong(size.group(1)) << (10 * unit);
+      throw new TypeConversionException(
+          "expected a positive number and K, M, G or T, found '" + value + "'");
     }
   }
 

@@ -52,7 +52,7 @@ final class InspectCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Print JSON.")
   boolean json;
 
-  @Mixin OutputOptions verbosity;
+  @Mixin VerboseOption verbose;
 
   @Override
   public Integer call() throws IOException {

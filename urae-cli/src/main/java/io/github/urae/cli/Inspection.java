@@ -2,6 +2,7 @@ package io.github.urae.cli;
 
 import io.github.urae.FileFormatException;
 import io.github.urae.export.OnnxExport;
+import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.ExportReport;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.SchedulerConfig;
@@ -55,12 +56,17 @@ final class Inspection {
     if (!exports.isEmpty()) {
       return findings;
     }
-    for (String network : List.of("text_encoder", "text_encoder_2", "transformer", "vae")) {
-      try (TensorSource weights = Safetensors.open(checkpoint.folder().resolve(network))) {
-        findings.put(network, summary(weights));
+    for (String folder : folders(checkpoint)) {
+      try (TensorSource weights = Safetensors.open(checkpoint.folder().resolve(folder))) {
+        findings.put(folder, summary(weights));
       }
     }
     return findings;
+  }
+
+  /** Returns the folders of the networks; both halves of the autoencoder share one. */
+  private static List<String> folders(Checkpoint checkpoint) {
+    return checkpoint.family().networks().stream().map(Component::folder).distinct().toList();
   }
 
   private static String folderOf(ExportReport report) {

@@ -32,6 +32,7 @@ final class ModelOptions extends CheckpointOptions {
   @Option(
       names = "--threads",
       paramLabel = "N",
+      converter = ThreadsConverter.class,
       description = "Threads for each operator on the CPU (default: one a core).")
   Integer threads;
 
@@ -42,6 +43,17 @@ final class ModelOptions extends CheckpointOptions {
       builder.threads(threads);
     }
     return builder;
+  }
+
+  /** Reads a number of threads. */
+  static final class ThreadsConverter implements ITypeConverter<Integer> {
+    @Override
+    public Integer convert(String value) {
+      if (!value.matches("[1-9]\\d{0,8}")) {
+        throw new TypeConversionException("expected 1 or more, found '" + value + "'");
+      }
+      return Integer.valueOf(value);
+    }
   }
 
   /** Reads a precision. */

@@ -3,13 +3,10 @@ package io.github.urae.cli;
 import picocli.CommandLine.Option;
 
 /** How much a command says. */
-final class OutputOptions {
+final class OutputOptions extends VerboseOption {
 
   @Option(names = "--quiet", description = "Print nothing but errors.")
   boolean quiet;
-
-  @Option(names = "--verbose", description = "Show the causes of errors.")
-  boolean verbose;
 
   Progress progress() {
     return quiet ? Progress.none() : Progress.onTerminal();

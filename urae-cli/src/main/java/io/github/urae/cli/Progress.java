@@ -13,8 +13,9 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
 /**
- * Progress bars with an estimate on standard error: one for each stage that lasts longer than a
- * second. There are none where standard error is no terminal.
+ * Progress bars on standard error: one for each stage that lasts longer than a second, with the
+ * time since it began and the time to the end of the whole work, or of the stage where that alone
+ * can be told. There are none where standard error is no terminal.
  */
 final class Progress implements ProgressListener, AutoCloseable {
 
@@ -30,6 +31,12 @@ final class Progress implements ProgressListener, AutoCloseable {
   private final Timer timer;
   private StageProgress latest;
   private ProgressBar bar;
+
+  /** Read by the bar's own thread, which must not wait for this object. */
+  private volatile Report report;
+
+  /** What was told, and when. */
+  private record Report(StageProgress progress, long nanoTime) {}
 
   private Progress(boolean shown) {
     this.shown = shown;
@@ -49,6 +56,7 @@ final class Progress implements ProgressListener, AutoCloseable {
     if (!shown) {
       return;
     }
+    report = new Report(progress, System.nanoTime());
     if (latest == null || !describe(progress).equals(describe(latest))) {
       closeBar();
       latest = progress;
@@ -106,9 +114,34 @@ final class Progress implements ProgressListener, AutoCloseable {
               .startsFrom(0, latest.elapsed())
               .setStyle(ProgressBarStyle.ASCII)
               .setUpdateIntervalMillis(REFRESH_MILLIS)
+              .setEtaFunction(state -> remaining())
               .build();
     }
     bar.stepTo(latest.done());
+  }
+
+  private Optional<Duration> remaining() {
+    Report last = report;
+    return remaining(last.progress(), Duration.ofNanos(System.nanoTime() - last.nanoTime()));
+  }
+
+  /**
+   * Estimates the time to the end of the work where that is told, else of the stage.
+   *
+   * @param since time since that report
+   */
+  static Optional<Duration> remaining(StageProgress last, Duration since) {
+    Optional<Duration> told =
+        last.remaining().isPresent() ? last.remaining() : ofStage(last.elapsed(), last);
+    return told.map(left -> left.compareTo(since) > 0 ? left.minus(since) : Duration.ZERO);
+  }
+
+  private static Optional<Duration> ofStage(Duration elapsed, StageProgress last) {
+    if (last.done() == 0 || last.total() == 1) {
+      return Optional.empty();
+    }
+    double each = (double) elapsed.toNanos() / last.done();
+    return Optional.of(Duration.ofNanos((long) (each * (last.total() - last.done()))));
   }
 
   private static String describe(StageProgress progress) {

@@ -293,6 +293,8 @@ class UraeCommandTest {
         "generate a --profile mega",
         "generate a --memory-limit much",
         "generate a --memory-limit 0",
+        "generate a --memory-limit 8388608T",
+        "generate a --threads 0",
         "generate a --strength 0.5",
         "generate a --negative-prompt b",
         "generate a --true-cfg 2",
@@ -302,7 +304,8 @@ class UraeCommandTest {
         "generate a --seed 18446744073709551616",
         "generate a --image a.png --coarse-to-fine",
         "generate a --unknown",
-        "inspect"
+        "inspect",
+        "inspect --quiet demo:2k"
       })
   void wrongUsageEndsWithTwo(String line) {
     assertThat(run(line.isEmpty() ? new String[0] : line.split(" ", -1))).isEqualTo(2);

@@ -5,8 +5,8 @@ import io.github.urae.pipeline.FluxPipeline;
 import java.nio.file.Path;
 
 /**
- * A picture that begins with another one. Shows: a start image and its strength, from 0 (stays as
- * it is) to 1 (is forgotten). Arguments: model, start image, text, output file.
+ * A picture that begins with another one. Shows: an initial image and its strength, from above 0
+ * (stays almost as it is) to 1 (is forgotten). Arguments: model, initial image, text, output file.
  */
 public final class ImageToImage {
 
