@@ -25,7 +25,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -301,6 +304,45 @@ class SafetensorsFileTest {
       assertThatThrownBy(open::checkUnchanged)
           .isInstanceOf(FileFormatException.class)
           .hasMessageContaining("changed while it was open");
+    }
+  }
+
+  /** Java closes a file's channel when a thread that reads from it is interrupted. */
+  @Test
+  @Timeout(60)
+  void anInterruptedReaderDisturbsNobody() throws Exception {
+    Path file = folder.resolve("shared.safetensors");
+    int elements = 1 << 16;
+    float[] expected = new float[elements];
+    for (int i = 0; i < elements; i++) {
+      expected[i] = i;
+    }
+    SafetensorsWriter.write(file, Map.of(), Map.of("a", Tensor.ofFloats(expected, elements)));
+    try (SafetensorsFile open = SafetensorsFile.open(file)) {
+      Callable<Integer> reading =
+          () -> {
+            float[] found = new float[elements];
+            int interrupts = 0;
+            for (int i = 0; i < 2000; i++) {
+              Arrays.fill(found, -1);
+              open.readFloats("a", 0, found, 0, elements);
+              assertThat(Arrays.equals(found, expected)).isTrue();
+              assertThat(open.tensor("a").data(4, 4).getFloat(0)).isEqualTo(1);
+              interrupts += Thread.interrupted() ? 1 : 0;
+            }
+            return interrupts;
+          };
+      FutureTask<Integer> interrupted = new FutureTask<>(reading);
+      FutureTask<Integer> other = new FutureTask<>(reading);
+      Thread reader = new Thread(interrupted);
+      reader.start();
+      new Thread(other).start();
+      while (!interrupted.isDone()) {
+        reader.interrupt();
+        Thread.sleep(0, 100_000);
+      }
+      assertThat(interrupted.get()).isPositive();
+      assertThat(other.get()).isZero();
     }
   }
 
