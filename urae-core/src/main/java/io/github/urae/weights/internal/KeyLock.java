@@ -57,15 +57,24 @@ final class KeyLock implements Closeable {
    * @param waiting called a few times a second while somebody else holds it; what it throws ends
    *     the wait
    * @return the lock; the caller closes it
-   * @throws IOException if the lock file cannot be made
+   * @throws IOException if the lock file cannot be made or written
    */
   static KeyLock acquire(Path file, Runnable waiting) throws IOException {
     while (true) {
       Optional<KeyLock> lock = tryAcquire(file, POLL_MILLIS);
       if (lock.isPresent()) {
-        // For the modification time.
-        lock.get().channel.write(ByteBuffer.wrap(new byte[1]), 0);
-        return lock.get();
+        try {
+          // For the modification time.
+          lock.get().channel.write(ByteBuffer.wrap(new byte[1]), 0);
+          return lock.get();
+        } catch (Throwable e) {
+          try {
+            lock.get().close();
+          } catch (IOException suppressed) {
+            e.addSuppressed(suppressed);
+          }
+          throw e;
+        }
       }
       waiting.run();
     }

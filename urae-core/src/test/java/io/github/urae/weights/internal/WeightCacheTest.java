@@ -34,6 +34,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -120,6 +122,22 @@ class WeightCacheTest {
         .hasMessage("no");
     assertThat(locks()).isEmpty();
     obtain(cache(1000), "a", 10);
+  }
+
+  /** As on a full disk, where a file can still be made but nothing be written into it. */
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  @Timeout(30)
+  void aLockFileThatCannotBeWrittenKeepsNobodyWaiting() throws IOException {
+    Path file = obtain(cache(1000), "a", 10);
+    Path lockFile = file.resolveSibling(file.getFileName() + ".lock");
+    Files.delete(lockFile);
+    Files.createSymbolicLink(lockFile, Path.of("/dev/full"));
+    for (int i = 0; i < 2; i++) {
+      assertThatThrownBy(() -> obtain(cache(1000), "a", 10)).isInstanceOf(IOException.class);
+    }
+    Files.delete(lockFile);
+    assertThat(obtain(cache(1000), "a", 10)).isEqualTo(file);
   }
 
   @Test
