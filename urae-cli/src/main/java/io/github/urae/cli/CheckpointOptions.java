@@ -5,6 +5,7 @@ import io.github.urae.adapter.ModelBuilder;
 import io.github.urae.demo.DemoModel;
 import io.github.urae.internal.CacheFolder;
 import io.github.urae.internal.HuggingFaceCache;
+import io.github.urae.internal.ScaledName;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -70,8 +71,8 @@ class CheckpointOptions {
 
   /** Returns the adapter that a user means by {@code FILE} or {@code FILE=SCALE}. */
   AdapterSpec adapter(String text) throws IOException {
-    AdapterSpec given = AdapterSpec.parse(text);
-    return new AdapterSpec(adapterFile(given.path().toString()), given.scale());
+    ScaledName given = ScaledName.parse(text);
+    return new AdapterSpec(adapterFile(given.name()), given.scale());
   }
 
   /** Tells a builder. */

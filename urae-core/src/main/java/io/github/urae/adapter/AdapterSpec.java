@@ -1,7 +1,7 @@
 package io.github.urae.adapter;
 
 import io.github.urae.AdapterException;
-import java.nio.file.Files;
+import io.github.urae.internal.ScaledName;
 import java.nio.file.Path;
 
 /**
@@ -34,33 +34,8 @@ public record AdapterSpec(Path path, double scale) {
    * @throws AdapterException if both files exist, or the scale is not finite
    */
   public static AdapterSpec parse(String text) {
-    AdapterSpec whole = new AdapterSpec(Path.of(text), 1);
-    int sign = text.lastIndexOf('=');
-    double scale;
-    try {
-      scale = Double.parseDouble(text.substring(sign + 1));
-    } catch (NumberFormatException e) {
-      return whole;
-    }
-    if (sign < 1) {
-      return whole;
-    }
-    Path file = Path.of(text.substring(0, sign));
-    if (!Files.exists(whole.path())) {
-      return new AdapterSpec(file, scale);
-    }
-    if (Files.exists(file)) {
-      throw new AdapterException(
-          text
-              + ": both "
-              + file
-              + " and "
-              + whole.path()
-              + " exist; write '"
-              + text
-              + "=1' for the second; the first, with its scale, in another form of the number");
-    }
-    return whole;
+    ScaledName named = ScaledName.parse(text);
+    return new AdapterSpec(Path.of(named.name()), named.scale());
   }
 
   /** Returns the adapter as in {@code FILE=SCALE}. */

@@ -9,6 +9,7 @@ import io.github.urae.adapter.internal.format.ParsedAdapter;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.flux.model.Component;
+import io.github.urae.internal.ScaledName;
 import io.github.urae.testkit.TestData;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -471,6 +472,13 @@ class AdapterTest {
     assertThatThrownBy(() -> AdapterSpec.parse("a.safetensors=NaN"))
         .isInstanceOf(AdapterException.class)
         .hasMessageContainingAll("a.safetensors", "finite");
+  }
+
+  /** What is no path, as an id with a colon is none on Windows. */
+  @Test
+  void whatIsNamedNeedNotBeAPath() {
+    assertThat(ScaledName.parse("org/name:a\0=0.5")).isEqualTo(new ScaledName("org/name:a\0", 0.5));
+    assertThat(ScaledName.parse("org//name")).isEqualTo(new ScaledName("org//name", 1));
   }
 
   /** {@code lora_alpha=16} is a file's name, or file and scale: whichever is there. */
