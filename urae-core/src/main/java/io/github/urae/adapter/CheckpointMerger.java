@@ -92,6 +92,10 @@ public final class CheckpointMerger {
     }
   }
 
+  private void checkAlgebra() {
+    weights.forEach((network, base) -> new WeightMerger(chain, network, base).prepare());
+  }
+
   /** Sums up what will be written, as if no part of it were a hole. */
   private void checkSpace(Path folder) throws IOException {
     long needed = 0;
@@ -331,6 +335,7 @@ public final class CheckpointMerger {
         AdapterChain chain = opened.add(openChain(base));
         CheckpointMerger merger = new CheckpointMerger(this, base, chain);
         merger.checkTypes();
+        merger.checkAlgebra();
         FileReplacement.deleteStalePartials(target);
         merger.checkSpace(target.getParent());
         FileReplacement.createFolder(target, merger::write);

@@ -218,6 +218,18 @@ class CheckpointMergerTest {
   }
 
   @Test
+  void missingAlgebraIsNoticedBeforeAnythingIsWritten() throws IOException {
+    lastFraction = Double.NaN;
+    List<AdapterSpec> chain =
+        List.of(TinyFlux.spec("urae_2k_adapter"), TinyFlux.spec("urae_4k_adapter"));
+    assertThatThrownBy(() -> merger(TinyFlux.CHECKPOINT, chain).write())
+        .isInstanceOf(AdapterException.class)
+        .hasMessageContaining("io.github.urae:urae-openblas");
+    assertThat(lastFraction).isNaN();
+    assertThat(folder).isEmptyDirectory();
+  }
+
+  @Test
   void whatDoesNotFitLeavesNothing() throws IOException {
     List<AdapterSpec> bare = List.of(TinyFlux.spec("urae_4k_adapter"));
     assertThatThrownBy(() -> merger(TinyFlux.CHECKPOINT, bare).write())

@@ -106,6 +106,7 @@ public final class OnnxExport {
         }
       }
       AdapterChain chain = opened.add(settings.openChain(checkpoint.family(), adaptable));
+      adaptable.forEach((network, base) -> new WeightMerger(chain, network, base).prepare());
       FileReplacement.createFolder(
           settings.output,
           folder -> {

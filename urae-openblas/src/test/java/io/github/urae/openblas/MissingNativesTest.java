@@ -11,11 +11,14 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledForJreRange;
+import org.junit.jupiter.api.condition.JRE;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What is said where OpenBLAS does not load, in processes of their own. */
@@ -34,22 +37,20 @@ class MissingNativesTest {
     }
   }
 
-  private static String run(Predicate<String> classPathEntry, Path cacheFolder)
+  private static String run(Predicate<String> classPathEntry, Path cacheFolder, String... options)
       throws IOException, InterruptedException {
     String classPath =
         Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator, -1))
             .filter(classPathEntry)
             .collect(Collectors.joining(File.pathSeparator));
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.add("-XX:TieredStopAtLevel=1");
+    command.addAll(List.of(options));
+    command.addAll(
+        List.of("-cp", classPath, MissingNativesTest.class.getName(), cacheFolder.toString()));
     Process process =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                classPath,
-                MissingNativesTest.class.getName(),
-                cacheFolder.toString())
-            .redirectError(ProcessBuilder.Redirect.DISCARD)
-            .start();
+        new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
     try (BufferedReader reader = process.inputReader(StandardCharsets.UTF_8)) {
       List<String> lines = reader.lines().toList();
       assertThat(process.waitFor()).isZero();
@@ -75,6 +76,13 @@ class MissingNativesTest {
   void aCacheFolderThatIsNone() throws Exception {
     Path file = Files.writeString(folder.resolve("file"), "");
     assertThat(run(entry -> true, file)).contains("could not be loaded", file.toString());
+  }
+
+  @Test
+  @EnabledForJreRange(min = JRE.JAVA_24)
+  void refusedNativeAccessIsExplained() throws Exception {
+    assertThat(run(entry -> true, folder, "--illegal-native-access=deny"))
+        .contains("--enable-native-access=ALL-UNNAMED");
   }
 
   @Test

@@ -126,6 +126,16 @@ public final class WeightCache {
     }
   }
 
+  /**
+   * Tells whether a derived file is there.
+   *
+   * @param key what the file depends on
+   * @return whether {@link #obtain} would find it, unless it is deleted before then or damaged
+   */
+  public boolean holds(CacheKey key) {
+    return Files.exists(folder.resolve(key.name() + ENTRY_SUFFIX));
+  }
+
   private static void deleteLockOfNothing(Path file, KeyLock lock, Throwable failure) {
     try {
       if (!Files.exists(file)) {

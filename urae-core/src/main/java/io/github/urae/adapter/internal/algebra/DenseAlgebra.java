@@ -1,6 +1,7 @@
 package io.github.urae.adapter.internal.algebra;
 
 import io.github.urae.AdapterException;
+import io.github.urae.internal.NativeLibraries;
 import java.io.IOException;
 import java.util.Optional;
 import java.util.ServiceLoader;
@@ -28,7 +29,13 @@ public interface DenseAlgebra {
       return provider.get().load();
     } catch (IOException e) {
       throw new AdapterException("dense algebra could not be loaded: " + e, e);
+    } catch (IllegalCallerException e) {
+      throw new AdapterException(NativeLibraries.denied("OpenBLAS", e).getMessage(), e);
     } catch (LinkageError e) {
+      // A class that loads its library when it is first used hides why it cannot be.
+      if (e.getCause() instanceof IllegalCallerException cause) {
+        throw new AdapterException(NativeLibraries.denied("OpenBLAS", cause).getMessage(), e);
+      }
       throw new AdapterException(
           "dense algebra for minor components (URAE's 4K adapter) could not be loaded: expected"
               + " org.bytedeco:openblas and org.bytedeco:javacpp beside io.github.urae:urae-openblas,"

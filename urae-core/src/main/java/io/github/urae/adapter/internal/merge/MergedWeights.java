@@ -26,6 +26,61 @@ public final class MergedWeights {
   private MergedWeights() {}
 
   /**
+   * What the file of the cache holds and is called.
+   *
+   * @param tensors the changed weights, in the order of the base
+   */
+  private record Recipe(List<SafetensorsWriter.Declaration> tensors, CacheKey key) {
+
+    static Recipe of(
+        AdapterChain chain,
+        Component network,
+        TensorSource base,
+        Function<String, ElementType> types)
+        throws IOException {
+      Set<String> changed = chain.changedWeights(network);
+      List<SafetensorsWriter.Declaration> tensors =
+          base.tensors().values().stream()
+              .filter(t -> changed.contains(t.name()))
+              .map(
+                  t ->
+                      new SafetensorsWriter.Declaration(t.name(), types.apply(t.name()), t.shape()))
+              .toList();
+      CacheKey key = new CacheKey("merged weights 2").addCheckpoint(base).add(network);
+      tensors.forEach(tensor -> key.add(tensor.name()).add(tensor.type()));
+      for (AdapterSpec spec : chain.adaptersOf(network)) {
+        key.add(chain.digestOf(spec)).add(spec.scale());
+      }
+      return new Recipe(tensors, key);
+    }
+  }
+
+  /**
+   * Makes sure that {@link #open} would find the merged weights or can merge them. To be called
+   * before anything else that takes long.
+   *
+   * @param chain the adapters, matched against {@code base}
+   * @param network the network
+   * @param base its weights as stored
+   * @param types element type of each weight of the result
+   * @param cache where the result lies
+   * @throws IOException if a file cannot be read
+   * @throws io.github.urae.AdapterException if the weights are not there, and what computes minor
+   *     components is missing
+   */
+  public static void check(
+      AdapterChain chain,
+      Component network,
+      TensorSource base,
+      Function<String, ElementType> types,
+      WeightCache cache)
+      throws IOException {
+    if (!cache.holds(Recipe.of(chain, network, base, types).key())) {
+      new WeightMerger(chain, network, base).prepare();
+    }
+  }
+
+  /**
    * Finds the merged weights of a network in the cache, or merges them.
    *
    * @param chain the adapters, matched against {@code base}
@@ -49,18 +104,9 @@ public final class MergedWeights {
       ProgressListener listener,
       CancellationToken cancellation)
       throws IOException {
-    Set<String> changed = chain.changedWeights(network);
-    List<SafetensorsWriter.Declaration> tensors =
-        base.tensors().values().stream()
-            .filter(t -> changed.contains(t.name()))
-            .map(t -> new SafetensorsWriter.Declaration(t.name(), types.apply(t.name()), t.shape()))
-            .toList();
+    Recipe recipe = Recipe.of(chain, network, base, types);
+    List<SafetensorsWriter.Declaration> tensors = recipe.tensors();
     long bytes = tensors.stream().mapToLong(SafetensorsWriter.Declaration::byteSize).sum();
-    CacheKey key = new CacheKey("merged weights 2").addCheckpoint(base).add(network);
-    tensors.forEach(tensor -> key.add(tensor.name()).add(tensor.type()));
-    for (AdapterSpec spec : chain.adaptersOf(network)) {
-      key.add(chain.digestOf(spec)).add(spec.scale());
-    }
     WeightMerger merger = new WeightMerger(chain, network, base);
     WeightCache.Producer producer =
         target -> {
@@ -69,7 +115,8 @@ public final class MergedWeights {
           write(merger, tensors, target, reporter);
           base.checkUnchanged();
         };
-    try (WeightCache.Lease lease = cache.obtain(key, bytes, producer, listener, cancellation)) {
+    try (WeightCache.Lease lease =
+        cache.obtain(recipe.key(), bytes, producer, listener, cancellation)) {
       return SafetensorsFile.open(lease.file());
     }
   }

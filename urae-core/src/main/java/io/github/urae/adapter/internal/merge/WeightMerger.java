@@ -74,6 +74,23 @@ public final class WeightMerger {
   }
 
   /**
+   * Loads what minor components need, if any of the network's weights has some: what is missing is
+   * told before long work, not in its midst.
+   *
+   * @throws AdapterException if there is no library of dense algebra, or it does not load
+   */
+  public void prepare() {
+    for (String weight : chain.changedWeights(network)) {
+      for (WeightUpdate update : effective(chain.updatesOf(network, weight))) {
+        if (update instanceof WeightUpdate.Minor) {
+          DenseAlgebra.load();
+          return;
+        }
+      }
+    }
+  }
+
+  /**
    * Merges one weight.
    *
    * @param name a weight of the network; one that no adapter changes comes out as it is stored,

@@ -200,6 +200,12 @@ final class Model implements Closeable {
         new NetworkSlot(lease.another(), component, own.graph(), base, Optional.of(merged)));
   }
 
+  /** Makes sure that a network that a chain changes can be merged, or is in the cache. */
+  void checkMergeable(Component component, AdapterChain chain) throws IOException {
+    Weights own = weights(component);
+    MergedWeights.check(chain, component, own.original(), own.graph()::typeOf, settings.cache());
+  }
+
   @Override
   public void close() throws IOException {
     opened.close();

@@ -121,6 +121,12 @@ public final class Networks implements Closeable {
       unmatched.forEach(
           key ->
               LOG.warn("{}: '{}' changes nothing in this model", key.adapter().path(), key.key()));
+      for (Component component : chain.changedNetworks()) {
+        Filled old = before.get(component);
+        if (old == null || !old.recipe().equals(chain.recipeOf(component))) {
+          model().checkMergeable(component, chain);
+        }
+      }
       for (Component component : checkpoint().family().networks()) {
         Filled old = before.get(component);
         if (component.isOnDemand() && old == null) {
