@@ -38,6 +38,7 @@ public interface ImagePipeline extends Closeable {
    * @throws io.github.urae.GenerationCancelledException if it was cancelled, or the thread
    *     interrupted
    * @throws io.github.urae.InferenceException if the engine fails, for want of memory for instance
+   * @throws java.io.UncheckedIOException if a file of the model cannot be read
    * @throws IllegalStateException if this pipeline is closed
    */
   List<GeneratedImage> generate(GenerationRequest request, RunOptions options);

@@ -34,6 +34,7 @@ import io.github.urae.onnx.internal.session.OnnxLibrary;
 import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.NoSuchFileException;
 import java.time.Duration;
 import java.util.List;
@@ -94,6 +95,7 @@ public final class FluxPipeline implements ImagePipeline {
    * @throws InvalidRequestException if the size is not possible
    * @throws io.github.urae.InferenceException if ONNX Runtime fails, for want of memory for
    *     instance
+   * @throws UncheckedIOException if a file of the model cannot be read
    * @throws IllegalStateException if this pipeline is closed
    */
   public GeneratedImage generate(String prompt, int width, int height) {
@@ -115,6 +117,7 @@ public final class FluxPipeline implements ImagePipeline {
    *     interrupted
    * @throws io.github.urae.InferenceException if ONNX Runtime fails, for want of memory for
    *     instance
+   * @throws UncheckedIOException if a file of the model cannot be read
    * @throws IllegalStateException if this pipeline is closed, also while the call waits
    */
   @Override
@@ -154,6 +157,7 @@ public final class FluxPipeline implements ImagePipeline {
    * @param prompts one or more
    * @return their embeddings
    * @throws InvalidRequestException if there is no prompt
+   * @throws UncheckedIOException if a file of the model cannot be read
    * @throws IllegalStateException if this pipeline is closed
    * @see #encode(List, int, RunOptions)
    */
@@ -172,6 +176,7 @@ public final class FluxPipeline implements ImagePipeline {
    * @throws InvalidRequestException if there is no prompt, or there are too many tokens
    * @throws io.github.urae.GenerationCancelledException if it was cancelled, or the thread
    *     interrupted
+   * @throws UncheckedIOException if a file of the model cannot be read
    * @throws IllegalStateException if this pipeline is closed
    */
   public PromptEmbeddings encode(List<String> prompts, int textTokens, RunOptions options) {
@@ -199,6 +204,7 @@ public final class FluxPipeline implements ImagePipeline {
    * @param steps denoising steps, at least 1
    * @return tokens, floating-point operations and memory by stage
    * @throws InvalidRequestException if the size is not possible
+   * @throws UncheckedIOException if a file of the model cannot be read
    * @throws IllegalStateException if this pipeline is closed
    */
   public GenerationPlan plan(int width, int height, int steps) {
@@ -211,6 +217,7 @@ public final class FluxPipeline implements ImagePipeline {
    * @param request what would be drawn
    * @return tokens, floating-point operations and memory by stage
    * @throws InvalidRequestException if the request does not fit the checkpoint
+   * @throws UncheckedIOException if a file of the model cannot be read
    * @throws IllegalStateException if this pipeline is closed
    */
   @Override
@@ -326,6 +333,7 @@ public final class FluxPipeline implements ImagePipeline {
    * Returns where this pipeline runs.
    *
    * @return a processor or GPU
+   * @throws IllegalStateException if this pipeline is closed
    */
   public Device device() {
     return with(open -> open.device());
@@ -335,6 +343,7 @@ public final class FluxPipeline implements ImagePipeline {
    * Returns how long this pipeline has spent inside ONNX Runtime, for monitoring.
    *
    * @return the sum over all networks and threads
+   * @throws IllegalStateException if this pipeline is closed
    */
   public Duration timeInRuntime() {
     return with(open -> Duration.ofNanos(open.nanosInRuntime()));
