@@ -15,6 +15,7 @@ import java.nio.file.FileSystemException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -29,16 +30,17 @@ import picocli.CommandLine.Command;
     description = "FLUX.1 text to image at 2K and 4K, on the JVM.",
     mixinStandardHelpOptions = true,
     versionProvider = UraeCommand.Version.class,
-    subcommands = {
-      GenerateCommand.class,
-      ExportCommand.class,
-      InspectCommand.class,
-      MergeCommand.class,
-      ConvertAdapterCommand.class,
-      MinorComponentsCommand.class
-    },
     synopsisSubcommandLabel = "COMMAND")
 public final class UraeCommand {
+
+  private static final List<Class<?>> COMMANDS =
+      List.of(
+          GenerateCommand.class,
+          ExportCommand.class,
+          InspectCommand.class,
+          MergeCommand.class,
+          ConvertAdapterCommand.class,
+          MinorComponentsCommand.class);
 
   private final CancellationToken cancellation;
 
@@ -87,7 +89,7 @@ public final class UraeCommand {
       err.println("urae: " + unreadable.get());
       return CommandLine.ExitCode.USAGE;
     }
-    return commandLine(cancellation)
+    return commandLine(cancellation, called(arguments))
         .setOut(out)
         .setErr(err)
         .setParameterExceptionHandler(UraeCommand::reportWrongUsage)
@@ -96,11 +98,24 @@ public final class UraeCommand {
   }
 
   static CommandLine commandLine() {
-    return commandLine(new CancellationToken());
+    return commandLine(new CancellationToken(), COMMANDS);
   }
 
-  private static CommandLine commandLine(CancellationToken cancellation) {
-    return new CommandLine(new UraeCommand(cancellation))
+  /** Returns the one command that is called, since reading the options of all takes its time. */
+  private static List<Class<?>> called(String... arguments) {
+    List<Class<?>> called =
+        COMMANDS.stream()
+            .filter(type -> arguments.length > 0)
+            .filter(type -> type.getAnnotation(Command.class).name().equals(arguments[0]))
+            .toList();
+    return called.isEmpty() ? COMMANDS : called;
+  }
+
+  private static CommandLine commandLine(
+      CancellationToken cancellation, List<Class<?>> subcommands) {
+    CommandLine commandLine = new CommandLine(new UraeCommand(cancellation));
+    subcommands.forEach(commandLine::addSubcommand);
+    return commandLine
         .registerConverter(Path.class, NativeText::path)
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setUsageHelpAutoWidth(true);
