@@ -36,13 +36,15 @@ public final class RecognisedEncodings {
   }
 
   private static void refuseScales(TensorInfo info) {
-    if (SCALES.stream().anyMatch(info.name()::endsWith)) {
-      throw new ModelException(
-          info.file()
-              + ": tensor '"
-              + info.name()
-              + "': weights with separate scales are not supported; use a checkpoint in bfloat16 or"
-              + " float32");
+    for (String scale : SCALES) {
+      if (info.name().endsWith(scale)) {
+        throw new ModelException(
+            info.file()
+                + ": tensor '"
+                + info.name()
+                + "': weights with separate scales are not supported; use a checkpoint in bfloat16"
+                + " or float32");
+      }
     }
   }
 }

@@ -165,6 +165,9 @@ public final class NetworkSession implements LoadedNetwork {
       Map<Path, Path> realPaths) {
     GraphProto.Builder withWeights = graph.graph().toBuilder();
     Set<String> transposed = new HashSet<>();
+    Map<Path, String> locations = new HashMap<>();
+    realPaths.forEach(
+        (file, real) -> locations.put(file, folder.relativize(real).toString().replace('\\', '/')));
     for (String name : graph.weights().keySet()) {
       TensorInfo info = weights.tensors().get(name);
       GraphWeight weight = graph.weights().get(name);
@@ -173,11 +176,10 @@ public final class NetworkSession implements LoadedNetwork {
         transposed.add(name);
         dimensions = new long[] {dimensions[1], dimensions[0]};
       }
-      String location = folder.relativize(realPaths.get(info.file())).toString().replace('\\', '/');
       withWeights.addInitializer(
           OnnxMessages.external(
               OnnxMessages.tensor(name, weight.type(), dimensions),
-              location,
+              locations.get(info.file()),
               info.offset(),
               weight.byteSize()));
     }
