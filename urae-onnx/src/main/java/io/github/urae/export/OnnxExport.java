@@ -124,10 +124,8 @@ public final class OnnxExport {
     ElementType type = settings.type;
     return switch (component) {
       case TEXT_ENCODER -> ClipTextGraph.buildStandalone(checkpoint.clip(), type);
-      // Its feed-forward networks overflow in half precision.
       case TEXT_ENCODER_2 ->
-          T5EncoderGraph.buildStandalone(
-              checkpoint.t5(), type == ElementType.F16 ? ElementType.F32 : type);
+          T5EncoderGraph.buildStandalone(checkpoint.t5(), T5EncoderGraph.typeFor(type));
       case TRANSFORMER ->
           TransformerGraph.buildStandalone(checkpoint.transformer(), type, profile());
       default -> DiffusersSource.graph(checkpoint, component, type, LinearLayers.PLAIN);
@@ -173,7 +171,13 @@ public final class OnnxExport {
 
   /** Copies what is no network, as it is. */
   private void copyRest(Path target) throws IOException {
-    for (String name : List.of("model_index.json", "scheduler", "tokenizer", "tokenizer_2")) {
+    Stream<String> tokenizers =
+        checkpoint.family().components().stream()
+            .filter(component -> !component.isNetwork())
+            .map(Component::folder);
+    List<String> rest =
+        Stream.concat(Stream.of("model_index.json", "scheduler"), tokenizers).toList();
+    for (String name : rest) {
       Path original = checkpoint.folder().resolve(name);
       List<Path> files;
       try (Stream<Path> walked = Files.walk(original)) {

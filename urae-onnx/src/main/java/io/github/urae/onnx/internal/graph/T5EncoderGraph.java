@@ -38,7 +38,7 @@ public final class T5EncoderGraph {
    * Builds the graph.
    *
    * @param config the checkpoint's configuration
-   * @param type F32 or BF16; T5 overflows in float16
+   * @param type F32 or BF16, {@link #typeFor}
    * @return the graph
    */
   public static NetworkGraph build(T5Config config, ElementType type) {
@@ -67,6 +67,17 @@ public final class T5EncoderGraph {
    */
   public static NetworkGraph buildStandalone(T5Config config, ElementType type) {
     return new T5EncoderGraph(config, type, LinearLayers.PLAIN, true).build();
+  }
+
+  /**
+   * Returns the type to compute in where another is asked for: the feed-forward networks of T5's
+   * late layers overflow in half precision.
+   *
+   * @param asked the other networks'
+   * @return F32 in place of F16
+   */
+  public static ElementType typeFor(ElementType asked) {
+    return asked == ElementType.F16 ? ElementType.F32 : asked;
   }
 
   private NetworkGraph build() {

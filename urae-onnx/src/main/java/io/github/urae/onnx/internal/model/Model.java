@@ -12,6 +12,7 @@ import io.github.urae.internal.Lease;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.GraphSegments;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.onnx.internal.graph.T5EncoderGraph;
 import io.github.urae.onnx.internal.session.NetworkRuns;
 import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.onnx.internal.session.Weights;
@@ -103,9 +104,8 @@ final class Model implements Closeable {
 
   /** Returns the element type that a text encoder or the transformer computes in. */
   ElementType type(Component component) {
-    // The feed-forward networks of T5's late layers overflow in half precision.
-    return component == Component.TEXT_ENCODER_2 && settings.elementType() == ElementType.F16
-        ? ElementType.F32
+    return component == Component.TEXT_ENCODER_2
+        ? T5EncoderGraph.typeFor(settings.elementType())
         : settings.elementType();
   }
 
