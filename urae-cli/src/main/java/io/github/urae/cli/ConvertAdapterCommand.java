@@ -6,13 +6,8 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParentCommand;
-import picocli.CommandLine.Spec;
 
 /** {@code urae convert-adapter}: URAE's two adapters as one LoRA. */
 @Command(
@@ -21,13 +16,7 @@ import picocli.CommandLine.Spec;
         "Convert URAE's 2K and 4K adapters into one LoRA for a checkpoint, which other tools read.",
     mixinStandardHelpOptions = true,
     sortOptions = false)
-final class ConvertAdapterCommand implements Callable<Integer> {
-
-  @Spec CommandSpec spec;
-  @ParentCommand UraeCommand urae;
-
-  @Mixin CheckpointOptions model;
-  @Mixin TransformerOption transformer;
+final class ConvertAdapterCommand extends ModelCommand {
 
   @Option(
       names = "--base-adapter",
@@ -50,28 +39,18 @@ final class ConvertAdapterCommand implements Callable<Integer> {
       description = "The new .safetensors file; replaced if it exists.")
   Path output;
 
-  @Mixin MatchingOptions matching;
-  @Mixin AdapterResult result;
-  @Mixin OutputOptions verbosity;
-
   @Override
   public Integer call() throws IOException {
-    long start = System.nanoTime();
     OutputFile.checkWritable(output);
     AdapterConversion.Builder conversion = AdapterConversion.builder().output(output);
-    model.applyTo(conversion);
-    model.addAdapters(List.of(baseAdapter, adapter), conversion);
-    matching.applyTo(conversion);
-    transformer.applyTo(conversion);
     AdapterConversion.Report report;
     try (Progress progress = verbosity.progress()) {
-      report = conversion.listener(progress).cancellation(urae.cancellation()).writeLowRank();
+      applyTo(conversion, List.of(baseAdapter, adapter), progress);
+      report = conversion.writeLowRank();
     }
     Map<String, Object> findings = new LinkedHashMap<>();
     findings.put("weights", report.weights());
     findings.put("largest residual", report.largestResidual());
-    findings.put("seconds", AdapterResult.seconds(start));
-    result.print(spec, verbosity, output, findings);
-    return 0;
+    return done(output, findings);
   }
 }

@@ -9,14 +9,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.ParentCommand;
-import picocli.CommandLine.Spec;
 
 /** {@code urae export}: ONNX files in Optimum's layout, for any ONNX Runtime. */
 @Command(
@@ -25,13 +20,7 @@ import picocli.CommandLine.Spec;
         "Write a model as ONNX in Optimum's layout, adapters merged in, for ONNX Runtime in any language.",
     mixinStandardHelpOptions = true,
     sortOptions = false)
-final class ExportCommand implements Callable<Integer> {
-
-  @Spec CommandSpec spec;
-  @ParentCommand UraeCommand urae;
-
-  @Mixin CheckpointOptions model;
-  @Mixin TransformerOption transformer;
+final class ExportCommand extends ModelCommand {
 
   @Option(
       names = "--adapter",
@@ -65,33 +54,23 @@ final class ExportCommand implements Callable<Integer> {
               + " fixed in an export (default: ${DEFAULT-VALUE}).")
   Profile.Choice profile;
 
-  @Mixin MatchingOptions matching;
-  @Mixin AdapterResult result;
-  @Mixin OutputOptions verbosity;
-
   @Override
   public Integer call() throws IOException {
     if (profile == Profile.Choice.AUTO) {
       throw new ParameterException(
           spec.commandLine(), "--profile: expected standard or ultra, found 'auto'");
     }
-    long start = System.nanoTime();
     OutputFile.checkFolder(output);
     OnnxExport.Builder export =
         OnnxExport.builder().output(output).elementType(type).profile(profile);
-    model.applyTo(export);
-    model.addAdapters(adapters, export);
-    matching.applyTo(export);
-    transformer.applyTo(export);
     try (Progress progress = verbosity.progress()) {
-      AdapterResult.warn(spec, export.listener(progress).cancellation(urae.cancellation()).write());
+      applyTo(export, adapters, progress);
+      AdapterResult.warn(spec, export.write());
     }
     Map<String, Object> findings = new LinkedHashMap<>();
     findings.put("adapters", adapters.size());
     findings.put("dtype", type.toString());
     findings.put("profile", profile.name().toLowerCase(Locale.ROOT));
-    findings.put("seconds", AdapterResult.seconds(start));
-    result.print(spec, verbosity, output, findings);
-    return 0;
+    return done(output, findings);
   }
 }

@@ -8,14 +8,9 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParentCommand;
-import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
 /** {@code urae merge}: a new checkpoint with adapters merged into its weights. */
@@ -24,13 +19,7 @@ import picocli.CommandLine.TypeConversionException;
     description = "Write a new checkpoint with adapters merged into it, which diffusers opens too.",
     mixinStandardHelpOptions = true,
     sortOptions = false)
-final class MergeCommand implements Callable<Integer> {
-
-  @Spec CommandSpec spec;
-  @ParentCommand UraeCommand urae;
-
-  @Mixin CheckpointOptions model;
-  @Mixin TransformerOption transformer;
+final class MergeCommand extends ModelCommand {
 
   @Option(
       names = "--adapter",
@@ -53,33 +42,23 @@ final class MergeCommand implements Callable<Integer> {
       description = "bf16, f16 or f32, for all rewritten weights (default: the checkpoint's).")
   ElementType type;
 
-  @Mixin MatchingOptions matching;
-  @Mixin AdapterResult result;
-  @Mixin OutputOptions verbosity;
-
   @Override
   public Integer call() throws IOException {
-    long start = System.nanoTime();
     OutputFile.checkFolder(output);
     CheckpointMerger.Builder merge = CheckpointMerger.builder().output(output);
-    model.applyTo(merge);
-    model.addAdapters(adapters, merge);
-    matching.applyTo(merge);
-    transformer.applyTo(merge);
     if (type != null) {
       merge.elementType(type);
     }
     List<UnmatchedKey> unmatched;
     try (Progress progress = verbosity.progress()) {
-      unmatched = merge.listener(progress).cancellation(urae.cancellation()).write();
+      applyTo(merge, adapters, progress);
+      unmatched = merge.write();
     }
     AdapterResult.warn(spec, unmatched);
     Map<String, Object> findings = new LinkedHashMap<>();
     findings.put("adapters", adapters.size());
     findings.put("unmatched", unmatched.stream().map(UnmatchedKey::key).toList());
-    findings.put("seconds", AdapterResult.seconds(start));
-    result.print(spec, verbosity, output, findings);
-    return 0;
+    return done(output, findings);
   }
 
   /** Reads an element type. */

@@ -6,14 +6,9 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.ParentCommand;
-import picocli.CommandLine.Spec;
 
 /** {@code urae minor-components}: where training of a 4K adapter begins. */
 @Command(
@@ -23,13 +18,7 @@ import picocli.CommandLine.Spec;
             + " names of URAE's 4K adapter: where its training begins.",
     mixinStandardHelpOptions = true,
     sortOptions = false)
-final class MinorComponentsCommand implements Callable<Integer> {
-
-  @Spec CommandSpec spec;
-  @ParentCommand UraeCommand urae;
-
-  @Mixin CheckpointOptions model;
-  @Mixin TransformerOption transformer;
+final class MinorComponentsCommand extends ModelCommand {
 
   @Option(
       names = "--adapter",
@@ -50,36 +39,22 @@ final class MinorComponentsCommand implements Callable<Integer> {
       description = "The new .safetensors file; replaced if it exists.")
   Path output;
 
-  @Mixin MatchingOptions matching;
-  @Mixin AdapterResult result;
-  @Mixin OutputOptions verbosity;
-
   @Override
   public Integer call() throws IOException {
-    long start = System.nanoTime();
     if (rank < 1) {
       throw new ParameterException(spec.commandLine(), "--rank: expected 1 or more, found " + rank);
     }
     OutputFile.checkWritable(output);
     AdapterConversion.Builder conversion = AdapterConversion.builder().output(output);
-    model.applyTo(conversion);
-    model.addAdapters(adapters, conversion);
-    matching.applyTo(conversion);
-    transformer.applyTo(conversion);
     AdapterConversion.Report report;
     try (Progress progress = verbosity.progress()) {
-      report =
-          conversion
-              .listener(progress)
-              .cancellation(urae.cancellation())
-              .writeMinorComponents(rank);
+      applyTo(conversion, adapters, progress);
+      report = conversion.writeMinorComponents(rank);
     }
     Map<String, Object> findings = new LinkedHashMap<>();
     findings.put("weights", report.weights());
     findings.put("rank", rank);
     findings.put("largest residual", report.largestResidual());
-    findings.put("seconds", AdapterResult.seconds(start));
-    result.print(spec, verbosity, output, findings);
-    return 0;
+    return done(output, findings);
   }
 }
