@@ -23,7 +23,7 @@ class RgbImageTest {
 
   @TempDir Path folder;
 
-  /** The pictures of {@code golden/lanczos.py}. */
+  /** The pictures of {@code generators/lanczos.py}. */
   private static RgbImage picture(int width, int height) {
     int[] pixels = new int[width * height];
     for (int y = 0; y < height; y++) {
