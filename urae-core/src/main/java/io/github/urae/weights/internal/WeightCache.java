@@ -2,6 +2,7 @@ package io.github.urae.weights.internal;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.FileFormatException;
+import io.github.urae.GenerationCancelledException;
 import io.github.urae.ProgressListener;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.OwnedResources;
@@ -9,6 +10,7 @@ import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.SafetensorsWriter;
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -92,7 +94,8 @@ public final class WeightCache {
    * @return a lease on the file. It keeps the file from being deleted and others from having it:
    *     close it as soon as the file is open
    * @throws IOException if the file cannot be made, for want of space or otherwise
-   * @throws io.github.urae.GenerationCancelledException if the wait was cancelled
+   * @throws GenerationCancelledException if the wait was cancelled, or the thread interrupted while
+   *     it waited or made the file
    */
   public Lease obtain(
       CacheKey key,
@@ -120,6 +123,9 @@ public final class WeightCache {
         throw e;
       }
       return new Lease(file, lock);
+    } catch (ClosedByInterruptException e) {
+      opened.closeAfter(e);
+      throw new GenerationCancelledException("cancelled: the thread was interrupted", e);
     } catch (Throwable e) {
       opened.closeAfter(e);
       throw e;

@@ -124,6 +124,25 @@ class WeightCacheTest {
     obtain(cache(1000), "a", 10);
   }
 
+  @Test
+  void interruptingWhoeverMakesAFileCancels() throws IOException {
+    assertThatThrownBy(
+            () ->
+                lease(
+                    cache(1000),
+                    "a",
+                    10,
+                    target -> {
+                      Thread.currentThread().interrupt();
+                      producer(10).write(target);
+                    }))
+        .isInstanceOf(GenerationCancelledException.class)
+        .hasNoSuppressedExceptions();
+    assertThat(Thread.interrupted()).isTrue();
+    assertThat(folder.resolve("cache")).isEmptyDirectory();
+    obtain(cache(1000), "a", 10);
+  }
+
   /** As on a full disk, where a file can still be made but nothing be written into it. */
   @Test
   @EnabledOnOs(OS.LINUX)
