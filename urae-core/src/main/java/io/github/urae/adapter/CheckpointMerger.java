@@ -76,6 +76,10 @@ public final class CheckpointMerger {
 
   /** Merging into eight bits would lose most of what an adapter changes. */
   private void checkTypes() {
+    if (!MERGED_TYPES.containsAll(settings.type.stream().toList())) {
+      throw new ModelException(
+          "element type: expected one of " + MERGED_TYPES + ", found " + settings.type.get());
+    }
     for (Map.Entry<Component, TensorSource> entry : weights.entrySet()) {
       for (String name : chain.changedWeights(entry.getKey())) {
         TensorInfo info = entry.getValue().tensors().get(name);

@@ -57,6 +57,14 @@ public final class GenerationRequest {
     atLeastOne("steps", steps);
     atLeastOne("images per prompt", OptionalInt.of(imagesPerPrompt));
     atLeastOne("batch size", OptionalInt.of(batchSize));
+    if ((long) prompts.count() * imagesPerPrompt > Integer.MAX_VALUE) {
+      throw new InvalidRequestException(
+          "images: expected fewer than 2^31, found "
+              + imagesPerPrompt
+              + " for each of "
+              + prompts.count()
+              + " prompts");
+    }
     if (guidance.isPresent() && !Double.isFinite(guidance.getAsDouble())) {
       throw new InvalidRequestException(
           "guidance: expected a finite number, found " + guidance.getAsDouble());

@@ -241,6 +241,10 @@ class CheckpointMergerTest {
             () -> merger(TinyFlux.CHECKPOINT, CHAIN).elementType(ElementType.F8_E4M3).write())
         .isInstanceOf(ModelException.class)
         .hasMessageContainingAll("F8_E4M3", "BF16");
+    assertThatThrownBy(
+            () -> merger(TinyFlux.CHECKPOINT, List.of()).elementType(ElementType.I32).write())
+        .isInstanceOf(ModelException.class)
+        .hasMessageContainingAll("I32", "BF16");
     assertThat(filesUnder(folder)).isEmpty();
   }
 

@@ -88,6 +88,15 @@ class GenerationRequestTest {
   }
 
   @Test
+  void moreImagesThanCanBeCountedAreRefused() {
+    GenerationRequest.Builder request =
+        GenerationRequest.builder(List.of("a", "b")).imagesPerPrompt(1 << 30);
+    assertThatThrownBy(request::build)
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining("images: expected fewer than 2^31");
+  }
+
+  @Test
   void everySettingMakesAnotherRequest() {
     List<Consumer<GenerationRequest.Builder>> changes =
         List.of(
