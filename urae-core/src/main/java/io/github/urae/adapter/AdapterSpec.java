@@ -32,6 +32,7 @@ public record AdapterSpec(Path path, double scale) {
    * @param text {@code FILE} or {@code FILE=SCALE}
    * @return the adapter; with scale 1 where none is given
    * @throws AdapterException if both files exist, or the scale is not finite
+   * @throws java.nio.file.InvalidPathException if the system has no files of such a name
    */
   public static AdapterSpec parse(String text) {
     ScaledName named = ScaledName.parse(text);
