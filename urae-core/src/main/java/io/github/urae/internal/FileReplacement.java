@@ -153,11 +153,14 @@ public final class FileReplacement {
     deleteStalePartials(target);
     Path temporary = temporarySibling(target);
     Path marker = temporary.resolve(MARKER);
+    Path unlocked = temporary.resolve(MARKER + PARTIAL_SUFFIX);
     try {
       Files.createDirectory(temporary);
       try (FileChannel channel =
-          FileChannel.open(marker, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+          FileChannel.open(unlocked, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
         lockIfPossible(channel);
+        // Under its name it is locked: nobody ever sees it otherwise while it is in use.
+        Files.move(unlocked, marker, StandardCopyOption.ATOMIC_MOVE);
         content.writeTo(temporary);
         Files.delete(marker);
       }
@@ -228,7 +231,9 @@ public final class FileReplacement {
       return Files.getLastModifiedTime(partial).toInstant().isBefore(latest);
     }
     try (FileChannel channel = FileChannel.open(marker, StandardOpenOption.WRITE)) {
-      return channel.tryLock() != null;
+      // Without its name it was given up by somebody who is done, just before the folder is
+      // renamed.
+      return channel.tryLock() != null && Files.exists(marker);
     } catch (OverlappingFileLockException e) {
       LOG.debug("{} is being written in this process", partial, e);
       return false;

@@ -127,6 +127,43 @@ class FileReplacementTest {
     assertThat(target.toFile().list()).containsExactly("whole");
   }
 
+  /** Between making a folder and locking it, too. */
+  @Test
+  void noOtherProcessTakesWhatIsJustBegunForLeft() throws Exception {
+    Path target = folder.resolve("a");
+    Process cleaner =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                System.getProperty("java.class.path"),
+                Cleaner.class.getName(),
+                target.toString())
+            .start();
+    try {
+      assertThat(cleaner.inputReader().readLine()).isEqualTo("cleaning");
+      for (int i = 0; i < 500; i++) {
+        FileReplacement.createFolder(target, file -> Files.createFile(file.resolve("whole")));
+        Files.delete(target.resolve("whole"));
+        Files.delete(target);
+      }
+    } finally {
+      cleaner.destroyForcibly().waitFor();
+    }
+  }
+
+  /** Deletes what is left of a target until it is killed. */
+  static final class Cleaner {
+
+    private Cleaner() {}
+
+    public static void main(String[] arguments) {
+      System.out.println("cleaning");
+      while (true) {
+        FileReplacement.deleteStalePartials(Path.of(arguments[0]));
+      }
+    }
+  }
+
   private List<Path> partials(Path target) throws IOException {
     try (Stream<Path> entries = Files.list(folder)) {
       return entries
