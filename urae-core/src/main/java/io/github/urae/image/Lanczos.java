@@ -79,7 +79,7 @@ final class Lanczos {
         pixels[y * taps.length + x] = weighted(image, taps[x], y, true);
       }
     }
-    return RgbImage.ofOwn(taps.length, image.height(), pixels);
+    return RgbImage.wrap(taps.length, image.height(), pixels);
   }
 
   private static RgbImage rowsResized(RgbImage image, Taps[] taps) {
@@ -89,7 +89,7 @@ final class Lanczos {
         pixels[y * image.width() + x] = weighted(image, taps[y], x, false);
       }
     }
-    return RgbImage.ofOwn(image.width(), taps.length, pixels);
+    return RgbImage.wrap(image.width(), taps.length, pixels);
   }
 
   /** Adds up the taps along a row or a column, which is the {@code line}th. */

@@ -63,8 +63,20 @@ public final class RgbImage {
     return pixels;
   }
 
-  /** Takes over the pixels, 0xRRGGBB. */
-  static RgbImage ofOwn(int width, int height, int[] pixels) {
+  /**
+   * Takes over pixels without a copy, which for a picture of 4096x4096 would take 67 MB.
+   *
+   * @param width columns, at least 1
+   * @param height rows, at least 1
+   * @param pixels 0x00RRGGBB row by row, {@code width * height} of them; never changed again
+   * @return a picture
+   * @throws IllegalArgumentException if the number of pixels does not fit
+   */
+  public static RgbImage wrap(int width, int height, int[] pixels) {
+    if (width < 1 || height < 1 || pixels.length != (long) width * height) {
+      throw new IllegalArgumentException(
+          "expected " + width + "x" + height + " pixels, got " + pixels.length);
+    }
     return new RgbImage(width, height, pixels);
   }
 

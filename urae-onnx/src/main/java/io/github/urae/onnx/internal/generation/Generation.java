@@ -106,7 +106,7 @@ public final class Generation {
           int index = result.size();
           result.add(
               new GeneratedImage(
-                  RgbImage.of(grid.width(), grid.height(), pixels),
+                  RgbImage.wrap(grid.width(), grid.height(), pixels),
                   Tensor.ofFloats(own, 1, grid.tokens(), grid.layout().packedChannels()),
                   records.of(index)));
           options.onImage().accept(result.get(index), index);
@@ -170,7 +170,7 @@ public final class Generation {
     decode(
         pass,
         latents,
-        (own, pixels) -> drafts.add(RgbImage.of(grid.width(), grid.height(), pixels)));
+        (own, pixels) -> drafts.add(RgbImage.wrap(grid.width(), grid.height(), pixels)));
     return drafts;
   }
 

@@ -35,6 +35,6 @@ public record LatentPreview(PreviewFactors factors) {
       }
       pixels[i] = pixel;
     }
-    return RgbImage.of(grid.latentWidth(), grid.latentHeight(), pixels);
+    return RgbImage.wrap(grid.latentWidth(), grid.latentHeight(), pixels);
   }
 }
