@@ -256,15 +256,7 @@ class RunningTest {
     CountDownLatch inStep = new CountDownLatch(1);
     CountDownLatch goOn = new CountDownLatch(1);
     CompletableFuture<List<GeneratedImage>> first =
-        pipeline.generateAsync(
-            small().build(),
-            RunOptions.builder()
-                .onStep(
-                    step -> {
-                      inStep.countDown();
-                      awaitQuietly(goOn);
-                    })
-                .build());
+        pipeline.generateAsync(small().build(), stopping(inStep, goOn));
     assertThat(inStep.await(60, TimeUnit.SECONDS)).isTrue();
     CountDownLatch waits = new CountDownLatch(1);
     List<String> told = new ArrayList<>();
@@ -290,6 +282,17 @@ class RunningTest {
     assertThat(told).startsWith("waiting 0/1", "waiting 1/1");
   }
 
+  /** Stops in every step, tells that it is there, and waits until it may go on. */
+  private static RunOptions stopping(CountDownLatch inStep, CountDownLatch goOn) {
+    return RunOptions.builder()
+        .onStep(
+            step -> {
+              inStep.countDown();
+              awaitQuietly(goOn);
+            })
+        .build();
+  }
+
   private static void awaitQuietly(CountDownLatch latch) {
     try {
       latch.await();
@@ -304,15 +307,7 @@ class RunningTest {
     CountDownLatch inStep = new CountDownLatch(1);
     CountDownLatch goOn = new CountDownLatch(1);
     CompletableFuture<List<GeneratedImage>> running =
-        closing.generateAsync(
-            small().build(),
-            RunOptions.builder()
-                .onStep(
-                    step -> {
-                      inStep.countDown();
-                      awaitQuietly(goOn);
-                    })
-                .build());
+        closing.generateAsync(small().build(), stopping(inStep, goOn));
     assertThat(inStep.await(60, TimeUnit.SECONDS)).isTrue();
     CountDownLatch waits = new CountDownLatch(1);
     CompletableFuture<List<GeneratedImage>> waiting =

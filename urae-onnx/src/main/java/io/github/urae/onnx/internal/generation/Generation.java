@@ -189,11 +189,7 @@ public final class Generation {
       int runs = costs.encoderRuns(pass.grid(), settled.work().tiling());
       double flops = costs.encoderFlops(pass.grid(), settled.work().tiling()) / runs;
       GenerationProgress.Running stage =
-          progress.begin(
-              Stage.ENCODING_IMAGE,
-              Component.VAE_ENCODER,
-              (long) starts.size() * runs,
-              runs > 1 ? Unit.TILES : Unit.IMAGES);
+          beginPictures(Stage.ENCODING_IMAGE, Component.VAE_ENCODER, starts.size(), runs);
       ImageEncoder encoder = new ImageEncoder(vae, checkpoint.vae(), () -> stage.advance(flops));
       return start.noised(
           starts, settled.draft().isPresent(), encoder, settled.work().tiling(), cancellation);
@@ -267,11 +263,7 @@ public final class Generation {
       int runs = costs.decoderRuns(pass.grid(), settled.work().tiling());
       double flops = costs.decoderFlops(pass.grid(), settled.work().tiling()) / runs;
       GenerationProgress.Running stage =
-          progress.begin(
-              Stage.DECODING,
-              Component.VAE_DECODER,
-              (long) settled.images() * runs,
-              runs > 1 ? Unit.TILES : Unit.IMAGES);
+          beginPictures(Stage.DECODING, Component.VAE_DECODER, settled.images(), runs);
       ImageDecoder decoder = new ImageDecoder(vae, checkpoint.vae(), () -> stage.advance(flops));
       for (int i = 0; i < settled.images(); i++) {
         float[] own = pass.part(latents, i, 1);
@@ -279,5 +271,11 @@ public final class Generation {
         sink.accept(own, pixels);
       }
     }
+  }
+
+  /** Begins a stage of the autoencoder, told by tiles where a picture takes several runs. */
+  private GenerationProgress.Running beginPictures(
+      Stage stage, Component half, int pictures, int runs) {
+    return progress.begin(stage, half, (long) pictures * runs, runs > 1 ? Unit.TILES : Unit.IMAGES);
   }
 }
