@@ -1,8 +1,11 @@
 package io.github.urae;
 
+import io.github.urae.internal.PrintableText;
+
 /**
  * Root of the library's exceptions. A message names the file and tensor or the argument, what was
- * expected, what was found and, where there is one, the way out.
+ * expected, what was found and, where there is one, the way out. Names out of files may hold any
+ * character: those that do not print are written as escapes, so that a message can be printed.
  */
 public abstract sealed class UraeException extends RuntimeException
     permits AdapterException,
@@ -15,6 +18,6 @@ public abstract sealed class UraeException extends RuntimeException
   private static final long serialVersionUID = 1L;
 
   UraeException(String message, Throwable cause) {
-    super(message, cause);
+    super(message == null ? null : PrintableText.of(message), cause);
   }
 }

@@ -3,6 +3,7 @@ package io.github.urae.cli;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
 import io.github.urae.image.ImageFormat;
+import io.github.urae.internal.PrintableText;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -103,15 +104,16 @@ final class InspectCommand implements Callable<Integer> {
     findings.forEach(
         (key, value) -> {
           if (value instanceof Map<?, ?> nested) {
-            out.println(indent + key + ":");
+            out.println(indent + PrintableText.of(key) + ":");
             @SuppressWarnings("unchecked") // Inspection makes no others.
             Map<String, Object> inner = (Map<String, Object>) nested;
             print(out, indent + "  ", inner);
           } else if (value instanceof List<?> list) {
-            out.println(indent + key + ":");
-            list.forEach(element -> out.println(indent + "  " + element));
+            out.println(indent + PrintableText.of(key) + ":");
+            list.forEach(
+                element -> out.println(indent + "  " + PrintableText.of(element.toString())));
           } else {
-            out.println(indent + key + ": " + value);
+            out.println(indent + PrintableText.of(key + ": " + value));
           }
         });
   }

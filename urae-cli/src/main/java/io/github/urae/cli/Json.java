@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.util.DefaultIndenter;
 import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import io.github.urae.internal.PrintableText;
 import java.io.PrintWriter;
 import java.util.Map;
 
@@ -16,7 +17,13 @@ final class Json {
     DefaultPrettyPrinter printer =
         new DefaultPrettyPrinter().withObjectIndenter(new DefaultIndenter("  ", "\n"));
     try {
-      out.println(new JsonMapper().writer(printer).writeValueAsString(findings));
+      // JSON's own escapes leave some of a terminal's commands as they are.
+      new JsonMapper()
+          .writer(printer)
+          .writeValueAsString(findings)
+          .lines()
+          .map(PrintableText::of)
+          .forEach(out::println);
     } catch (JsonProcessingException e) {
       throw new IllegalStateException("maps, lists, texts and numbers are JSON", e);
     }

@@ -3,6 +3,7 @@ package io.github.urae.cli;
 import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.UraeException;
+import io.github.urae.internal.PrintableText;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -144,7 +145,7 @@ public final class UraeCommand {
     if (!(cause instanceof UraeException) && !(cause instanceof IOException)) {
       throw failure; // A fault of this program: the stack trace belongs in the report.
     }
-    command.getErr().println("urae: " + describe(cause));
+    command.getErr().println("urae: " + PrintableText.of(describe(cause)));
     boolean verbose =
         parsed.hasSubcommand() && parsed.subcommand().matchedOptionValue("--verbose", false);
     if (verbose) {

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import io.github.urae.FileFormatException;
+import io.github.urae.internal.PrintableText;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorInfo;
@@ -66,20 +67,35 @@ public final class SafetensorsHeader {
   public static PlacedTensors.Contents read(Path file, FileChannel channel) throws IOException {
     long fileSize = channel.size();
     if (fileSize < Long.BYTES) {
-      throw new FileFormatException(
-          file + ": expected a safetensors file, found only " + fileSize + " bytes");
+      throw mistaken(file, channel)
+          .orElseGet(
+              () ->
+                  new FileFormatException(
+                      file
+                          + ": expected a safetensors file, found only "
+                          + fileSize
+                          + " bytes; download it again"));
     }
     ByteBuffer prefix = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
     readFully(file, channel, prefix, 0);
     long headerSize = prefix.getLong(0);
     if (headerSize < 0 || headerSize > MAX_HEADER_BYTES) {
-      throw new FileFormatException(
-          file
-              + ": expected a safetensors header of at most "
-              + MAX_HEADER_BYTES
-              + " bytes, found a length of "
-              + Long.toUnsignedString(headerSize)
-              + "; this is probably no safetensors file");
+      throw mistaken(file, channel)
+          .orElseGet(
+              () ->
+                  new FileFormatException(
+                      file
+                          + ": expected a safetensors header of at most "
+                          + MAX_HEADER_BYTES
+                          + " bytes, found a length of "
+                          + Long.toUnsignedString(headerSize)
+                          + "; this is probably no safetensors file"));
+    }
+    if (headerSize == 0 || Long.BYTES + headerSize > fileSize) {
+      Optional<FileFormatException> mistaken = mistaken(file, channel);
+      if (mistaken.isPresent()) {
+        throw mistaken.get();
+      }
     }
     if (Long.BYTES + headerSize > fileSize) {
       throw new FileFormatException(
@@ -93,6 +109,14 @@ public final class SafetensorsHeader {
     ByteBuffer json = ByteBuffer.allocate((int) headerSize);
     readFully(file, channel, json, Long.BYTES);
     return parse(file, decode(file, json.flip()), Long.BYTES + headerSize, fileSize);
+  }
+
+  private static Optional<FileFormatException> mistaken(Path file, FileChannel channel)
+      throws IOException {
+    return MistakenFile.describe(channel)
+        .map(
+            found ->
+                new FileFormatException(file + ": expected a safetensors file, found " + found));
   }
 
   private static void readFully(Path file, FileChannel channel, ByteBuffer target, long position)
@@ -149,6 +173,9 @@ public final class SafetensorsHeader {
   private static Map<String, String> parseMetadata(Path file, JsonParser parser)
       throws IOException {
     Map<String, String> metadata = new LinkedHashMap<>();
+    if (parser.currentToken() == JsonToken.VALUE_NULL) {
+      return metadata; // As the reference implementation reads it.
+    }
     if (parser.currentToken() != JsonToken.START_OBJECT) {
       throw new FileFormatException(file + ": " + METADATA_KEY + " is not an object of strings");
     }
@@ -156,7 +183,12 @@ public final class SafetensorsHeader {
       String key = parser.currentName();
       if (parser.nextToken() != JsonToken.VALUE_STRING) {
         throw new FileFormatException(
-            file + ": " + METADATA_KEY + ": the value of '" + key + "' is not a string");
+            file
+                + ": "
+                + METADATA_KEY
+                + ": the value of "
+                + PrintableText.quoted(key)
+                + " is not a string");
       }
       metadata.put(key, parser.getText());
     }
@@ -287,6 +319,7 @@ public final class SafetensorsHeader {
   }
 
   private static FileFormatException damaged(Path file, String tensor, String problem) {
-    return new FileFormatException(file + ": tensor '" + tensor + "': " + problem);
+    return new FileFormatException(
+        file + ": tensor " + PrintableText.quoted(tensor) + ": " + problem);
   }
 }
