@@ -1,5 +1,6 @@
 package io.github.urae.internal;
 
+import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -34,6 +35,9 @@ public final class HuggingFaceCache {
       Pattern.compile(
           "(?<repository>%s/%s)(@(?<revision>%s(/%s)*))?(:(?<file>.+))?"
               .formatted(PART, PART, PART, PART));
+
+  private static final Pattern COMMIT = Pattern.compile(PART);
+  private static final int MAX_REFERENCE_BYTES = 1024;
 
   private final Path hub;
 
@@ -161,8 +165,8 @@ public final class HuggingFaceCache {
     Path reference = folder.resolve("refs").resolve(revision);
     Path snapshots = folder.resolve("snapshots");
     Path snapshot =
-        Files.isRegularFile(reference)
-            ? snapshots.resolve(Files.readString(reference).strip())
+        Files.exists(reference) && !Files.isDirectory(reference)
+            ? snapshots.resolve(commit(reference))
             : snapshots.resolve(revision);
     if (!Files.isDirectory(snapshot)) {
       throw new NoSuchFileException(
@@ -173,6 +177,18 @@ public final class HuggingFaceCache {
               + hint(id));
     }
     return snapshot;
+  }
+
+  /** Reads the name of a snapshot, which is one commit's. */
+  private static String commit(Path reference) throws IOException {
+    String name = InputFile.text(reference, MAX_REFERENCE_BYTES).strip();
+    if (!COMMIT.matcher(name).matches()) {
+      throw new FileFormatException(
+          reference
+              + ": expected the name of a folder in snapshots/, a commit; found something else:"
+              + " download the repository again, or name the snapshot's folder");
+    }
+    return name;
   }
 
   private static String revision(Matcher id) {
@@ -225,8 +241,8 @@ public final class HuggingFaceCache {
   private static boolean mainIs(Path snapshot) {
     Path main = snapshot.resolve("../../refs").normalize().resolve(MAIN);
     try {
-      return Files.readString(main).strip().equals(snapshot.getFileName().toString());
-    } catch (IOException e) {
+      return commit(main).equals(snapshot.getFileName().toString());
+    } catch (IOException | FileFormatException e) {
       // The revision is as good a name.
       return false;
     }
@@ -266,7 +282,7 @@ public final class HuggingFaceCache {
     }
     Path main = path.resolve("refs").resolve(MAIN);
     if (Files.exists(main)) {
-      Path named = snapshots.resolve(Files.readString(main).strip());
+      Path named = snapshots.resolve(commit(main));
       if (Files.isDirectory(named)) {
         return named;
       }

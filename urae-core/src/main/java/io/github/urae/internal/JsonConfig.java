@@ -1,12 +1,14 @@
 package io.github.urae.internal;
 
+import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
+import java.io.CharConversionException;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -21,7 +23,12 @@ import java.util.OptionalLong;
  */
 public final class JsonConfig {
 
-  private static final JsonMapper JSON = new JsonMapper();
+  /** Larger than any configuration, also with thousands of added tokens. */
+  private static final int MAX_BYTES = 1 << 24;
+
+  /** As Python's own reader, whose NaN and Infinity are no JSON. */
+  private static final JsonMapper JSON =
+      JsonMapper.builder().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS).build();
 
   private final Path file;
   private final JsonNode root;
@@ -40,16 +47,41 @@ public final class JsonConfig {
    * @throws FileFormatException if it holds no JSON object
    */
   public static JsonConfig read(Path file) throws IOException {
-    JsonNode root;
-    try {
-      root = JSON.readTree(Files.readAllBytes(file));
-    } catch (JsonProcessingException e) {
-      throw new FileFormatException(file + ": not valid JSON: " + e.getOriginalMessage(), e);
-    }
-    if (root == null || !root.isObject()) {
+    JsonNode root = tree(file, InputFile.read(file, MAX_BYTES), JSON);
+    if (!root.isObject()) {
       throw new FileFormatException(file + ": expected a JSON object");
     }
     return new JsonConfig(file, root);
+  }
+
+  /**
+   * Parses the content of a JSON file.
+   *
+   * @param file where it is from, for messages
+   * @param content all of it, in UTF-8, with or without a byte order mark
+   * @param reader parses it
+   * @return the tree; a missing node if there is nothing
+   * @throws FileFormatException if it is no JSON
+   */
+  public static JsonNode tree(Path file, byte[] content, JsonMapper reader) throws IOException {
+    try {
+      return reader.readTree(content);
+    } catch (JsonProcessingException e) {
+      Optional<String> mistaken = MistakenFile.describe(content);
+      if (mistaken.isPresent()) {
+        throw new FileFormatException(file + ": expected JSON, found " + mistaken.get(), e);
+      }
+      JsonLocation at = e.getLocation();
+      throw new FileFormatException(
+          file
+              + ": not valid JSON"
+              + (at == null ? "" : " at line " + at.getLineNr() + ", column " + at.getColumnNr())
+              + ": "
+              + e.getOriginalMessage(),
+          e);
+    } catch (CharConversionException e) {
+      throw new FileFormatException(file + ": not valid JSON: not UTF-8", e);
+    }
   }
 
   /**

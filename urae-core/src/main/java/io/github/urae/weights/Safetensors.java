@@ -3,6 +3,7 @@ package io.github.urae.weights;
 import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
 import io.github.urae.internal.HuggingFaceCache;
+import io.github.urae.internal.InputFile;
 import io.github.urae.weights.internal.ShardedSafetensors;
 import java.io.IOException;
 import java.io.InputStream;
@@ -54,6 +55,7 @@ public final class Safetensors {
   }
 
   private static void refuseGguf(Path file) throws IOException {
+    InputFile.checkRegular(file);
     try (InputStream in = Files.newInputStream(file)) {
       if (Arrays.equals(in.readNBytes(GGUF.length), GGUF)) {
         throw new ModelException(

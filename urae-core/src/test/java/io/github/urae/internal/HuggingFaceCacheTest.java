@@ -3,6 +3,7 @@ package io.github.urae.internal;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.urae.FileFormatException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -171,5 +172,22 @@ class HuggingFaceCacheTest {
             HuggingFaceCache.explained(
                 new NoSuchFileException(snapshot.resolve("vae/config.json").toString())))
         .hasMessageContaining("'hf download org/name --revision " + OTHER + "'");
+  }
+
+  @Test
+  void aReferenceThatNamesNoFolderIsRefused() throws IOException {
+    Path model = download("org/name", MAIN, "model_index.json").getParent().getParent().getParent();
+    for (String bad : new String[] {"a\0b", "", "../../x", "a b", "\uFFFD", "x".repeat(2000)}) {
+      reference("org/name", "main", bad);
+      assertThatThrownBy(() -> HuggingFaceCache.snapshot(model))
+          .isInstanceOf(FileFormatException.class)
+          .hasMessageContaining("refs/main");
+      assertThatThrownBy(() -> cache.model("org/name")).isInstanceOf(FileFormatException.class);
+      assertThat(
+              HuggingFaceCache.explained(
+                  new NoSuchFileException(
+                      model.resolve("snapshots").resolve(MAIN).resolve("x").toString())))
+          .hasMessageContaining("--revision " + MAIN);
+    }
   }
 }

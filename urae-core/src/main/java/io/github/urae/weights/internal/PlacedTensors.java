@@ -1,6 +1,7 @@
 package io.github.urae.weights.internal;
 
 import io.github.urae.FileFormatException;
+import io.github.urae.internal.InputFile;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.TensorInfo;
@@ -152,6 +153,7 @@ public final class PlacedTensors implements TensorSource {
   }
 
   private FileChannel open(Path file) throws IOException {
+    InputFile.checkRegular(file);
     FileTime modified = Files.getLastModifiedTime(file);
     FileChannel channel = resources.add(FileChannel.open(file, StandardOpenOption.READ));
     files.put(file, new Opened(resources.add(new MappedFile(file, channel)), modified));

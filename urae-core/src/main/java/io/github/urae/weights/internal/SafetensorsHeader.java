@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import io.github.urae.FileFormatException;
+import io.github.urae.internal.MistakenFile;
 import io.github.urae.internal.PrintableText;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
@@ -308,11 +309,11 @@ public final class SafetensorsHeader {
       throw new FileFormatException(
           file
               + (end > fileSize
-                  ? ": truncated: the header describes "
-                      + end
-                      + " bytes, the file has "
+                  ? ": truncated: ends early, after "
                       + fileSize
-                      + "; download or copy it again"
+                      + " of "
+                      + end
+                      + " bytes; download or copy it again"
                   : ": " + (fileSize - end) + " bytes follow the last tensor"));
     }
     return Collections.unmodifiableMap(byName);

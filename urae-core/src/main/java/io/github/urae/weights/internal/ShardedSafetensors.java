@@ -1,13 +1,13 @@
 package io.github.urae.weights.internal;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.urae.FileFormatException;
+import io.github.urae.internal.InputFile;
+import io.github.urae.internal.JsonConfig;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.HashSet;
@@ -24,6 +24,9 @@ public final class ShardedSafetensors {
 
   private static final JsonMapper JSON =
       JsonMapper.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
+
+  /** As large as the largest header of a safetensors file, which holds the same names. */
+  private static final int MAX_BYTES = (int) SafetensorsHeader.MAX_HEADER_BYTES;
 
   private ShardedSafetensors() {}
 
@@ -78,14 +81,7 @@ public final class ShardedSafetensors {
   }
 
   private static Map<String, String> readWeightMap(Path index) throws IOException {
-    JsonNode map;
-    try {
-      JsonNode root = JSON.readTree(Files.readAllBytes(index));
-      map = root == null ? null : root.get("weight_map");
-    } catch (JsonProcessingException e) {
-      throw new FileFormatException(
-          index + ": not a valid JSON index: " + e.getOriginalMessage(), e);
-    }
+    JsonNode map = JsonConfig.tree(index, InputFile.read(index, MAX_BYTES), JSON).get("weight_map");
     if (map == null || !map.isObject() || map.isEmpty()) {
       throw new FileFormatException(
           index + ": expected an object 'weight_map' from tensor names to files, found none");

@@ -1,4 +1,4 @@
-package io.github.urae.weights.internal;
+package io.github.urae.internal;
 
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
