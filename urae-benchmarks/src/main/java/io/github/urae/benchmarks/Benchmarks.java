@@ -28,6 +28,7 @@ public final class Benchmarks {
               named("plan", PlannedMemory::main),
               named("preview-factors", PreviewFactors::main),
               named("quick", Quick::main),
+              named("shutdown", Shutdowns::main),
               named("step", StepProfile::main),
               named("ultra", UltraResolution::main),
               named("whole", WholeStep::main)));

@@ -14,20 +14,17 @@ import java.util.function.IntConsumer;
  * Ctrl-C and termination: the command is cancelled and has some seconds to end in order, so that it
  * takes away what it has begun to write; a second signal ends it at once.
  *
- * <p>A shutdown hook would not do. ONNX Runtime has one as well, which takes its environment away
- * from networks that still run: the process would crash. Java tells of signals without a shutdown
- * through {@code sun.misc.Signal} only, of the supported module {@code jdk.unsupported}.
+ * <p>A shutdown hook would not do: in it, a second signal is no longer heard, and what was done
+ * before the signal came would still end with the signal's status. Java tells of signals without a
+ * shutdown through {@code sun.misc.Signal} only, of the supported module {@code jdk.unsupported}.
  */
 final class Interruption {
 
-  /** How long the command may take to end, and native code after it. */
+  /** How long the command may take to end. */
   private static final Duration PATIENCE = Duration.ofSeconds(10);
 
   /** Exit status by signal: 128 and its number. */
   private static final Map<String, Integer> STATUS = Map.of("HUP", 129, "INT", 130, "TERM", 143);
-
-  /** Threads of the library, which run networks. */
-  private static final String LIBRARY_THREADS = "urae-";
 
   private final CancellationToken cancellation = new CancellationToken();
   private final CountDownLatch ended = new CountDownLatch(1);
@@ -108,7 +105,7 @@ final class Interruption {
    *
    * @param commandStatus the command's exit status
    */
-  void end(int commandStatus) throws InterruptedException {
+  void end(int commandStatus) {
     ended.countDown();
     int signalStatus;
     synchronized (this) {
@@ -118,19 +115,6 @@ final class Interruption {
       System.exit(commandStatus);
     }
     err.println("urae: interrupted; what was begun is removed");
-    awaitNetworks();
-    // Without ONNX Runtime's shutdown hook, for the case that an operator goes on.
-    halt.accept(signalStatus);
-  }
-
-  /** A cancelled network ends after its present operator. */
-  private void awaitNetworks() throws InterruptedException {
-    long deadline = System.nanoTime() + patience.toNanos();
-    for (Thread thread : Thread.getAllStackTraces().keySet()) {
-      long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
-      if (thread.getName().startsWith(LIBRARY_THREADS) && left > 0) {
-        thread.join(left);
-      }
-    }
+    System.exit(signalStatus);
   }
 }

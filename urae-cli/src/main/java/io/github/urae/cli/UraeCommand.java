@@ -58,9 +58,8 @@ public final class UraeCommand {
    * Runs the command and ends the process with its exit status.
    *
    * @param arguments as typed
-   * @throws InterruptedException if somebody interrupts the main thread while it waits for the end
    */
-  public static void main(String[] arguments) throws InterruptedException {
+  public static void main(String[] arguments) {
     Charset charset = NativeText.charset();
     PrintWriter out = new PrintWriter(System.out, true, charset);
     // The log goes there as well.

@@ -29,11 +29,12 @@ public final class OnnxEngine {
   static OrtEnvironment environment() {
     OnnxTelemetry.prevent();
     OrtEnvironment environment = OrtEnvironment.getEnvironment();
+    boolean held = EnvironmentHold.isHeld();
     try {
       // Never asked for; on Windows this is the way, elsewhere OnnxTelemetry.
       environment.setTelemetry(false);
     } catch (OrtException e) {
-      LOG.debug("ONNX Runtime has no telemetry to switch off", e);
+      LOG.debug("ONNX Runtime (held: {}) has no telemetry to switch off", held, e);
     }
     return environment;
   }

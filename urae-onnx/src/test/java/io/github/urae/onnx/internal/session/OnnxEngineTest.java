@@ -28,6 +28,13 @@ class OnnxEngineTest {
     assertThat(onGpu(Precision.AUTO, OptionalInt.empty())).isEqualTo(ElementType.BF16);
   }
 
+  /** It takes private members of ONNX Runtime's Java part, which an upgrade may change. */
+  @Test
+  void theEnvironmentIsHeld() {
+    assertThat(OnnxEngine.environment()).isNotNull();
+    assertThat(EnvironmentHold.isHeld()).isTrue();
+  }
+
   @Test
   void aChoiceHoldsWhateverTheGpu() {
     assertThat(onGpu(Precision.FLOAT32, OptionalInt.of(9))).isEqualTo(ElementType.F32);
