@@ -46,20 +46,30 @@ final class AdapterInspection {
   }
 
   private static Map<String, Object> describe(Adapter adapter) {
+    Map<String, Object> kinds = new TreeMap<>();
     Map<String, Object> ranks = new TreeMap<>();
     Map<String, Object> alphas = new TreeMap<>();
     Map<String, Object> types = new TreeMap<>();
     long parameters = 0;
     for (Adapter.Module module : adapter.modules()) {
-      count(ranks, Integer.toString(module.rank()));
-      count(alphas, Double.toString(module.alpha()));
+      count(kinds, kind(module));
       count(types, module.elementType().name());
-      parameters += module.rank() * (module.inputs() + module.outputs());
+      if (module.rank() > 0) {
+        count(ranks, Integer.toString(module.rank()));
+        count(alphas, Double.toString(module.alpha()));
+      }
+      parameters += module.parameters();
     }
     Map<String, Object> findings = new LinkedHashMap<>();
     findings.put("kind", "adapter");
-    findings.put("format", adapter.format().description());
+    String names = adapter.format().description();
+    findings.put(
+        "format",
+        adapter.format() == AdapterFormat.MINOR_COMPONENTS
+            ? names
+            : String.join(" and ", kinds.keySet()) + ", " + names);
     findings.put("parameters", parameters);
+    findings.put("modules by kind", kinds);
     findings.put("modules by rank", ranks);
     findings.put("modules by alpha", alphas);
     findings.put("modules by element type", types);
@@ -68,12 +78,26 @@ final class AdapterInspection {
     }
     findings.put("metadata", new LinkedHashMap<String, Object>(adapter.metadata()));
     findings.put("keys of no known form", adapter.unknownKeys());
-    findings.put(
-        "modules",
-        adapter.modules().stream()
-            .map(m -> m.name() + ": [" + m.outputs() + ", " + m.inputs() + "], rank " + m.rank())
-            .toList());
+    findings.put("modules", adapter.modules().stream().map(AdapterInspection::describe).toList());
     return findings;
+  }
+
+  private static String kind(Adapter.Module module) {
+    if (!module.isDora()) {
+      return module.kind().description();
+    }
+    return module.kind() == Adapter.Kind.LORA ? "DoRA" : module.kind().description() + " with DoRA";
+  }
+
+  private static String describe(Adapter.Module module) {
+    return module.name()
+        + (module.parameter().equals("weight") ? "" : "." + module.parameter())
+        + ": ["
+        + module.outputs()
+        + ", "
+        + module.inputs()
+        + "], "
+        + (module.rank() > 0 ? "rank " + module.rank() : kind(module));
   }
 
   private static void count(Map<String, Object> counts, String key) {

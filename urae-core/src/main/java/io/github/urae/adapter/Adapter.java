@@ -3,6 +3,7 @@ package io.github.urae.adapter;
 import io.github.urae.AdapterException;
 import io.github.urae.adapter.internal.format.AdapterModule;
 import io.github.urae.adapter.internal.format.AdapterParser;
+import io.github.urae.adapter.internal.format.Change;
 import io.github.urae.adapter.internal.format.ParsedAdapter;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.SafetensorsFile;
@@ -24,26 +25,65 @@ public final class Adapter implements Closeable {
     this.parsed = parsed;
   }
 
+  /** What is done to a parameter of a model. */
+  public enum Kind {
+    /** A product {@code B A} of low rank is added. */
+    LORA("LoRA"),
+    /** A Kronecker product is added, of matrices or of products of low rank. */
+    LOKR("LoKr"),
+    /** The product of two matrices, element by element, is added, each of low rank. */
+    LOHA("LoHa"),
+    /** Values are added as they are: to a weight, a bias, or the scale of a normalisation. */
+    DIFFERENCE("differences"),
+    /** Values are put in the place of those that are there. */
+    REPLACEMENT("whole weights"),
+    /** The smallest singular components are replaced by a product of low rank. */
+    MINOR_COMPONENTS("URAE minor components");
+
+    private final String description;
+
+    Kind(String description) {
+      this.description = description;
+    }
+
+    /**
+     * Returns the kind in words.
+     *
+     * @return a short description
+     */
+    public String description() {
+      return description;
+    }
+  }
+
   /**
-   * The part of an adapter that belongs to one module of a model: a pair of matrices whose product
-   * {@code B A} changes the module's weight.
+   * The part of an adapter that changes one parameter of one module of a model.
    *
    * @param name the module by the file's own name, without the endings of the keys
-   * @param outputs rows of B
-   * @param inputs columns of A
-   * @param rank rows of A and columns of B
-   * @param alpha as stored; equal to the rank where the file has none
-   * @param scale what the product is multiplied by: usually alpha / rank
-   * @param elementType of A
+   * @param parameter {@code weight} or {@code bias}
+   * @param kind what is done
+   * @param isDora whether the rows or columns of the result are then brought to lengths that the
+   *     adapter holds, as DoRA does it
+   * @param outputs rows of the change
+   * @param inputs columns of the change; 1 for a bias and for the scale of a normalisation
+   * @param rank of the products that the change is made of, the larger one of two; 0 without
+   * @param alpha as stored; equal to the rank where the file has none or does not use it
+   * @param scale what the change is multiplied by: usually alpha / rank
+   * @param elementType of the stored values, or of the first factor
+   * @param parameters how many values are stored
    */
   public record Module(
       String name,
+      String parameter,
+      Kind kind,
+      boolean isDora,
       long outputs,
       long inputs,
       int rank,
       double alpha,
       double scale,
-      ElementType elementType) {}
+      ElementType elementType,
+      long parameters) {}
 
   /**
    * Opens an adapter.
@@ -93,18 +133,38 @@ public final class Adapter implements Closeable {
    * @return immutable, in the order of the file
    */
   public List<Module> modules() {
-    return parsed.modules().stream().map(Adapter::describe).toList();
+    boolean minor = parsed.format() == AdapterFormat.MINOR_COMPONENTS;
+    return parsed.modules().stream().map(module -> describe(module, minor)).toList();
   }
 
-  private static Module describe(AdapterModule module) {
+  private static Module describe(AdapterModule module, boolean minor) {
+    Change change = module.change();
     return new Module(
         module.name(),
-        module.outputs(),
-        module.inputs(),
-        module.rank(),
-        module.alpha(),
-        module.scale(),
-        module.down().type());
+        module.parameter().ending(),
+        minor ? Kind.MINOR_COMPONENTS : kind(change),
+        module.magnitude().isPresent(),
+        change.outputs(),
+        change.inputs(),
+        change.rank(),
+        change.alpha(),
+        change.scale(),
+        change.elementType(),
+        change.parameters()
+            + module.magnitude().map(magnitude -> magnitude.lengths().rows()).orElse(0L));
+  }
+
+  private static Kind kind(Change change) {
+    if (change instanceof Change.LowRank) {
+      return Kind.LORA;
+    }
+    if (change instanceof Change.Kronecker) {
+      return Kind.LOKR;
+    }
+    if (change instanceof Change.Hadamard) {
+      return Kind.LOHA;
+    }
+    return change instanceof Change.Difference ? Kind.DIFFERENCE : Kind.REPLACEMENT;
   }
 
   /**

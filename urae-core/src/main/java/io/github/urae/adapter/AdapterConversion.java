@@ -6,6 +6,8 @@ import io.github.urae.ModelException;
 import io.github.urae.Stage;
 import io.github.urae.adapter.internal.algebra.DenseAlgebra;
 import io.github.urae.adapter.internal.algebra.MinorFactors;
+import io.github.urae.adapter.internal.format.AdapterModule;
+import io.github.urae.adapter.internal.format.Change;
 import io.github.urae.adapter.internal.format.ParsedAdapter;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.match.AdapterOptions;
@@ -202,6 +204,7 @@ public final class AdapterConversion {
                     .map(a -> a.path() + " (" + a.format().description() + ")")
                     .toList());
       }
+      refuseOtherKinds(adapters);
       List<Module> modules = new ArrayList<>();
       for (Component network : chain.changedNetworks()) {
         for (String weight : new TreeSet<>(chain.changedWeights(network))) {
@@ -209,6 +212,22 @@ public final class AdapterConversion {
         }
       }
       return write(modules);
+    }
+
+    /** A pair of matrices says nothing of lengths, biases or whole weights. */
+    private static void refuseOtherKinds(List<ParsedAdapter> adapters) {
+      for (ParsedAdapter adapter : adapters) {
+        for (AdapterModule module : adapter.modules()) {
+          if (!(module.change() instanceof Change.LowRank) || module.magnitude().isPresent()) {
+            throw new AdapterException(
+                adapter.path()
+                    + ": '"
+                    + module.keys().get(0)
+                    + "': its change is none of low rank, which is what a LoRA can hold; merge it"
+                    + " into a checkpoint instead (CheckpointMerger, 'urae merge')");
+          }
+        }
+      }
     }
 
     Report writeMinorComponents(int rank) throws IOException {
@@ -236,7 +255,7 @@ public final class AdapterConversion {
       List<WeightUpdate> updates = chain.updatesOf(network, weight);
       int rank = 0;
       for (WeightUpdate update : updates) {
-        rank += (update instanceof WeightUpdate.Minor ? 2 : 1) * update.module().rank();
+        rank += (update instanceof WeightUpdate.Minor ? 2 : 1) * rankOf(update);
       }
       int total = rank;
       String module = network.folder() + "." + weight.replaceFirst("\\.weight$", "");
@@ -247,6 +266,12 @@ public final class AdapterConversion {
           module + ".lora_A.weight",
           module + ".lora_B.weight",
           () -> combine(network, weight, updates, total));
+    }
+
+    private static int rankOf(WeightUpdate update) {
+      return update instanceof WeightUpdate.Minor minor
+          ? minor.change().rank()
+          : ((WeightUpdate.LowRank) update).change().rank();
     }
 
     /** The minor components of a weight, under URAE's names: to_out.0 is to_out there. */
@@ -314,7 +339,7 @@ public final class AdapterConversion {
       int next = 0;
       for (WeightUpdate update : updates) {
         if (update instanceof WeightUpdate.Minor minor) {
-          int own = minor.module().rank();
+          int own = minor.change().rank();
           List<WeightUpdate> before = updates.subList(0, updates.indexOf(update));
           MinorFactors now = minor(network, name, before, own);
           put(factors, rank, next, now.a, now.b, own, 0, 0, rows, -minor.scale());
@@ -322,8 +347,8 @@ public final class AdapterConversion {
               factors,
               rank,
               next + own,
-              minor.module().down().toFloats(),
-              minor.module().up().toFloats(),
+              minor.change().down().toFloats(),
+              minor.change().up().toFloats(),
               own,
               0,
               0,
@@ -334,13 +359,13 @@ public final class AdapterConversion {
       }
       for (WeightUpdate update : updates) {
         if (update instanceof WeightUpdate.LowRank low) {
-          int own = low.module().rank();
+          int own = low.change().rank();
           put(
               factors,
               rank,
               next,
-              low.module().down().toFloats(),
-              low.module().up().toFloats(),
+              low.change().down().toFloats(),
+              low.change().up().toFloats(),
               own,
               Math.toIntExact(low.moduleRow()),
               Math.toIntExact(low.weightRow()),

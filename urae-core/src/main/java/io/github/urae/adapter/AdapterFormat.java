@@ -1,18 +1,22 @@
 package io.github.urae.adapter;
 
-/** Forms in which adapters are stored, told apart by their keys. */
+/**
+ * Forms in which adapters are stored, told apart by their keys: whose names they give to modules.
+ * What a key does to its module is told by its ending, which every form may have: see {@link
+ * Adapter.Kind}.
+ */
 public enum AdapterFormat {
   /**
    * {@code MODULE.lora_A.weight} and {@code .lora_B.weight} with diffusers' module names, with or
    * without a prefix {@code transformer.}; URAE's 2K adapter and its converted 4K adapter.
    */
-  PEFT("LoRA, PEFT names"),
+  PEFT("PEFT names"),
   /** The same with the module names of Black Forest Labs' own code, as fal's trainer writes. */
-  BFL("LoRA, Black Forest Labs names"),
+  BFL("Black Forest Labs names"),
   /** {@code lora_unet_MODULE.lora_down.weight}, {@code .lora_up.weight} and {@code .alpha}. */
-  KOHYA("LoRA, kohya names"),
+  KOHYA("kohya names"),
   /** {@code double_blocks.0.processor.qkv_lora1.down.weight} and so on. */
-  XLABS("LoRA, XLabs names"),
+  XLABS("XLabs names"),
   /** {@code ...attn.processor.to_q_a.weight}: URAE's minor components, its 4K adapter. */
   MINOR_COMPONENTS("URAE minor components");
 

@@ -83,7 +83,7 @@ class GoldenAdapterTest {
       String name, Component network, AdapterChain chain, String weight) {
     boolean mixedRanks = name.matches("kohya|kohya_text_encoder");
     return mixedRanks && network == Component.TRANSFORMER
-        ? 8.0 / chain.updatesOf(network, weight).get(0).module().rank()
+        ? 8.0 / chain.updatesOf(network, weight).get(0).module().change().rank()
         : 1;
   }
 

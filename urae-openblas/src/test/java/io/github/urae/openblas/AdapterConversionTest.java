@@ -150,7 +150,7 @@ class AdapterConversionTest {
       assertThat(written.tensors().keySet())
           .containsExactlyInAnyOrderElementsOf(trained.tensors().keySet());
       AdapterChain chain = model.chain(LORA, minor);
-      assertThat(chain.adapters().get(1).modules().get(0).rank()).isEqualTo(6);
+      assertThat(chain.adapters().get(1).modules().get(0).change().rank()).isEqualTo(6);
       assertSameEffect(model.chain(LORA), chain, model);
       // They belong on top of the adapter that they were computed on.
       AdapterSpec conversion = AdaptedDemo.CONVERSION;

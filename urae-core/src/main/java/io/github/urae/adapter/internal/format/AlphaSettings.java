@@ -52,7 +52,7 @@ final class AlphaSettings {
    * Reads the settings of a file.
    *
    * @return empty if it has none
-   * @throws AdapterException if they are no JSON, or are those of a DoRA adapter
+   * @throws AdapterException if they are no JSON
    */
   static Optional<AlphaSettings> of(SafetensorsFile file) {
     String text = file.metadata().get(METADATA_KEY);
@@ -66,16 +66,6 @@ final class AlphaSettings {
       throw new AdapterException(
           file.path() + ": metadata '" + METADATA_KEY + "' is no JSON: " + e.getOriginalMessage(),
           e);
-    }
-    for (String prefix : PREFIXES) {
-      if (settings.path(prefix + "use_dora").asBoolean()) {
-        throw new AdapterException(
-            file.path()
-                + ": metadata '"
-                + METADATA_KEY
-                + "': this is a DoRA adapter, which is not supported; supported are LoRA and URAE's"
-                + " minor components");
-      }
     }
     return Optional.of(new AlphaSettings(file, settings));
   }
@@ -132,6 +122,11 @@ final class AlphaSettings {
   /** Tells whether the scale is alpha over the root of the rank (rsLoRA). */
   boolean isRankStabilised(String module) {
     return setting(module, "use_rslora").asBoolean();
+  }
+
+  /** Tells whether they are those of a DoRA adapter. */
+  boolean isDora() {
+    return PREFIXES.stream().anyMatch(prefix -> settings.path(prefix + "use_dora").asBoolean());
   }
 
   private JsonNode setting(String module, String name) {

@@ -5,6 +5,7 @@ import io.github.urae.adapter.AdapterFormat;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.UnmatchedKey;
 import io.github.urae.adapter.internal.format.AdapterModule;
+import io.github.urae.adapter.internal.format.Change;
 import io.github.urae.adapter.internal.format.ForeignAdapters;
 import io.github.urae.adapter.internal.format.ParsedAdapter;
 import io.github.urae.flux.model.Component;
@@ -22,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * Adapters in order, matched against the weights of a model: which weight changes by what. Nothing
@@ -200,13 +202,16 @@ public final class AdapterChain implements Closeable {
       List<String> missed = new ArrayList<>(adapter.unknownKeys());
       for (AdapterModule module : adapter.modules()) {
         Optional<List<ModuleTargets.Rows>> rows =
-            minor ? targets.findMinor(module.name()) : targets.find(module.name());
+            minor
+                ? targets.findMinor(module.name())
+                : targets.find(module.name(), module.parameter());
         if (rows.isEmpty()) {
           missed.addAll(module.keys());
         } else {
           checkShape(adapter, module, rows.get(), minor);
+          List<WeightUpdate.Part> parts = parts(rows.get());
           for (ModuleTargets.Rows part : rows.get()) {
-            add(spec, adapter, module, part, minor);
+            add(spec, adapter, module, part, parts, minor);
             networks.add(part.network());
             if (part.network() == Component.TRANSFORMER) {
               changed.add(part.weight().name());
@@ -249,27 +254,32 @@ public final class AdapterChain implements Closeable {
 
     private static void checkShape(
         ParsedAdapter adapter, AdapterModule module, List<ModuleTargets.Rows> rows, boolean minor) {
+      Change change = module.change();
+      Shape first = rows.get(0).weight().shape();
       long outputs = rows.stream().mapToLong(ModuleTargets.Rows::rows).sum();
-      long inputs = rows.get(0).weight().shape().dimension(1);
-      if (module.outputs() != outputs || module.inputs() != inputs) {
+      long inputs = first.rank() == 1 ? 1 : first.dimension(1);
+      if (change.outputs() != outputs || change.inputs() != inputs) {
         throw new AdapterException(
             adapter.path()
-                + ": '"
-                + module.keys().get(0)
-                + "' and '"
-                + module.keys().get(1)
-                + "': expected a product of shape "
+                + ": "
+                + module.keys().stream()
+                    .limit(2)
+                    .map(key -> "'" + key + "'")
+                    .collect(Collectors.joining(" and "))
+                + ": expected "
+                + (change.rank() == 0 ? "values" : "a product")
+                + " of shape "
                 + Shape.of(outputs, inputs)
                 + " for "
                 + rows.get(0).weight().name()
                 + (rows.size() > 1 ? " and what follows it" : "")
                 + ", found "
-                + Shape.of(module.outputs(), module.inputs())
+                + change.shape()
                 + "; the adapter was made for another model"
                 + familyOf(adapter));
       }
       // A low-rank update may have more: rank 128 on the 64 inputs of x_embedder is common.
-      if (minor && module.rank() > Math.min(outputs, inputs)) {
+      if (minor && change.rank() > Math.min(outputs, inputs)) {
         throw new AdapterException(
             adapter.path()
                 + ": '"
@@ -279,8 +289,27 @@ public final class AdapterChain implements Closeable {
                 + " "
                 + Shape.of(outputs, inputs)
                 + " has fewer minor components than the rank "
-                + module.rank());
+                + change.rank());
       }
+    }
+
+    private List<WeightUpdate> updatesOf(ModuleTargets.Rows rows) {
+      return collected
+          .computeIfAbsent(rows.network(), n -> new LinkedHashMap<>())
+          .computeIfAbsent(rows.weight().name(), w -> new ArrayList<>());
+    }
+
+    private List<WeightUpdate.Part> parts(List<ModuleTargets.Rows> rows) {
+      return rows.stream()
+          .map(
+              part ->
+                  new WeightUpdate.Part(
+                      part.weight().name(),
+                      updatesOf(part).size(),
+                      part.moduleRow(),
+                      part.weightRow(),
+                      part.rows()))
+          .toList();
     }
 
     private void add(
@@ -288,31 +317,34 @@ public final class AdapterChain implements Closeable {
         ParsedAdapter adapter,
         AdapterModule module,
         ModuleTargets.Rows rows,
+        List<WeightUpdate.Part> parts,
         boolean minor) {
-      List<WeightUpdate> before =
-          collected
-              .computeIfAbsent(rows.network(), n -> new LinkedHashMap<>())
-              .computeIfAbsent(rows.weight().name(), w -> new ArrayList<>());
-      if (!minor) {
+      List<WeightUpdate> before = updatesOf(rows);
+      if (minor) {
+        if (before.isEmpty() && !options.allowBareMinorComponents()) {
+          throw new AdapterException(
+              adapter.path()
+                  + ": '"
+                  + module.keys().get(0)
+                  + "': minor components are trained on top"
+                  + " of another adapter (URAE's 4K on its 2K); put that one before this, or set"
+                  + " allowBareMinorComponents");
+        }
+        before.add(new WeightUpdate.Minor(module, (Change.LowRank) module.change(), spec.scale()));
+      } else if (module.change() instanceof Change.LowRank change && module.magnitude().isEmpty()) {
         before.add(
             new WeightUpdate.LowRank(
                 module,
-                spec.scale() * module.scale(),
+                change,
+                spec.scale() * change.scale(),
                 rows.moduleRow(),
                 rows.weightRow(),
                 rows.rows()));
-        return;
+      } else {
+        before.add(
+            new WeightUpdate.General(
+                module, spec.scale(), rows.moduleRow(), rows.weightRow(), rows.rows(), parts));
       }
-      if (before.isEmpty() && !options.allowBareMinorComponents()) {
-        throw new AdapterException(
-            adapter.path()
-                + ": '"
-                + module.keys().get(0)
-                + "': minor components are trained on top"
-                + " of another adapter (URAE's 4K on its 2K); put that one before this, or set"
-                + " allowBareMinorComponents");
-      }
-      before.add(new WeightUpdate.Minor(module, spec.scale()));
     }
   }
 

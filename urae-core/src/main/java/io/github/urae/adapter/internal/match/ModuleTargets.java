@@ -1,5 +1,6 @@
 package io.github.urae.adapter.internal.match;
 
+import io.github.urae.adapter.internal.format.Parameter;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.flux.model.internal.ParameterTable;
@@ -7,13 +8,14 @@ import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
 /**
- * Finds the weights that a module of an adapter changes, by whatever names its trainer uses:
+ * Finds the parameters that a module of an adapter changes, by whatever names its trainer uses:
  * diffusers' own, those of Black Forest Labs' code (where several projections are one module), or
  * either with underscores for dots, as kohya writes them.
  *
@@ -34,7 +36,7 @@ final class ModuleTargets {
 
   private final ModelFamily family;
   private final Map<Component, TensorSource> model;
-  private final Map<Component, Map<String, List<Rows>>> targets = new HashMap<>();
+  private final Map<Component, Map<Parameter, Map<String, List<Rows>>>> targets = new HashMap<>();
 
   /** Learns the names of a model's weights. */
   ModuleTargets(ModelFamily family, Map<Component, TensorSource> model) {
@@ -42,12 +44,8 @@ final class ModuleTargets {
     this.model = model;
     model.forEach(
         (network, weights) -> {
-          for (TensorInfo weight : weights.tensors().values()) {
-            if (weight.shape().rank() == 2 && weight.name().endsWith(".weight")) {
-              String module =
-                  weight.name().substring(0, weight.name().length() - ".weight".length());
-              add(network, module, List.of(new Rows(network, weight, 0, 0, rows(weight))));
-            }
+          for (TensorInfo tensor : weights.tensors().values()) {
+            addOwnName(network, tensor);
           }
         });
     if (model.containsKey(Component.TRANSFORMER)) {
@@ -56,8 +54,23 @@ final class ModuleTargets {
     }
   }
 
-  /** Returns the weights of a module; empty if the model has no such module. */
-  Optional<List<Rows>> find(String module) {
+  private void addOwnName(Component network, TensorInfo tensor) {
+    if (!isMatrixOrVector(tensor)) {
+      return;
+    }
+    List<Rows> whole = List.of(new Rows(network, tensor, 0, 0, rows(tensor)));
+    for (Parameter parameter : Parameter.values()) {
+      String ending = "." + parameter.ending();
+      if (tensor.name().endsWith(ending)) {
+        String module = tensor.name().substring(0, tensor.name().length() - ending.length());
+        add(network, parameter, module, whole);
+        addPath(network, module + ending, whole);
+      }
+    }
+  }
+
+  /** Returns the rows of a module's parameter; empty if the model has no such parameter. */
+  Optional<List<Rows>> find(String module, Parameter parameter) {
     Component network = Component.TRANSFORMER;
     String rest = module;
     boolean found = true;
@@ -71,13 +84,17 @@ final class ModuleTargets {
         }
       }
     }
-    return Optional.ofNullable(targets.getOrDefault(network, Map.of()).get(normal(rest)));
+    return Optional.ofNullable(
+        targets
+            .getOrDefault(network, Map.of())
+            .getOrDefault(parameter, Map.of())
+            .get(normal(rest)));
   }
 
   /** Returns the weight that a minor component's module belongs to, in URAE's names. */
   Optional<List<Rows>> findMinor(String module) {
     String attention = module.replace(".processor.to_", ".to_");
-    return find(attention.endsWith(".to_out") ? attention + ".0" : attention);
+    return find(attention.endsWith(".to_out") ? attention + ".0" : attention, Parameter.WEIGHT);
   }
 
   private static String normal(String module) {
@@ -88,8 +105,23 @@ final class ModuleTargets {
     return weight.shape().dimension(0);
   }
 
-  private void add(Component network, String module, List<Rows> rows) {
-    targets.computeIfAbsent(network, n -> new HashMap<>()).put(normal(module), rows);
+  private static boolean isMatrixOrVector(TensorInfo tensor) {
+    return tensor.shape().rank() == 1 || tensor.shape().rank() == 2;
+  }
+
+  private void add(Component network, Parameter parameter, String module, List<Rows> rows) {
+    targets
+        .computeIfAbsent(network, n -> new EnumMap<>(Parameter.class))
+        .computeIfAbsent(parameter, p -> new HashMap<>())
+        .put(normal(module), rows);
+  }
+
+  /**
+   * Adds a parameter by its full name, as if it were the weight of a module: ComfyUI puts the
+   * endings of changes behind any name.
+   */
+  private void addPath(Component network, String path, List<Rows> rows) {
+    add(network, Parameter.WEIGHT, path, rows);
   }
 
   private void addNamesOf(ParameterTable table) {
@@ -106,19 +138,39 @@ final class ModuleTargets {
 
   /** Adds a module whose output is those of several weights, unless the model lacks one of them. */
   private boolean addModule(ParameterTable.Entry entry) {
+    boolean found = false;
+    for (Map.Entry<String, String> names : entry.parameters().entrySet()) {
+      for (Parameter parameter : Parameter.values()) {
+        if (names.getValue().equals(parameter.ending())) {
+          List<Rows> rows = rowsOf(entry, "." + parameter.ending());
+          if (!rows.isEmpty()) {
+            add(Component.TRANSFORMER, parameter, entry.module(), rows);
+            addPath(Component.TRANSFORMER, entry.module() + "." + names.getKey(), rows);
+            found |= parameter == Parameter.WEIGHT;
+          }
+        }
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Returns the rows of a module's parameter; empty if the model has no such block or parameter.
+   */
+  private List<Rows> rowsOf(ParameterTable.Entry entry, String ending) {
     Map<String, TensorInfo> weights = model.get(Component.TRANSFORMER).tensors();
     Map<String, Long> sharesOf = new HashMap<>();
     for (ParameterTable.Piece piece : entry.pieces()) {
-      TensorInfo weight = weights.get(piece.module() + ".weight");
-      if (weight == null || weight.shape().rank() != 2) {
-        return false; // The model has no such block, or no guidance embedding.
+      TensorInfo weight = weights.get(piece.module() + ending);
+      if (weight == null || !isMatrixOrVector(weight)) {
+        return List.of(); // No such block, or no guidance embedding.
       }
       sharesOf.merge(piece.module(), (long) piece.count(), Long::sum);
     }
     List<Placed> placed = new ArrayList<>();
     Map<String, Long> next = new HashMap<>();
     for (ParameterTable.Piece piece : entry.pieces()) {
-      TensorInfo weight = weights.get(piece.module() + ".weight");
+      TensorInfo weight = weights.get(piece.module() + ending);
       long count = rows(weight) * piece.count() / sharesOf.get(piece.module());
       long weightRow = next.merge(piece.module(), count, Long::sum) - count;
       placed.add(new Placed(piece.first(), weight, weightRow, count));
@@ -131,7 +183,6 @@ final class ModuleTargets {
           new Rows(Component.TRANSFORMER, part.weight(), moduleRow, part.weightRow(), part.rows()));
       moduleRow += part.rows();
     }
-    add(Component.TRANSFORMER, entry.module(), rows);
-    return true;
+    return rows;
   }
 }

@@ -5,12 +5,8 @@ import io.github.urae.adapter.internal.algebra.HeapFactors;
 import io.github.urae.adapter.internal.algebra.LowRankFactors;
 import io.github.urae.adapter.internal.algebra.RowBlock;
 import io.github.urae.adapter.internal.match.WeightUpdate;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicReference;
-import java.util.stream.IntStream;
 
 /**
  * The sum of {@code scale * B A} over several low-rank updates of one weight, ready to be added to
@@ -24,12 +20,10 @@ final class LowRankProduct implements AutoCloseable {
 
   private final int rows;
   private final int columns;
-  private final boolean split;
   private final int blockRows;
   private final LowRankFactors factors;
 
-  /** A worker's own memory, kept from one call to the next. */
-  private final List<Worker> workers = new ArrayList<>();
+  private final ParallelBlocks<Worker> workers;
 
   private record Worker(RowCodec codec, RowBlock rows) {}
 
@@ -47,17 +41,16 @@ final class LowRankProduct implements AutoCloseable {
       List<WeightUpdate.LowRank> updates) {
     this.rows = rows;
     this.columns = columns;
-    this.split = split;
     this.blockRows = Math.max(1, Math.min(LowRankFactors.MOST_ROWS, BLOCK_ELEMENTS / columns));
-    int rank = updates.stream().mapToInt(u -> u.module().rank()).sum();
+    int rank = updates.stream().mapToInt(u -> u.change().rank()).sum();
     float[] down = new float[Math.multiplyExact(rank, columns)];
     float[] up = new float[Math.multiplyExact(rows, rank)];
     int first = 0;
     for (WeightUpdate.LowRank update : updates) {
-      float[] a = update.module().down().toFloats();
+      float[] a = update.change().down().toFloats();
       System.arraycopy(a, 0, down, first * columns, a.length);
       addUp(update, up, rank, first);
-      first += update.module().rank();
+      first += update.change().rank();
     }
     if (split) {
       down = RowCodec.split(down, columns);
@@ -66,13 +59,16 @@ final class LowRankProduct implements AutoCloseable {
         algebra.isPresent()
             ? algebra.get().lowRankFactors(rows, columns, rank, down, up)
             : new HeapFactors(rows, columns, rank, down, up);
+    workers =
+        new ParallelBlocks<>(
+            () -> new Worker(new RowCodec(columns, split), factors.newRows(blockRows)));
   }
 
   /** B, times its scale. */
   private static void addUp(WeightUpdate.LowRank update, float[] up, int stride, int first) {
-    int rank = update.module().rank();
+    int rank = update.change().rank();
     float[] values = new float[Math.multiplyExact(Math.toIntExact(update.rows()), rank)];
-    update.module().up().toFloats(update.moduleRow() * rank, values, 0, values.length);
+    update.change().up().readRows(update.moduleRow(), Math.toIntExact(update.rows()), values);
     for (int row = 0; row < update.rows(); row++) {
       int target = (Math.toIntExact(update.weightRow()) + row) * stride + first;
       for (int k = 0; k < rank; k++) {
@@ -111,42 +107,19 @@ final class LowRankProduct implements AutoCloseable {
   }
 
   private void inBlocks(int firstRow, int count, RowTask read, RowTask write) {
-    int blocks = (count + blockRows - 1) / blockRows;
-    int parallel = Math.min(blocks, Runtime.getRuntime().availableProcessors());
-    while (workers.size() < parallel) {
-      workers.add(new Worker(new RowCodec(columns, split), factors.newRows(blockRows)));
-    }
-    AtomicInteger next = new AtomicInteger();
-    AtomicReference<Throwable> failure = new AtomicReference<>();
-    IntStream.range(0, parallel)
-        .parallel()
-        .forEach(
-            number -> {
-              try {
-                Worker worker = workers.get(number);
-                int block;
-                while (failure.get() == null && (block = next.getAndIncrement()) < blocks) {
-                  int begin = block * blockRows;
-                  int size = Math.min(blockRows, count - begin);
-                  for (int i = 0; i < size; i++) {
-                    read.run(worker, begin + i, i);
-                  }
-                  worker.rows.add(firstRow + begin, size);
-                  for (int i = 0; i < size; i++) {
-                    write.run(worker, begin + i, i);
-                  }
-                }
-              } catch (Throwable e) {
-                // Thrown further here it would end the loop while others still use the memory.
-                failure.compareAndSet(null, e);
-              }
-            });
-    if (failure.get() instanceof RuntimeException e) {
-      throw e;
-    }
-    if (failure.get() instanceof Error e) {
-      throw e;
-    }
+    workers.run(
+        (count + blockRows - 1) / blockRows,
+        (worker, block) -> {
+          int begin = block * blockRows;
+          int size = Math.min(blockRows, count - begin);
+          for (int i = 0; i < size; i++) {
+            read.run(worker, begin + i, i);
+          }
+          worker.rows.add(firstRow + begin, size);
+          for (int i = 0; i < size; i++) {
+            write.run(worker, begin + i, i);
+          }
+        });
   }
 
   @Override

@@ -46,7 +46,7 @@ public final class MergedWeights {
                   t ->
                       new SafetensorsWriter.Declaration(t.name(), types.apply(t.name()), t.shape()))
               .toList();
-      CacheKey key = new CacheKey("merged weights 2").addCheckpoint(base).add(network);
+      CacheKey key = new CacheKey("merged weights 3").addCheckpoint(base).add(network);
       tensors.forEach(tensor -> key.add(tensor.name()).add(tensor.type()));
       for (AdapterSpec spec : chain.adaptersOf(network)) {
         key.add(chain.digestOf(spec)).add(spec.scale());

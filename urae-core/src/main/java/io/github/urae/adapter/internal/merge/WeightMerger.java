@@ -4,6 +4,9 @@ import io.github.urae.AdapterException;
 import io.github.urae.adapter.internal.algebra.DenseAlgebra;
 import io.github.urae.adapter.internal.algebra.MinorFactors;
 import io.github.urae.adapter.internal.format.AdapterModule;
+import io.github.urae.adapter.internal.format.Change;
+import io.github.urae.adapter.internal.format.Magnitude;
+import io.github.urae.adapter.internal.format.Matrix;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.match.WeightUpdate;
 import io.github.urae.flux.model.Component;
@@ -18,15 +21,18 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Computes the weights of one network after an {@link AdapterChain}: {@code W' = W + sum of scale_i
- * * (alpha_i / rank_i) * B_i A_i}, accumulated in float32 and rounded once.
+ * Computes the weights of one network after an {@link AdapterChain}: low-rank updates become {@code
+ * W' = W + sum of scale_i * (alpha_i / rank_i) * B_i A_i}, others are done one after the other, row
+ * by row. Accumulated in float32 and rounded once.
  *
  * <p>Minor components follow URAE's order: of the weight as the adapters before them leave it, in
  * float32, the smallest singular components are replaced by the trained ones.
@@ -56,6 +62,9 @@ public final class WeightMerger {
   private Optional<DenseAlgebra> algebra = Optional.empty();
 
   private boolean tried;
+
+  /** What was computed of whole columns, by the parts of the module that it belongs to. */
+  private final Map<List<WeightUpdate.Part>, float[]> columnFactors = new HashMap<>();
 
   /** A piece's memory, kept for the next weight: the system takes longer to hand out new pages. */
   private final AtomicReference<ByteBuffer> spare = new AtomicReference<>();
@@ -103,20 +112,25 @@ public final class WeightMerger {
    */
   public void merge(String name, ElementType type, ByteSink sink, TaskReporter reporter)
       throws IOException {
+    TensorInfo info = base.tensors().get(name);
     List<WeightUpdate> updates = effective(chain.updatesOf(network, name));
-    List<WeightUpdate.LowRank> lowRank = new ArrayList<>();
-    for (WeightUpdate update : updates) {
-      if (update instanceof WeightUpdate.LowRank low) {
-        lowRank.add(low);
-      }
-    }
-    if (updates.isEmpty() && base.tensors().get(name).isPlain(type)) {
+    if (updates.isEmpty() && info.isPlain(type)) {
       copy(name, sink, reporter);
-    } else if (lowRank.size() == updates.size()) {
-      stream(name, type, lowRank, sink, reporter);
+    } else if (updates.isEmpty() || (areLowRank(updates) && info.shape().rank() == 2)) {
+      stream(name, type, lowRank(updates), sink, reporter);
+    } else if (updates.stream().noneMatch(update -> update instanceof WeightUpdate.Minor)) {
+      streamRows(name, type, updates, sink, reporter);
     } else {
       write(mergeToFloats(name), type, sink, reporter);
     }
+  }
+
+  private static boolean areLowRank(List<WeightUpdate> updates) {
+    return updates.stream().allMatch(update -> update instanceof WeightUpdate.LowRank);
+  }
+
+  private static List<WeightUpdate.LowRank> lowRank(List<WeightUpdate> updates) {
+    return updates.stream().map(update -> (WeightUpdate.LowRank) update).toList();
   }
 
   /**
@@ -141,39 +155,48 @@ public final class WeightMerger {
     TensorInfo info = base.tensors().get(name);
     float[] weight = new float[Math.toIntExact(info.shape().elementCount())];
     base.readFloats(name, 0, weight, 0, weight.length);
-    int columns = Math.toIntExact(info.columns());
+    int columns = columns(info);
     int rows = weight.length / columns;
-    List<WeightUpdate.LowRank> pending = new ArrayList<>();
+    List<WeightUpdate> pending = new ArrayList<>();
     for (WeightUpdate update : updates) {
-      if (update instanceof WeightUpdate.LowRank low) {
-        pending.add(low);
-      } else {
-        addInPlace(weight, rows, columns, pending);
+      if (update instanceof WeightUpdate.Minor minor) {
+        applyInPlace(weight, rows, columns, pending);
         pending.clear();
-        WeightUpdate.Minor minor = (WeightUpdate.Minor) update;
         addInPlace(weight, rows, columns, replacement(weight, rows, columns, minor));
+      } else {
+        pending.add(update);
       }
     }
-    addInPlace(weight, rows, columns, pending);
+    applyInPlace(weight, rows, columns, pending);
     return weight;
+  }
+
+  /** Returns the columns of a weight taken as a matrix: a bias or a norm's scale is one column. */
+  private static int columns(TensorInfo info) {
+    return info.shape().rank() == 1 ? 1 : Math.toIntExact(Math.max(1, info.columns()));
   }
 
   /** The trained components, less those that the weight has now. */
   private List<WeightUpdate.LowRank> replacement(
       float[] weight, int rows, int columns, WeightUpdate.Minor minor) {
-    int rank = minor.module().rank();
+    int rank = minor.change().rank();
     MinorFactors now = DenseAlgebra.load().minorFactors(weight, rows, columns, rank);
-    AdapterModule removed =
-        new AdapterModule(
-            minor.module().name(),
-            Tensor.ofFloats(now.a, rank, columns),
-            Tensor.ofFloats(now.b, rows, rank),
-            rank,
-            1,
-            List.of());
+    Change.LowRank removed =
+        new Change.LowRank(Matrix.of(now.a, rank, columns), Matrix.of(now.b, rows, rank), rank, 1);
     return List.of(
-        new WeightUpdate.LowRank(removed, -minor.scale(), 0, 0, rows),
-        new WeightUpdate.LowRank(minor.module(), minor.scale(), 0, 0, rows));
+        new WeightUpdate.LowRank(minor.module(), removed, -minor.scale(), 0, 0, rows),
+        new WeightUpdate.LowRank(minor.module(), minor.change(), minor.scale(), 0, 0, rows));
+  }
+
+  private void applyInPlace(float[] weight, int rows, int columns, List<WeightUpdate> updates)
+      throws IOException {
+    if (areLowRank(updates)) {
+      addInPlace(weight, rows, columns, lowRank(updates));
+    } else {
+      try (RowUpdates inRows = inRows(rows, columns, updates)) {
+        inRows.applyInPlace(0, rows, weight);
+      }
+    }
   }
 
   private void addInPlace(
@@ -227,6 +250,144 @@ public final class WeightMerger {
       }
     }
     spare.set(memory);
+  }
+
+  private void streamRows(
+      String name,
+      ElementType type,
+      List<WeightUpdate> updates,
+      ByteSink sink,
+      TaskReporter reporter)
+      throws IOException {
+    TensorInfo info = base.tensors().get(name);
+    int columns = columns(info);
+    int rows = Math.toIntExact(info.shape().elementCount() / columns);
+    int pieceRows = (int) Math.max(1, PIECE_BYTES / type.byteSize(columns));
+    ByteBuffer piece = direct(type.byteSize((long) Math.min(pieceRows, rows) * columns));
+    forRows(
+        name,
+        0,
+        rows,
+        updates,
+        (values, count) -> {
+          Elements.fromFloats(type, values, 0, count * columns, piece.clear());
+          int bytes = piece.flip().remaining();
+          sink.accept(piece);
+          reporter.advance(bytes);
+        });
+  }
+
+  /** What takes changed rows, piece by piece. */
+  @FunctionalInterface
+  private interface RowSink {
+    void accept(float[] values, int rows) throws IOException;
+  }
+
+  /** Changes some rows of a weight, none of them by minor components, in pieces. */
+  private void forRows(
+      String name, int firstRow, int rowCount, List<WeightUpdate> updates, RowSink sink)
+      throws IOException {
+    TensorInfo info = base.tensors().get(name);
+    int columns = columns(info);
+    int allRows = Math.toIntExact(info.shape().elementCount() / columns);
+    int pieceRows = Math.max(1, Math.min(rowCount, PIECE_BYTES / Float.BYTES / columns));
+    float[] values = new float[Math.multiplyExact(pieceRows, columns)];
+    try (RowUpdates inRows = inRows(allRows, columns, updates)) {
+      for (int row = firstRow; row < firstRow + rowCount; row += pieceRows) {
+        int count = Math.min(pieceRows, firstRow + rowCount - row);
+        base.readFloats(name, (long) row * columns, values, 0, count * columns);
+        inRows.applyInPlace(row, count, values);
+        sink.accept(values, count);
+      }
+    }
+  }
+
+  private RowUpdates inRows(int rows, int columns, List<WeightUpdate> updates) throws IOException {
+    Optional<DenseAlgebra> multiplier =
+        (long) rows * columns >= LEAST_FOR_ALGEBRA ? algebraIfThere() : Optional.empty();
+    List<RowUpdate> prepared = new ArrayList<>();
+    try {
+      for (WeightUpdate update : updates) {
+        prepared.add(
+            update instanceof WeightUpdate.LowRank low
+                ? new RowUpdate(low, columns, ChangeRows.of(low.change(), multiplier))
+                : inRows((WeightUpdate.General) update, columns, multiplier));
+      }
+      return new RowUpdates(columns, prepared);
+    } catch (Throwable e) {
+      prepared.forEach(RowUpdate::close);
+      throw e;
+    }
+  }
+
+  private RowUpdate inRows(
+      WeightUpdate.General update, int columns, Optional<DenseAlgebra> multiplier)
+      throws IOException {
+    Optional<float[]> columnFactors =
+        update.module().magnitude().map(Magnitude::ofColumns).orElse(false)
+            ? Optional.of(columnFactors(update))
+            : Optional.empty();
+    return new RowUpdate(
+        update, columns, ChangeRows.of(update.module().change(), multiplier), columnFactors);
+  }
+
+  /**
+   * What each column of a module is multiplied by after its change, so that it gets the length that
+   * it should have. Columns go through all weights that the module lies in.
+   */
+  private float[] columnFactors(WeightUpdate.General update) throws IOException {
+    synchronized (columnFactors) {
+      float[] known = columnFactors.get(update.parts());
+      if (known != null) {
+        return known;
+      }
+    }
+    float[] factors = update.module().magnitude().orElseThrow().lengths().toFloats();
+    double[] squares = new double[factors.length];
+    for (WeightUpdate.Part part : update.parts()) {
+      addSquares(update.module(), part, squares);
+    }
+    for (int i = 0; i < factors.length; i++) {
+      factors[i] = squares[i] == 0 ? 0 : (float) (factors[i] / Math.sqrt(squares[i]));
+    }
+    synchronized (columnFactors) {
+      columnFactors.put(update.parts(), factors);
+    }
+    return factors;
+  }
+
+  private void addSquares(AdapterModule module, WeightUpdate.Part part, double[] squares)
+      throws IOException {
+    List<WeightUpdate> updates =
+        new ArrayList<>(
+            effective(chain.updatesOf(network, part.weight()).subList(0, part.before())));
+    AdapterModule changeOnly =
+        new AdapterModule(
+            module.name(), module.parameter(), module.change(), Optional.empty(), module.keys());
+    updates.add(
+        new WeightUpdate.General(
+            changeOnly, 1, part.moduleRow(), part.weightRow(), part.rows(), List.of()));
+    int firstRow = Math.toIntExact(part.weightRow());
+    int rows = Math.toIntExact(part.rows());
+    if (updates.stream().anyMatch(before -> before instanceof WeightUpdate.Minor)) {
+      addSquares(mergeToFloats(part.weight(), updates), firstRow, rows, squares);
+    } else {
+      forRows(
+          part.weight(),
+          firstRow,
+          rows,
+          updates,
+          (values, count) -> addSquares(values, 0, count, squares));
+    }
+  }
+
+  private static void addSquares(float[] values, int firstRow, int rows, double[] squares) {
+    for (int row = firstRow; row < firstRow + rows; row++) {
+      for (int i = 0; i < squares.length; i++) {
+        double value = values[row * squares.length + i];
+        squares[i] += value * value;
+      }
+    }
   }
 
   private LowRankProduct product(
