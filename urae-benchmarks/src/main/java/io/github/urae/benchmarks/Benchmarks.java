@@ -1,5 +1,6 @@
 package io.github.urae.benchmarks;
 
+import io.github.urae.fuzz.Fuzzing;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.TreeMap;
@@ -20,6 +21,7 @@ public final class Benchmarks {
               named("checkpoint", SyntheticCheckpoint::main),
               named("decoder-memory", DecoderMemory::main),
               named("exported", ExportedStep::main),
+              named("fuzz", Fuzzing::main),
               named("golden", GoldenVelocity::main),
               named("jmh", org.openjdk.jmh.Main::main),
               named("merge-memory", MergeMemory::main),

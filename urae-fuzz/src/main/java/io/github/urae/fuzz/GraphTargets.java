@@ -1,0 +1,93 @@
+package io.github.urae.fuzz;
+
+import io.github.urae.device.Device;
+import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.internal.NativeLibraries;
+import io.github.urae.onnx.internal.graph.ClipTextGraph;
+import io.github.urae.onnx.internal.graph.GraphSegments;
+import io.github.urae.onnx.internal.graph.NetworkGraph;
+import io.github.urae.onnx.internal.graph.TransformerGraph;
+import io.github.urae.onnx.internal.session.NetworkSession;
+import io.github.urae.onnx.internal.session.OnnxLibrary;
+import io.github.urae.onnx.internal.session.SessionSettings;
+import io.github.urae.onnx.internal.source.ExportContracts;
+import io.github.urae.onnx.internal.source.ExportedNetwork;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.testkit.TestData;
+import io.github.urae.weights.TensorSource;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipInputStream;
+
+/** Exported networks: parsed, checked, rewritten; and handed to ONNX Runtime. */
+final class GraphTargets {
+
+  private GraphTargets() {}
+
+  static FuzzTarget transformer(Path folder) throws IOException {
+    return target(folder, Component.TRANSFORMER, false);
+  }
+
+  static FuzzTarget textEncoder(Path folder) throws IOException {
+    return target(folder, Component.TEXT_ENCODER, false);
+  }
+
+  static FuzzTarget transformerSession(Path folder) throws IOException {
+    return target(folder, Component.TRANSFORMER, true);
+  }
+
+  static FuzzTarget textEncoderSession(Path folder) throws IOException {
+    return target(folder, Component.TEXT_ENCODER, true);
+  }
+
+  private static FuzzTarget target(Path folder, Component network, boolean withSession)
+      throws IOException {
+    unpackExport(folder);
+    if (withSession) {
+      NativeLibraries.unpackInto(folder.resolve("cache"));
+      OnnxLibrary.load();
+    }
+    Checkpoint checkpoint = Checkpoint.open(TestData.demo().checkpoint());
+    NetworkGraph own =
+        network == Component.TRANSFORMER
+            ? TransformerGraph.build(checkpoint.transformer(), ElementType.F32)
+            : ClipTextGraph.build(checkpoint.clip(), ElementType.F32);
+    Path file = folder.resolve(network.id()).resolve("model.onnx");
+    SessionSettings settings = new SessionSettings(Device.cpu(), OptionalInt.of(1), false);
+    return new FuzzTarget(
+        List.of(Files.readAllBytes(file)),
+        new OnnxMutation(),
+        bytes -> {
+          Files.write(file, bytes);
+          ExportedNetwork export =
+              ExportedNetwork.open(file, own, ExportContracts.of(network, true));
+          try (TensorSource weights = export.weights()) {
+            GraphSegments.cut(export.graph());
+            if (withSession) {
+              NetworkSession.open(export.graph(), weights, Map.of(), settings).close();
+            }
+          }
+        });
+  }
+
+  private static void unpackExport(Path folder) throws IOException {
+    try (InputStream packed = Files.newInputStream(TestData.path("exports/optimum.zip"));
+        ZipInputStream zip = new ZipInputStream(packed)) {
+      for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
+        if (!entry.isDirectory()) {
+          Path target = folder.resolve(entry.getName());
+          Files.createDirectories(target.getParent());
+          Files.copy(zip, target, StandardCopyOption.REPLACE_EXISTING);
+        }
+      }
+    }
+  }
+}
