@@ -7,7 +7,9 @@ import com.fasterxml.jackson.databind.node.ContainerNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.util.RawValue;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,6 +27,8 @@ record JsonMutation(List<String> words) implements Mutation {
 
   /** A document may be changed in this many places. */
   private static final int MAX_CHANGES = 32;
+
+  private static final int MAX_BYTES = 1 << 22;
 
   /** Above this many objects and arrays nothing is copied: each copy may double a document. */
   private static final int MAX_COPIED = 256;
@@ -72,8 +76,23 @@ record JsonMutation(List<String> words) implements Mutation {
     }
   }
 
+  /** Writes a document, or as much of it as a file may hold. */
   static byte[] write(JsonNode root) throws IOException {
-    return JSON.writeValueAsBytes(root);
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    OutputStream bounded =
+        new OutputStream() {
+          @Override
+          public void write(int value) {
+            write(new byte[] {(byte) value}, 0, 1);
+          }
+
+          @Override
+          public void write(byte[] part, int offset, int length) {
+            bytes.write(part, offset, Math.min(length, MAX_BYTES - bytes.size()));
+          }
+        };
+    JSON.writeValue(bounded, root);
+    return bytes.toByteArray();
   }
 
   /** Changes a document, as long as there are choices, and returns it. */
