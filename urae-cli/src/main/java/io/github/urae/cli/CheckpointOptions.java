@@ -37,7 +37,7 @@ class CheckpointOptions {
               + " $XDG_CACHE_HOME/urae or ~/.cache/urae).")
   Path cacheDir;
 
-  Path cacheFolder() {
+  Path cacheFolder() throws IOException {
     return cacheDir == null ? CacheFolder.byDefault() : cacheDir;
   }
 

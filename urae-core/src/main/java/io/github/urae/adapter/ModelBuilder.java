@@ -24,7 +24,7 @@ public abstract class ModelBuilder<B extends ModelBuilder<B>> {
   private final List<AdapterSpec> adapters = new ArrayList<>();
   private boolean ignoreUnmatched;
   private boolean allowBareMinorComponents;
-  private Path cacheFolder = CacheFolder.byDefault();
+  private Optional<Path> cacheFolder = Optional.empty();
   private ProgressListener listener = ProgressListener.NONE;
   private CancellationToken cancellation = new CancellationToken();
 
@@ -161,15 +161,15 @@ public abstract class ModelBuilder<B extends ModelBuilder<B>> {
 
   /**
    * Sets the folder for derived files: weights in another element type or with adapters merged, and
-   * native libraries. May be shared by any number of pipelines and processes, and deleted when none
-   * is starting.
+   * native libraries. May be shared by any number of pipelines and processes, and deleted at any
+   * time. It is made for its user alone; one that others may write to is warned of.
    *
    * @param folder made when needed; by default {@code $XDG_CACHE_HOME/urae} or {@code
    *     ~/.cache/urae}
    * @return this
    */
   public final B cacheFolder(Path folder) {
-    cacheFolder = Objects.requireNonNull(folder, "cacheFolder");
+    cacheFolder = Optional.of(folder);
     return self();
   }
 
@@ -248,9 +248,10 @@ public abstract class ModelBuilder<B extends ModelBuilder<B>> {
    * Returns the folder for derived files.
    *
    * @return as set; it need not exist
+   * @throws IOException if none is set and the user has no home folder, so that there is no default
    */
-  protected final Path cacheFolder() {
-    return cacheFolder;
+  protected final Path cacheFolder() throws IOException {
+    return cacheFolder.isPresent() ? cacheFolder.get() : CacheFolder.byDefault();
   }
 
   /**

@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /** Kinds of files that pictures are saved in. All of them hold texts beside the picture. */
 public enum ImageFormat {
@@ -42,12 +43,11 @@ public enum ImageFormat {
    * @throws InvalidRequestException if it ends in anything else
    */
   public static ImageFormat of(Path file) {
-    String name = file.toString().toLowerCase(Locale.ROOT);
-    for (ImageFormat format : values()) {
-      if (format.suffixes().stream().anyMatch(name::endsWith)) {
-        return format;
-      }
+    Optional<ImageFormat> asked = endingOf(file);
+    if (asked.isPresent()) {
+      return asked.get();
     }
+    String name = file.toString().toLowerCase(Locale.ROOT);
     throw new InvalidRequestException(
         file
             + ": expected a name that ends in one of "
@@ -55,6 +55,19 @@ public enum ImageFormat {
             + (name.endsWith(".webp")
                 ? "; Java has no writer for WebP: save a PNG and convert it"
                 : ""));
+  }
+
+  /**
+   * Returns the format that a file's name ends in.
+   *
+   * @param file any path
+   * @return the format as of {@link #of}, or empty if the name ends in none
+   */
+  public static Optional<ImageFormat> endingOf(Path file) {
+    String name = file.toString().toLowerCase(Locale.ROOT);
+    return Arrays.stream(values())
+        .filter(format -> format.suffixes().stream().anyMatch(name::endsWith))
+        .findFirst();
   }
 
   /**

@@ -1,17 +1,21 @@
 package io.github.urae.internal;
 
 import java.io.IOException;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
@@ -23,6 +27,13 @@ import org.slf4j.LoggerFactory;
 /**
  * Writing a file so that it is at all times either what it was or whole: to a temporary sibling,
  * which is then renamed.
+ *
+ * <p>A symbolic link stays: what it leads to is replaced, in its own folder. Other hard links keep
+ * what the file was. Devices, pipes and sockets are never replaced.
+ *
+ * <p>What killed processes have left is deleted when something else is written into the same
+ * folder: partial files by their name, if nobody has written to them for an hour and nobody holds
+ * their lock.
  */
 public final class FileReplacement {
 
@@ -36,6 +47,16 @@ public final class FileReplacement {
 
   /** Nobody pauses for longer while a file is written. */
   private static final Duration STALE = Duration.ofHours(1);
+
+  /** What temporary files are called, after any name. */
+  private static final Pattern PARTIAL =
+      Pattern.compile(
+          ".+\\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}" + Pattern.quote(PARTIAL_SUFFIX));
+
+  private static final int MAX_LINKS = 40;
+
+  /** Folders where this process has looked for partial files of others. */
+  private static final Set<Path> SWEPT = ConcurrentHashMap.newKeySet();
 
   /** Partial files and folders of this process, absolute. */
   private static final Set<Path> BEING_WRITTEN = ConcurrentHashMap.newKeySet();
@@ -53,6 +74,43 @@ public final class FileReplacement {
      * @throws IOException if that fails
      */
     void writeTo(Path file) throws IOException;
+  }
+
+  /** Tells how large a file is to be. */
+  @FunctionalInterface
+  public interface Size {
+
+    /**
+     * Returns the size; called only for a message.
+     *
+     * @return bytes, or empty if that is not known
+     */
+    OptionalLong inBytes();
+  }
+
+  /**
+   * Finds where a file is to be written.
+   *
+   * @param target the file to be
+   * @return the same, or what it leads to if it is a symbolic link
+   * @throws IOException if a folder, device, pipe or socket is there, or the links lead nowhere
+   */
+  public static Path place(Path target) throws IOException {
+    Path place = target;
+    for (int links = 0; Files.isSymbolicLink(place); links++) {
+      if (links == MAX_LINKS) {
+        throw new IOException(target + ": its links lead round in circles");
+      }
+      place = place.resolveSibling(Files.readSymbolicLink(place));
+    }
+    if (Files.isDirectory(place)) {
+      throw new IOException(target + ": is a folder; expected a file to be");
+    }
+    if (SpecialFile.is(place)) {
+      throw new IOException(
+          target + ": is a device, pipe or socket, where only pictures can be written");
+    }
+    return place;
   }
 
   /**
@@ -116,19 +174,34 @@ public final class FileReplacement {
    * place.
    *
    * @param target the file to be
+   * @param size tells the bytes that it takes, where they cannot be written
    * @param content writes the temporary file
    * @throws IOException if writing or renaming fails; the target is then as it was
    */
-  public static void replace(Path target, Content content) throws IOException {
-    Path temporary = temporarySibling(target);
+  public static void replace(Path target, Size size, Content content) throws IOException {
+    Path place = place(target);
+    if (SWEPT.add(folderOf(place))) {
+      deleteStalePartials(place);
+    }
+    Path temporary = temporarySibling(place);
     try {
       content.writeTo(temporary);
       force(temporary);
-      rename(temporary, target);
+      rename(temporary, place);
+    } catch (ClosedByInterruptException e) {
+      deleteAfter(e, temporary);
+      throw e;
+    } catch (IOException e) {
+      deleteAfter(e, temporary);
+      throw FileFailure.ofWriting(target, size.inBytes(), e);
     } catch (Throwable e) {
       deleteAfter(e, temporary);
       throw e;
     }
+  }
+
+  private static Path folderOf(Path file) {
+    return file.toAbsolutePath().getParent();
   }
 
   /** Whoever may only read a file forces it by that: Windows alone wants more. */
@@ -150,6 +223,10 @@ public final class FileReplacement {
    * @throws IOException if writing or renaming fails, also because the target came into being
    */
   public static void createFolder(Path target, Content content) throws IOException {
+    if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+      throw new FileAlreadyExistsException(
+          target.toString(), null, "is there already; expected a folder to be");
+    }
     deleteStalePartials(target);
     Path temporary = temporarySibling(target);
     Path marker = temporary.resolve(MARKER);
@@ -170,6 +247,9 @@ public final class FileReplacement {
         }
       }
       Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException e) {
+      deleteAfter(e, temporary);
+      throw namesNoFile(e) ? FileFailure.ofWriting(target, OptionalLong.empty(), e) : e;
     } catch (Throwable e) {
       deleteAfter(e, temporary);
       throw e;
@@ -178,7 +258,19 @@ public final class FileReplacement {
     }
   }
 
-  private static void lockIfPossible(FileChannel channel) {
+  /** What the system says of a write: nothing but the reason. */
+  private static boolean namesNoFile(IOException failure) {
+    return failure.getClass() == IOException.class
+        && failure.getMessage() != null
+        && !failure.getMessage().contains(":");
+  }
+
+  /**
+   * Locks a file that is being written, so that nobody takes it for left behind.
+   *
+   * @param channel the open file; closing it gives the lock up
+   */
+  public static void lockIfPossible(FileChannel channel) {
     try {
       FileLock lock = channel.tryLock();
       LOG.debug("Writing under {}", lock);
@@ -189,24 +281,20 @@ public final class FileReplacement {
   }
 
   /**
-   * Deletes what killed processes have left beside a target: folders that nobody writes any more,
-   * and files that were not written to for an hour. What cannot be deleted stays, without a word.
+   * Deletes what killed processes have left in a target's folder: folders that nobody writes any
+   * more, and files that were not written to for an hour. What cannot be deleted stays, without a
+   * word.
    *
    * @param target a file or folder to be
    */
   public static void deleteStalePartials(Path target) {
-    Path absolute = target.toAbsolutePath();
-    Pattern partial =
-        Pattern.compile(
-            Pattern.quote(absolute.getFileName() + ".")
-                + "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-                + Pattern.quote(PARTIAL_SUFFIX));
     try {
       List<Path> left;
-      try (Stream<Path> siblings = Files.list(absolute.getParent())) {
+      try (Stream<Path> siblings = Files.list(folderOf(target))) {
         left =
             siblings
-                .filter(path -> partial.matcher(path.getFileName().toString()).matches())
+                .filter(path -> PARTIAL.matcher(path.getFileName().toString()).matches())
+                .filter(path -> !Files.isSymbolicLink(path))
                 .toList();
       }
       for (Path path : left) {
@@ -228,7 +316,8 @@ public final class FileReplacement {
     Path marker = partial.resolve(MARKER);
     if (!Files.exists(marker)) {
       Instant latest = Instant.now().minus(STALE);
-      return Files.getLastModifiedTime(partial).toInstant().isBefore(latest);
+      return Files.getLastModifiedTime(partial).toInstant().isBefore(latest)
+          && (Files.isDirectory(partial) || isUnlocked(partial));
     }
     try (FileChannel channel = FileChannel.open(marker, StandardOpenOption.WRITE)) {
       // Without its name it was given up by somebody who is done, just before the folder is
@@ -236,6 +325,15 @@ public final class FileReplacement {
       return channel.tryLock() != null && Files.exists(marker);
     } catch (OverlappingFileLockException e) {
       LOG.debug("{} is being written in this process", partial, e);
+      return false;
+    }
+  }
+
+  private static boolean isUnlocked(Path file) throws IOException {
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      return channel.tryLock() != null;
+    } catch (OverlappingFileLockException e) {
+      LOG.debug("{} is being written in this process", file, e);
       return false;
     }
   }

@@ -8,15 +8,23 @@ import java.io.InputStream;
 import java.net.JarURLConnection;
 import java.net.URL;
 import java.net.URLConnection;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.UUID;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import java.util.zip.CRC32;
 import org.slf4j.Logger;
@@ -29,8 +37,9 @@ import org.slf4j.LoggerFactory;
  * <p>A library is the process's, and so is the folder into which libraries are unpacked: entry
  * points that take a cache folder call {@link #unpackInto} before anything is loaded, and nothing
  * below them needs to know it. In its folder {@code native} each set lies in {@code NAME-CHECKSUM},
- * unpacked once for all processes; versions and builds lie beside each other. A file is whole or
- * absent at all times; one whose size is not that of the resource is unpacked anew.
+ * unpacked once for all processes; versions and builds lie beside each other, until nobody has
+ * loaded them for a month. A file is whole or absent at all times; one whose size and checksum are
+ * not the resource's is never loaded, but unpacked anew. Where all are there, nothing is written.
  *
  * <p>Java lets one class loader only load a file. Where another of this process has it, as when an
  * application is deployed again in a container, {@link #load} loads a copy and deletes it. What
@@ -47,7 +56,16 @@ public final class NativeLibraries {
   /** No process takes longer from writing a file to having it loaded. */
   private static final Duration STALE = Duration.ofHours(1);
 
-  private static volatile Path cacheFolder = CacheFolder.byDefault();
+  /** Other versions may be another application's, which is not started every day. */
+  private static final Duration UNUSED = Duration.ofDays(30);
+
+  /** How exactly the time of the last use is kept. */
+  private static final Duration USE_NOTED = Duration.ofDays(1);
+
+  private static final int PIECE_BYTES = 1 << 18;
+
+  /** Null until somebody says where, which is then {@link CacheFolder#byDefault}. */
+  private static volatile Path cacheFolder;
 
   private final String name;
   private final Class<?> neighbour;
@@ -85,21 +103,25 @@ public final class NativeLibraries {
   }
 
   /**
-   * Sets the cache folder in which libraries are unpacked from now on. What is loaded stays.
+   * Sets the cache folder in which libraries are unpacked from now on. What is loaded stays. Warns
+   * where others may write to that folder.
    *
    * @param folder made when needed; before the first call it is {@link CacheFolder#byDefault}
    */
   public static void unpackInto(Path folder) {
     cacheFolder = folder.toAbsolutePath();
+    CacheFolder.warnIfShared(cacheFolder);
   }
 
   /**
    * Returns the folder of all unpacked libraries.
    *
    * @return an absolute path in the cache folder; it need not exist
+   * @throws IOException if no folder was set, and the user has no home for one
    */
-  public static Path folder() {
-    return cacheFolder.resolve("native");
+  public static Path folder() throws IOException {
+    Path set = cacheFolder;
+    return (set == null ? CacheFolder.byDefault() : set).resolve("native");
   }
 
   /**
@@ -171,7 +193,8 @@ public final class NativeLibraries {
   }
 
   /**
-   * Unpacks the files that are not there yet. Several processes may do so at once.
+   * Unpacks the files that are not there yet, or not what the jar holds. Several processes may do
+   * so at once.
    *
    * @return their folder
    * @throws FileNotFoundException if the jar lacks one
@@ -188,6 +211,7 @@ public final class NativeLibraries {
       }
     }
     Path folder = folder().resolve(String.format("%s-%08x", name, content.getValue()));
+    noteUse(folder);
     for (Map.Entry<String, Entry> entry : entries.entrySet()) {
       Path target = folder.resolve(entry.getKey());
       if (!isWhole(target, entry.getValue())) {
@@ -234,6 +258,7 @@ public final class NativeLibraries {
   public boolean loadUnlessElsewhere(Loader loader) throws IOException {
     Path folder = unpack();
     deleteStale(folder);
+    deleteUnused(folder, name + "-[0-9a-f]{8}");
     try {
       loader.load(folder);
       return true;
@@ -288,15 +313,32 @@ public final class NativeLibraries {
     return connection;
   }
 
+  /** Tells whether a file is, to the last byte, what the jar holds. A link is not. */
   private static boolean isWhole(Path file, Entry entry) throws IOException {
-    return Files.exists(file) && Files.size(file) == entry.size();
+    if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) || Files.size(file) != entry.size()) {
+      return false;
+    }
+    CRC32 checksum = new CRC32();
+    // Read, not mapped: nobody keeps the file from being cut short meanwhile.
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      ByteBuffer piece = ByteBuffer.allocateDirect(PIECE_BYTES);
+      while (channel.read(piece) >= 0) {
+        checksum.update(piece.flip());
+        piece.clear();
+      }
+    }
+    return checksum.getValue() == entry.checksum();
   }
 
   private static void write(String file, Path target, Entry entry) throws IOException {
-    Files.createDirectories(target.getParent());
+    if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+      LOG.warn("Replacing {}, which is not what its jar holds", target);
+    }
+    CacheFolder.create(target.getParent());
     try {
       FileReplacement.replace(
           target,
+          () -> OptionalLong.of(entry.size()),
           temporary -> {
             try (InputStream in = connect(entry.url()).getInputStream()) {
               Files.copy(in, temporary);
@@ -304,15 +346,68 @@ public final class NativeLibraries {
           });
     } catch (IOException e) {
       if (!isWhole(target, entry)) {
-        throw e;
+        throw new IOException(e.getMessage() + "; " + CacheFolder.WAY_OUT, e);
       }
       // On Windows: another process was faster, and has it loaded.
       LOG.debug("{} is there by now", file, e);
     }
   }
 
+  /**
+   * Notes that a folder of libraries is used, by its modification time. Where that cannot be set,
+   * nothing can be deleted either.
+   *
+   * @param folder need not exist
+   */
+  public static void noteUse(Path folder) {
+    try {
+      FileTime now = FileTime.from(Instant.now());
+      if (Files.isDirectory(folder) && isOlder(folder, USE_NOTED)) {
+        Files.setLastModifiedTime(folder, now);
+      }
+    } catch (IOException e) {
+      LOG.debug("The use of {} cannot be noted", folder, e);
+    }
+  }
+
+  /**
+   * Deletes folders of other versions that nobody has used for a month. What cannot be deleted
+   * stays.
+   *
+   * @param used the folder of the present version, whose use is noted
+   * @param names what the folders beside it are called that are its other versions
+   */
+  public static void deleteUnused(Path used, String names) {
+    Pattern versions = Pattern.compile(names);
+    try {
+      List<Path> others;
+      try (Stream<Path> siblings = Files.list(used.getParent())) {
+        others =
+            siblings
+                .filter(folder -> versions.matcher(folder.getFileName().toString()).matches())
+                .filter(folder -> !folder.equals(used))
+                .filter(folder -> Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS))
+                .toList();
+      }
+      for (Path other : others) {
+        if (isOlder(other, UNUSED)) {
+          LOG.info("Deleting {}, which was not used for a month", other);
+          // Under another name first: whoever wants it now unpacks it anew.
+          Path doomed = FileReplacement.temporarySibling(other);
+          Files.move(other, doomed, StandardCopyOption.ATOMIC_MOVE);
+          FileReplacement.discard(doomed);
+        }
+      }
+    } catch (IOException e) {
+      LOG.debug("Other versions beside {} stay", used, e);
+    }
+  }
+
+  private static boolean isOlder(Path path, Duration age) throws IOException {
+    return Files.getLastModifiedTime(path).toInstant().isBefore(Instant.now().minus(age));
+  }
+
   private static void deleteStale(Path folder) throws IOException {
-    Instant latest = Instant.now().minus(STALE);
     List<Path> left;
     try (Stream<Path> entries = Files.list(folder)) {
       left =
@@ -327,7 +422,7 @@ public final class NativeLibraries {
     }
     for (Path entry : left) {
       try {
-        if (Files.getLastModifiedTime(entry).toInstant().isBefore(latest)) {
+        if (isOlder(entry, STALE)) {
           deleteIfPossible(entry);
         }
       } catch (IOException e) {
@@ -339,7 +434,7 @@ public final class NativeLibraries {
   /** Deletes a file, or a folder of files; what is in use on Windows stays. */
   private static void deleteIfPossible(Path path) {
     try {
-      if (Files.isDirectory(path)) {
+      if (Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
         try (Stream<Path> entries = Files.list(path)) {
           entries.forEach(NativeLibraries::deleteIfPossible);
         }

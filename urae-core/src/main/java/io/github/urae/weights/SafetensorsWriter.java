@@ -3,6 +3,7 @@ package io.github.urae.weights;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.urae.internal.FileFailure;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.tensor.ElementType;
@@ -13,6 +14,7 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -20,6 +22,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Set;
 
 /**
@@ -75,6 +78,9 @@ public final class SafetensorsWriter implements Closeable {
   private final FileChannel channel;
   private final List<Declaration> declarations;
 
+  /** Bytes of the whole file. */
+  private final long size;
+
   private int current;
   private long writtenOfCurrent;
   private long position;
@@ -82,36 +88,43 @@ public final class SafetensorsWriter implements Closeable {
   private boolean closed;
 
   private SafetensorsWriter(
-      Path target, Path temporary, FileChannel channel, List<Declaration> declarations) {
+      Path target, Path temporary, FileChannel channel, List<Declaration> declarations, long size) {
     this.target = target;
     this.temporary = temporary;
     this.channel = channel;
     this.declarations = declarations;
+    this.size = size;
   }
 
   /**
    * Starts a file.
    *
-   * @param target where the whole file will be; its folder must exist
+   * @param target where the whole file will be; its folder must exist. A symbolic link stays, and
+   *     what it leads to is replaced
    * @param metadata strings for {@code __metadata__}; none is written if empty
    * @param declarations the tensors, in the order in which they will be written
    * @return the writer; the caller closes it
-   * @throws IOException if the temporary file cannot be created or written
+   * @throws IOException if the temporary file cannot be created or written, or the target is a
+   *     folder, device, pipe or socket
    * @throws IllegalArgumentException if two tensors have the same name, or a name is reserved
    */
   public static SafetensorsWriter create(
       Path target, Map<String, String> metadata, List<Declaration> declarations)
       throws IOException {
     ByteBuffer header = header(metadata, declarations);
-    FileReplacement.deleteStalePartials(target);
-    Path temporary = FileReplacement.temporarySibling(target);
+    Path place = FileReplacement.place(target);
+    FileReplacement.deleteStalePartials(place);
+    Path temporary = FileReplacement.temporarySibling(place);
+    long size = header.remaining() + declarations.stream().mapToLong(Declaration::byteSize).sum();
     OwnedResources opened = new OwnedResources();
     try {
       FileChannel channel =
           opened.add(
               FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE));
       SafetensorsWriter writer =
-          opened.add(new SafetensorsWriter(target, temporary, channel, List.copyOf(declarations)));
+          opened.add(
+              new SafetensorsWriter(place, temporary, channel, List.copyOf(declarations), size));
+      FileReplacement.lockIfPossible(channel);
       writer.writeFully(header);
       writer.skipEmptyTensors();
       return writer;
@@ -269,9 +282,20 @@ public final class SafetensorsWriter implements Closeable {
   }
 
   private void writeFully(ByteBuffer bytes) throws IOException {
-    while (bytes.hasRemaining()) {
-      position += channel.write(bytes, position);
+    try {
+      while (bytes.hasRemaining()) {
+        position += channel.write(bytes, position);
+      }
+    } catch (ClosedChannelException e) {
+      throw e;
+    } catch (IOException e) {
+      throw notWritten(e);
     }
+  }
+
+  /** The system tells the reason alone. */
+  private IOException notWritten(IOException cause) {
+    return FileFailure.ofWriting(target, OptionalLong.of(size), cause);
   }
 
   /**
@@ -286,8 +310,14 @@ public final class SafetensorsWriter implements Closeable {
       throw new IllegalStateException(
           "tensor '" + declarations.get(current).name() + "' has not been written completely");
     }
-    extendOverTrailingHole();
-    channel.force(true);
+    try {
+      extendOverTrailingHole();
+      channel.force(true);
+    } catch (ClosedChannelException e) {
+      throw e;
+    } catch (IOException e) {
+      throw notWritten(e);
+    }
     channel.close();
     FileReplacement.rename(temporary, target);
     finished = true;

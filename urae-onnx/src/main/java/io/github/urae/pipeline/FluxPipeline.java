@@ -372,6 +372,7 @@ public final class FluxPipeline implements ImagePipeline {
 
     private Device device = Device.auto();
     private long cacheBytes = WeightCache.DEFAULT_MAX_BYTES;
+    private boolean verifyCache;
     private OptionalInt threads = OptionalInt.empty();
     private boolean prepacking;
     private Precision precision = Precision.AUTO;
@@ -461,6 +462,19 @@ public final class FluxPipeline implements ImagePipeline {
     }
 
     /**
+     * Reads derived weights in the cache folder whole before they are used, and makes damaged ones
+     * again. Otherwise files of more than 16 MiB are checked in parts: damage to the disk or to
+     * much of a file is found, that of a single byte rarely.
+     *
+     * @param value by default false
+     * @return this
+     */
+    public Builder verifyCache(boolean value) {
+      verifyCache = value;
+      return this;
+    }
+
+    /**
      * Sets the number of threads of each operator on the processor.
      *
      * @param count at least 1; by default one a core
@@ -515,7 +529,7 @@ public final class FluxPipeline implements ImagePipeline {
               new SessionSettings(resolved, threads, prepacking),
               OnnxEngine.elementType(resolved, precision),
               offload,
-              new WeightCache(cacheFolder(), cacheBytes),
+              new WeightCache(cacheFolder(), cacheBytes, verifyCache),
               memoryLimit,
               new AdapterOptions(ignoresUnmatched(), allowsBareMinorComponents()));
       try {

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -130,7 +131,11 @@ final class KeyLock implements Closeable {
       try {
         FileChannel channel =
             opened.add(
-                FileChannel.open(lockFile, StandardOpenOption.CREATE, StandardOpenOption.WRITE));
+                FileChannel.open(
+                    lockFile,
+                    StandardOpenOption.CREATE,
+                    StandardOpenOption.WRITE,
+                    LinkOption.NOFOLLOW_LINKS));
         if (before.isPresent()) {
           if (channel.tryLock() == null) {
             opened.close();
@@ -152,7 +157,9 @@ final class KeyLock implements Closeable {
   /** Tells files of the same name apart; where the system cannot, they are all taken for one. */
   private static Optional<Object> identity(Path file) throws IOException {
     try {
-      Object key = Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+      Object key =
+          Files.readAttributes(file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+              .fileKey();
       return Optional.of(key == null ? "unknown" : key);
     } catch (NoSuchFileException e) {
       return Optional.empty();

@@ -4,12 +4,16 @@ import io.github.urae.CancellationToken;
 import io.github.urae.FileFormatException;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.ProgressListener;
+import io.github.urae.internal.CacheFolder;
+import io.github.urae.internal.FileFailure;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.SafetensorsWriter;
+import io.github.urae.weights.TensorSource;
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -18,6 +22,7 @@ import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -25,12 +30,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A folder of derived weight files, each under the name of its key.
+ * A folder of derived weight files, each under the name of its key, with checksums of its content.
  *
  * <p>Safe for several threads and processes at once: whoever first asks for a file makes it, the
- * others wait for that. A file is at all times whole or absent. When the folder grows over its
- * bound, the files that were not used for longest are deleted; on Linux and macOS a process that
- * has one of them open goes on with it.
+ * others wait for that. A file is at all times whole or absent, and never changed; a damaged one is
+ * made again. When the folder grows over its bound, the files that were not used for longest are
+ * deleted; on Linux and macOS a process that has one of them open goes on with it. The same holds
+ * for whatever else deletes files or the folder, at any time.
+ *
+ * <p>Files that are there are found in a folder that cannot be written, too.
  */
 public final class WeightCache {
 
@@ -43,20 +51,53 @@ public final class WeightCache {
 
   private static final String ENTRY_SUFFIX = ".safetensors";
 
+  /** Whoever deletes the folder this often while a file is being made wants no cache. */
+  private static final int ATTEMPTS = 3;
+
   private final Path folder;
   private final long maxBytes;
+  private final ContentChecksums.Depth depth;
 
-  /** Makes a derived file. */
+  /** The folder's real path when it was last looked at. */
+  private volatile Path realFolder;
+
+  /** What a derived file holds. */
   @FunctionalInterface
-  public interface Producer {
+  public interface Content {
 
     /**
-     * Writes the file, with a {@link SafetensorsWriter}.
+     * Writes all tensors. May be called again, from the beginning, if somebody deletes the file
+     * meanwhile.
      *
-     * @param target where it belongs
-     * @throws IOException if that fails; nothing is then at {@code target}
+     * @param sink takes the bytes of the tensors, in their order
+     * @throws IOException if that fails; nothing is then in the cache
      */
-    void write(Path target) throws IOException;
+    void writeTo(Sink sink) throws IOException;
+  }
+
+  /** Takes the bytes of a file's tensors. */
+  @FunctionalInterface
+  public interface Sink {
+
+    /**
+     * Takes the next bytes.
+     *
+     * @param tensor whose turn it is
+     * @param bytes from position to limit; the position advances to the limit
+     * @throws IOException if they cannot be written
+     */
+    void write(String tensor, ByteBuffer bytes) throws IOException;
+  }
+
+  /**
+   * Creates a cache; the folder itself is made when first needed. Of large files parts are checked
+   * before they are used.
+   *
+   * @param folder where files go
+   * @param maxBytes bound on their size together, positive
+   */
+  public WeightCache(Path folder, long maxBytes) {
+    this(folder, maxBytes, false);
   }
 
   /**
@@ -64,13 +105,17 @@ public final class WeightCache {
    *
    * @param folder where files go
    * @param maxBytes bound on their size together, positive
+   * @param checkedWhole whether files are read whole before they are used; otherwise large ones in
+   *     parts
    */
-  public WeightCache(Path folder, long maxBytes) {
+  public WeightCache(Path folder, long maxBytes, boolean checkedWhole) {
     this.folder = Objects.requireNonNull(folder, "folder").toAbsolutePath().normalize();
     if (maxBytes <= 0) {
       throw new IllegalArgumentException("the cache's bound must be positive, got " + maxBytes);
     }
+    this.realFolder = this.folder;
     this.maxBytes = maxBytes;
+    this.depth = checkedWhole ? ContentChecksums.Depth.WHOLE : ContentChecksums.Depth.SAMPLED;
   }
 
   /**
@@ -86,49 +131,155 @@ public final class WeightCache {
    * Finds a derived file, or makes it.
    *
    * @param key what the file depends on
-   * @param expectedBytes about how large it will be; checked against the bound and the free space
-   *     before it is made
-   * @param producer makes it
-   * @param listener hears while somebody else makes it or opens it
+   * @param tensors what it holds, in order
+   * @param metadata strings that go with the tensors
+   * @param content writes them
+   * @param listener hears while somebody else makes the file or opens it
    * @param cancellation ends that wait
-   * @return a lease on the file. It keeps the file from being deleted and others from having it:
-   *     close it as soon as the file is open
+   * @return the open file, which deleting does not take away; the caller closes it
    * @throws IOException if the file cannot be made, for want of space or otherwise
    * @throws GenerationCancelledException if the wait was cancelled, or the thread interrupted while
    *     it waited or made the file
    */
-  public Lease obtain(
+  public TensorSource open(
       CacheKey key,
-      long expectedBytes,
-      Producer producer,
+      List<SafetensorsWriter.Declaration> tensors,
+      Map<String, String> metadata,
+      Content content,
       ProgressListener listener,
       CancellationToken cancellation)
       throws IOException {
-    Files.createDirectories(folder);
-    // The real path, by which all pipelines of this process agree on the file's lock.
-    Path file = folder.toRealPath().resolve(key.name() + ENTRY_SUFFIX);
+    Recipe recipe = new Recipe(key, tensors, metadata, content);
     WaitReporter waiting = new WaitReporter(listener, cancellation);
-    OwnedResources opened = new OwnedResources();
     try {
-      KeyLock lock = opened.add(KeyLock.acquire(file, waiting::report));
-      waiting.end();
-      try {
-        if (!isWhole(file)) {
-          deletePartialFilesOf(file);
-          makeRoom(file, expectedBytes);
-          producer.write(file);
+      for (int attempt = 1; true; attempt++) {
+        try {
+          return open(recipe, waiting);
+        } catch (NoSuchFileException e) {
+          Path missing = Path.of(e.getFile());
+          if (attempt == ATTEMPTS
+              || !(missing.startsWith(folder) || missing.startsWith(realFolder))) {
+            throw e;
+          }
+          LOG.info("Once more: {} was deleted from the cache while it was being made", e.getFile());
         }
+      }
+    } catch (ClosedByInterruptException e) {
+      throw new GenerationCancelledException("cancelled: the thread was interrupted", e);
+    }
+  }
+
+  /** A file to be found or made. */
+  private record Recipe(
+      CacheKey key,
+      List<SafetensorsWriter.Declaration> tensors,
+      Map<String, String> metadata,
+      Content content) {
+
+    String fileName() {
+      return key.name() + ENTRY_SUFFIX;
+    }
+
+    long bytes() {
+      return tensors.stream().mapToLong(SafetensorsWriter.Declaration::byteSize).sum();
+    }
+
+    void write(Path target) throws IOException {
+      try (DerivedFileWriter writer = new DerivedFileWriter(target, metadata, tensors)) {
+        content.writeTo(writer::write);
+        writer.finish();
+      }
+    }
+  }
+
+  private TensorSource open(Recipe recipe, WaitReporter waiting) throws IOException {
+    CacheFolder.create(folder);
+    // The real path, by which all pipelines of this process agree on the file's lock.
+    realFolder = folder.toRealPath();
+    Path file = realFolder.resolve(recipe.fileName());
+    KeyLock lock;
+    try {
+      lock = KeyLock.acquire(file, waiting::report);
+    } catch (ClosedByInterruptException | NoSuchFileException e) {
+      throw e;
+    } catch (IOException e) {
+      waiting.end();
+      return openUnlocked(file, e);
+    }
+    try (lock) {
+      waiting.end();
+      Optional<TensorSource> whole = openWhole(file);
+      if (whole.isPresent()) {
+        return whole.get();
+      }
+      try {
+        deletePartialFilesOf(file);
+        makeRoom(file, recipe.bytes());
+        recipe.write(file);
       } catch (Throwable e) {
         deleteLockOfNothing(file, lock, e);
         throw e;
       }
-      return new Lease(file, lock);
-    } catch (ClosedByInterruptException e) {
-      opened.closeAfter(e);
-      throw new GenerationCancelledException("cancelled: the thread was interrupted", e);
+      return opened(SafetensorsFile.open(file));
+    }
+  }
+
+  /** Opens a file of a folder where nothing can be written: whoever deletes it must be able to. */
+  private TensorSource openUnlocked(Path file, IOException reason) throws IOException {
+    String found = "is not there";
+    if (Files.exists(file)) {
+      try {
+        return openChecked(file);
+      } catch (FileFormatException e) {
+        reason.addSuppressed(e);
+        found = "is damaged";
+      }
+    }
+    throw new IOException(
+        file
+            + ": "
+            + found
+            + " and cannot be made, since the cache folder cannot be written ("
+            + FileFailure.reason(reason)
+            + "); "
+            + CacheFolder.WAY_OUT,
+        reason);
+  }
+
+  /** Opens a file if it is there; deletes it if it is damaged. */
+  private Optional<TensorSource> openWhole(Path file) throws IOException {
+    if (!Files.exists(file)) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(openChecked(file));
+    } catch (FileFormatException e) {
+      LOG.warn("Replacing a damaged file in the cache: {}", e.getMessage());
+      Files.delete(file);
+      return Optional.empty();
+    }
+  }
+
+  private TensorSource openChecked(Path file) throws IOException {
+    SafetensorsFile opened = SafetensorsFile.open(file);
+    try {
+      ContentChecksums.check(opened, depth);
     } catch (Throwable e) {
-      opened.closeAfter(e);
+      closeAfter(e, opened);
       throw e;
+    }
+    return opened(opened);
+  }
+
+  private static TensorSource opened(SafetensorsFile file) {
+    return new WithoutTensor(file, ContentChecksums.TENSOR);
+  }
+
+  private static void closeAfter(Throwable failure, Closeable resource) {
+    try {
+      resource.close();
+    } catch (IOException e) {
+      failure.addSuppressed(e);
     }
   }
 
@@ -136,10 +287,78 @@ public final class WeightCache {
    * Tells whether a derived file is there.
    *
    * @param key what the file depends on
-   * @return whether {@link #obtain} would find it, unless it is deleted before then or damaged
+   * @return whether {@link #open} would find it, unless it is deleted before then or damaged
    */
   public boolean holds(CacheKey key) {
     return Files.exists(folder.resolve(key.name() + ENTRY_SUFFIX));
+  }
+
+  /**
+   * What a file of a cache was found to be.
+   *
+   * @param file its path
+   * @param bytes its size
+   * @param damage what is wrong with it; empty if nothing is
+   * @param deleted whether it was deleted for that
+   */
+  public record Finding(Path file, long bytes, Optional<String> damage, boolean deleted) {}
+
+  /**
+   * Reads all files whole, compares them with their checksums, and deletes those that are damaged:
+   * they are made again when they are needed. Waits for whoever makes or opens one.
+   *
+   * @param listener hears while it waits
+   * @param cancellation ends that, and the reading between two files
+   * @return what was found, by file
+   * @throws IOException if a file or the folder cannot be read
+   */
+  public List<Finding> verify(ProgressListener listener, CancellationToken cancellation)
+      throws IOException {
+    List<Finding> findings = new ArrayList<>();
+    if (!Files.isDirectory(folder)) {
+      return findings;
+    }
+    WaitReporter waiting = new WaitReporter(listener, cancellation);
+    for (Path file : list(folder.toRealPath(), ENTRY_SUFFIX)) {
+      cancellation.throwIfCancelled();
+      Optional<KeyLock> lock = Optional.empty();
+      try {
+        lock = Optional.of(KeyLock.acquire(file, waiting::report));
+      } catch (IOException e) {
+        LOG.debug("{} cannot be locked, and so not be deleted", file, e);
+      }
+      OwnedResources held = new OwnedResources();
+      lock.ifPresent(held::add);
+      try {
+        waiting.end();
+        verify(file, lock).ifPresent(findings::add);
+      } catch (Throwable e) {
+        held.closeAfter(e);
+        throw e;
+      }
+      held.close();
+    }
+    return findings;
+  }
+
+  private static Optional<Finding> verify(Path file, Optional<KeyLock> lock) throws IOException {
+    long bytes = 0;
+    try {
+      bytes = Files.size(file);
+      try (SafetensorsFile opened = SafetensorsFile.open(file)) {
+        ContentChecksums.check(opened, ContentChecksums.Depth.WHOLE);
+      }
+      return Optional.of(new Finding(file, bytes, Optional.empty(), false));
+    } catch (NoSuchFileException e) {
+      LOG.debug("{} was deleted meanwhile", file, e);
+      return Optional.empty();
+    } catch (FileFormatException e) {
+      if (lock.isPresent()) {
+        Files.delete(file);
+        lock.get().deleteLockFile();
+      }
+      return Optional.of(new Finding(file, bytes, Optional.of(e.getMessage()), lock.isPresent()));
+    }
   }
 
   private static void deleteLockOfNothing(Path file, KeyLock lock, Throwable failure) {
@@ -149,50 +368,6 @@ public final class WeightCache {
       }
     } catch (IOException e) {
       failure.addSuppressed(e);
-    }
-  }
-
-  /** A derived file that nobody deletes meanwhile. Close it when the file is open. */
-  public static final class Lease implements Closeable {
-
-    private final Path file;
-    private KeyLock lock;
-
-    private Lease(Path file, KeyLock lock) {
-      this.file = file;
-      this.lock = lock;
-    }
-
-    /**
-     * Returns the file.
-     *
-     * @return a whole safetensors file
-     */
-    public Path file() {
-      return file;
-    }
-
-    @Override
-    public synchronized void close() throws IOException {
-      if (lock != null) {
-        KeyLock held = lock;
-        lock = null;
-        held.close();
-      }
-    }
-  }
-
-  private static boolean isWhole(Path file) throws IOException {
-    if (!Files.exists(file)) {
-      return false;
-    }
-    try {
-      SafetensorsFile.open(file).close();
-      return true;
-    } catch (FileFormatException e) {
-      LOG.warn("Replacing a damaged file in the cache: {}", e.getMessage());
-      Files.delete(file);
-      return false;
     }
   }
 
@@ -214,7 +389,7 @@ public final class WeightCache {
               + expectedBytes
               + " bytes, but the cache is bounded to "
               + maxBytes
-              + "; raise the bound");
+              + "; raise the bound (cacheLimit(...))");
     }
     evict(newFile, maxBytes - expectedBytes);
     long free = Files.getFileStore(folder).getUsableSpace();
@@ -225,7 +400,8 @@ public final class WeightCache {
               + expectedBytes
               + " bytes, but only "
               + free
-              + " are free; make room, or choose a cache folder on another disk");
+              + " are free; make room, or choose a cache folder on another disk (--cache-dir,"
+              + " cacheFolder(...))");
     }
   }
 

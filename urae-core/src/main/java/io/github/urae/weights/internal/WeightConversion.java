@@ -12,9 +12,7 @@ import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 
 /**
  * Rewrites weights in another form, in pieces of a megabyte or so whatever the size of a tensor.
@@ -27,13 +25,12 @@ public final class WeightConversion {
   private WeightConversion() {}
 
   /**
-   * Writes weights to a new file.
+   * Gives weights to a new file.
    *
    * @param source what they are made from
    * @param declarations the weights, in the order of the new file
    * @param bytes gives their bytes
-   * @param target the new file; replaced as a whole, or unchanged if this fails
-   * @param metadata strings for the new file's {@code __metadata__}
+   * @param sink the new file
    * @param component id of the network, for the listener
    * @param listener hears of the progress
    * @param cancellation ends the work early
@@ -44,8 +41,7 @@ public final class WeightConversion {
       TensorSource source,
       List<SafetensorsWriter.Declaration> declarations,
       WeightBytes bytes,
-      Path target,
-      Map<String, String> metadata,
+      WeightCache.Sink sink,
       String component,
       ProgressListener listener,
       CancellationToken cancellation)
@@ -53,19 +49,16 @@ public final class WeightConversion {
     long total = declarations.stream().mapToLong(SafetensorsWriter.Declaration::byteSize).sum();
     TaskReporter reporter =
         new TaskReporter(listener, cancellation, Stage.CONVERTING, component, total);
-    try (SafetensorsWriter writer = SafetensorsWriter.create(target, metadata, declarations)) {
-      for (SafetensorsWriter.Declaration tensor : declarations) {
-        bytes.writeTo(
-            tensor.name(),
-            piece -> {
-              int size = piece.remaining();
-              writer.write(tensor.name(), piece);
-              reporter.advance(size);
-            });
-      }
-      source.checkUnchanged();
-      writer.finish();
+    for (SafetensorsWriter.Declaration tensor : declarations) {
+      bytes.writeTo(
+          tensor.name(),
+          piece -> {
+            int size = piece.remaining();
+            sink.write(tensor.name(), piece);
+            reporter.advance(size);
+          });
     }
+    source.checkUnchanged();
   }
 
   /**

@@ -2,6 +2,7 @@ package io.github.urae.weights.internal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.FileFormatException;
@@ -15,12 +16,14 @@ import io.github.urae.tensor.Tensor;
 import io.github.urae.tensor.internal.Elements;
 import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.SafetensorsWriter;
+import io.github.urae.weights.TensorSource;
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileTime;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -50,27 +53,46 @@ class WeightCacheTest {
     return new WeightCache(folder.resolve("cache"), maxBytes);
   }
 
-  /** Writes a file whose only tensor takes a number of bytes. */
-  private WeightCache.Producer producer(int bytes) {
-    return target -> {
+  /** Writes the only tensor of a file. */
+  private WeightCache.Content content(int bytes) {
+    return sink -> {
       made.incrementAndGet();
-      Tensor tensor =
-          Tensor.view(ElementType.U8, Shape.of(bytes), ByteBuffer.allocate(bytes), "bytes");
-      SafetensorsWriter.write(target, Map.of(), Map.of("a", tensor));
+      sink.write("a", ByteBuffer.allocate(bytes));
     };
   }
 
   private Path obtain(WeightCache cache, String key, int bytes) throws IOException {
-    try (WeightCache.Lease lease = lease(cache, key, bytes, producer(bytes))) {
-      assertThat(lease.file()).exists();
-      return lease.file();
+    return obtain(cache, key, bytes, content(bytes));
+  }
+
+  private static Path obtain(WeightCache cache, String key, long bytes, WeightCache.Content content)
+      throws IOException {
+    return obtain(cache, key, bytes, content, ProgressListener.NONE, new CancellationToken());
+  }
+
+  private static Path obtain(
+      WeightCache cache,
+      String key,
+      long bytes,
+      WeightCache.Content content,
+      ProgressListener listener,
+      CancellationToken cancellation)
+      throws IOException {
+    List<SafetensorsWriter.Declaration> tensors =
+        List.of(new SafetensorsWriter.Declaration("a", ElementType.U8, Shape.of(bytes)));
+    try (TensorSource source =
+        cache.open(new CacheKey(key), tensors, Map.of(), content, listener, cancellation)) {
+      assertThat(source.tensors()).containsOnlyKeys("a");
+      return source.files().get(0);
     }
   }
 
-  private static WeightCache.Lease lease(
-      WeightCache cache, String key, long bytes, WeightCache.Producer producer) throws IOException {
-    return cache.obtain(
-        new CacheKey(key), bytes, producer, ProgressListener.NONE, new CancellationToken());
+  /** Keeps a file as somebody does who opens it. */
+  private static KeyLock hold(Path folder, String key) throws IOException {
+    Path cache = folder.resolve("cache");
+    Files.createDirectories(cache);
+    return KeyLock.acquire(
+        cache.toRealPath().resolve(new CacheKey(key).name() + ".safetensors"), () -> {});
   }
 
   private List<Path> locks() throws IOException {
@@ -99,6 +121,125 @@ class WeightCacheTest {
     assertThat(made).hasValue(5);
   }
 
+  /** Small files are read whole: every byte that changes what is read counts. */
+  @Test
+  void everyFlippedByteOfASmallFileIsFound() throws IOException {
+    Path file = obtain(cache(1000), "a", 100);
+    byte[] whole = Files.readAllBytes(file);
+    int expected = 1;
+    for (int at = 0; at < whole.length; at++) {
+      byte[] damaged = whole.clone();
+      damaged[at] ^= 1;
+      Files.write(file, damaged);
+      obtain(cache(1000), "a", 100);
+      boolean replaced = Arrays.equals(Files.readAllBytes(file), whole);
+      assertThat(replaced || isBlank(whole[at])).as("byte %d of %d", at, whole.length).isTrue();
+      expected += replaced ? 1 : 0;
+      Files.write(file, whole);
+    }
+    assertThat(made).hasValue(expected);
+  }
+
+  /** Spaces fill the header up; a tab or a zero there is refused or changes nothing. */
+  private static boolean isBlank(byte value) {
+    return value == ' ';
+  }
+
+  private static final int LARGE = 100 * ContentChecksums.BLOCK_BYTES + 17;
+
+  /** One block of a hundred: 64 looks find it with a probability of 1 - 0.99^64, 47 %. */
+  @Test
+  void damageToALargeFileIsFoundSoonerOrLaterAndAtOnceWhereAllIsRead() throws IOException {
+    Path file = obtain(cache(1L << 30), "a", LARGE);
+    byte[] whole = Files.readAllBytes(file);
+    byte[] damaged = whole.clone();
+    damaged[whole.length / 2] ^= 64;
+    Files.write(file, damaged);
+    int opened = 0;
+    while (made.get() == 1) {
+      obtain(cache(1L << 30), "a", LARGE);
+      assertThat(++opened).as("opened without notice").isLessThan(200);
+    }
+    assertThat(file).hasBinaryContent(whole);
+    Files.write(file, damaged);
+    obtain(new WeightCache(folder.resolve("cache"), 1L << 30, true), "a", LARGE);
+    assertThat(made).hasValue(3);
+    assertThat(file).hasBinaryContent(whole);
+    for (int length : new int[] {whole.length - 1, whole.length / 2, 100}) {
+      Files.write(file, Arrays.copyOf(whole, length));
+      obtain(cache(1L << 30), "a", LARGE);
+      assertThat(file).hasBinaryContent(whole);
+    }
+  }
+
+  @Test
+  void verifyingReadsAllAndDeletesWhatIsDamaged() throws IOException {
+    WeightCache cache = cache(1L << 30);
+    assertThat(cache.verify(ProgressListener.NONE, new CancellationToken())).isEmpty();
+    Path good = obtain(cache, "a", 1000);
+    Path damaged = obtain(cache, "b", LARGE);
+    try (RandomAccessFile bytes = new RandomAccessFile(damaged.toFile(), "rw")) {
+      bytes.seek(LARGE / 2);
+      bytes.write(1);
+    }
+    List<WeightCache.Finding> findings =
+        cache.verify(ProgressListener.NONE, new CancellationToken());
+    assertThat(findings)
+        .extracting(WeightCache.Finding::file, f -> f.damage().isPresent())
+        .containsExactlyInAnyOrder(tuple(good, false), tuple(damaged, true));
+    assertThat(damaged).doesNotExist();
+    assertThat(good).exists();
+    assertThat(locks()).containsExactly(good.resolveSibling(good.getFileName() + ".lock"));
+  }
+
+  /** Whoever deletes the folder while a file is being made does not keep it from being made. */
+  @Test
+  void theFolderMayBeDeletedWhileAFileIsBeingMade() throws IOException {
+    WeightCache.Content deleting =
+        sink -> {
+          sink.write("a", ByteBuffer.allocate(500));
+          if (made.incrementAndGet() == 1) {
+            try (Stream<Path> files = Files.list(folder.resolve("cache"))) {
+              for (Path file : files.toList()) {
+                Files.delete(file);
+              }
+            }
+            Files.delete(folder.resolve("cache"));
+          }
+          sink.write("a", ByteBuffer.allocate(500));
+        };
+    assertThat(obtain(cache(1 << 20), "a", 1000, deleting)).exists();
+    assertThat(made).hasValue(2);
+    assertThat(locks()).hasSize(1);
+  }
+
+  @Test
+  void anOpenFileOutlivesItsDeletion() throws IOException {
+    List<SafetensorsWriter.Declaration> tensors =
+        List.of(new SafetensorsWriter.Declaration("a", ElementType.U8, Shape.of(5)));
+    try (TensorSource source =
+        cache(1000)
+            .open(
+                new CacheKey("a"),
+                tensors,
+                Map.of(),
+                sink -> sink.write("a", ByteBuffer.wrap(new byte[] {1, 2, 3, 4, 5})),
+                ProgressListener.NONE,
+                new CancellationToken())) {
+      Files.delete(source.files().get(0));
+      assertThat(source.tensor("a").data().get(4)).isEqualTo((byte) 5);
+    }
+  }
+
+  @Test
+  @EnabledOnOs({OS.LINUX, OS.MAC})
+  void theFolderIsForItsUserAlone() throws IOException {
+    obtain(cache(1000), "a", 10);
+    assertThat(
+            PosixFilePermissions.toString(Files.getPosixFilePermissions(folder.resolve("cache"))))
+        .isEqualTo("rwx------");
+  }
+
   @Test
   void whatAKilledProcessLeftIsDeleted() throws IOException {
     Path file = obtain(cache(1000), "a", 10);
@@ -112,11 +253,11 @@ class WeightCacheTest {
   void aFailedProducerLeavesNothingAndReleasesTheKey() throws IOException {
     assertThatThrownBy(
             () ->
-                lease(
+                obtain(
                     cache(1000),
                     "a",
                     1,
-                    target -> {
+                    sink -> {
                       throw new IOException("no");
                     }))
         .hasMessage("no");
@@ -128,13 +269,13 @@ class WeightCacheTest {
   void interruptingWhoeverMakesAFileCancels() throws IOException {
     assertThatThrownBy(
             () ->
-                lease(
+                obtain(
                     cache(1000),
                     "a",
                     10,
-                    target -> {
+                    sink -> {
                       Thread.currentThread().interrupt();
-                      producer(10).write(target);
+                      content(10).writeTo(sink);
                     }))
         .isInstanceOf(GenerationCancelledException.class)
         .hasNoSuppressedExceptions();
@@ -147,16 +288,30 @@ class WeightCacheTest {
   @Test
   @EnabledOnOs(OS.LINUX)
   @Timeout(30)
-  void aLockFileThatCannotBeWrittenKeepsNobodyWaiting() throws IOException {
+  void withoutALockWhatIsThereIsUsedAndNothingMade() throws IOException {
     Path file = obtain(cache(1000), "a", 10);
     Path lockFile = file.resolveSibling(file.getFileName() + ".lock");
     Files.delete(lockFile);
     Files.createSymbolicLink(lockFile, Path.of("/dev/full"));
     for (int i = 0; i < 2; i++) {
-      assertThatThrownBy(() -> obtain(cache(1000), "a", 10)).isInstanceOf(IOException.class);
+      assertThat(obtain(cache(1000), "a", 10)).isEqualTo(file);
     }
+    assertThat(made).hasValue(1);
+    byte[] whole = Files.readAllBytes(file);
+    for (boolean missing : new boolean[] {false, true}) {
+      if (missing) {
+        Files.delete(file);
+      } else {
+        Files.write(file, Arrays.copyOf(whole, whole.length - 1));
+      }
+      assertThatThrownBy(() -> obtain(cache(1000), "a", 10))
+          .isInstanceOf(IOException.class)
+          .hasMessageContainingAll(
+              file.toString(), missing ? "not there" : "damaged", "--cache-dir");
+    }
+    assertThat(made).hasValue(1);
     Files.delete(lockFile);
-    assertThat(obtain(cache(1000), "a", 10)).isEqualTo(file);
+    assertThat(obtain(cache(1000), "a", 10)).hasBinaryContent(whole);
   }
 
   @Test
@@ -186,12 +341,14 @@ class WeightCacheTest {
   }
 
   @Test
-  void aLeasedFileIsNotDeleted() throws IOException {
+  void aFileThatIsBeingOpenedIsNotDeleted() throws IOException {
     WeightCache cache = cache(1500);
-    try (WeightCache.Lease lease = lease(cache, "a", 1000, producer(1000))) {
-      age(lease.file(), 100);
+    Path a = obtain(cache, "a", 1000);
+    try (KeyLock held = hold(folder, "a")) {
+      assertThat(held).isNotNull();
+      age(a, 100);
       obtain(cache, "b", 1000);
-      assertThat(lease.file()).exists();
+      assertThat(a).exists();
     }
   }
 
@@ -200,7 +357,7 @@ class WeightCacheTest {
     assertThatThrownBy(() -> obtain(cache(1000), "a", 1001))
         .isInstanceOf(IOException.class)
         .hasMessageContainingAll("1001", "1000", "raise the bound");
-    assertThatThrownBy(() -> lease(cache(Long.MAX_VALUE), "a", 1L << 60, producer(1)))
+    assertThatThrownBy(() -> obtain(cache(Long.MAX_VALUE), "a", 1L << 55, content(1)))
         .isInstanceOf(IOException.class)
         .hasMessageContainingAll("free", "another disk");
     assertThat(made).hasValue(0);
@@ -253,18 +410,25 @@ class WeightCacheTest {
     public static void main(String[] arguments) throws IOException {
       Path folder = Path.of(arguments[0]);
       WeightCache cache = new WeightCache(folder.resolve("cache"), 1 << 20);
-      lease(
-              cache,
-              "shared",
-              1000,
-              target -> {
-                Files.createFile(folder.resolve("made" + ProcessHandle.current().pid()));
-                for (int i = 0; i < 200; i++) {
-                  SafetensorsWriter.write(
-                      target, Map.of(), Map.of("a", Tensor.ofFloats(new float[100_000], 100_000)));
-                }
-              })
-          .close();
+      obtain(
+          cache,
+          "shared",
+          10_000,
+          sink -> {
+            Files.createFile(folder.resolve("made" + ProcessHandle.current().pid()));
+            for (int i = 0; i < 100; i++) {
+              sink.write("a", ByteBuffer.allocate(100));
+              pause();
+            }
+          });
+    }
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(2);
+    } catch (InterruptedException e) {
+      throw new IllegalStateException(e);
     }
   }
 
@@ -286,18 +450,13 @@ class WeightCacheTest {
     private Holder() {}
 
     public static void main(String[] arguments) throws IOException {
-      WeightCache cache = new WeightCache(Path.of(arguments[0]).resolve("cache"), 1 << 20);
-      WeightCache.Lease lease =
-          lease(
-              cache,
-              "shared",
-              1000,
-              target ->
-                  SafetensorsWriter.write(
-                      target, Map.of(), Map.of("a", Tensor.ofFloats(new float[10], 10))));
-      System.out.println("holds " + lease.file());
+      Path folder = Path.of(arguments[0]);
+      WeightCache cache = new WeightCache(folder.resolve("cache"), 1 << 20);
+      Path file = obtain(cache, "shared", 1000, sink -> sink.write("a", ByteBuffer.allocate(1000)));
+      KeyLock lock = hold(folder, "shared");
+      System.out.println("holds " + file);
       System.in.read();
-      lease.close();
+      lock.close();
     }
   }
 
@@ -319,8 +478,8 @@ class WeightCacheTest {
             }
           }
         };
-    CacheKey key = new CacheKey("shared");
-    assertThatThrownBy(() -> cache(1 << 20).obtain(key, 1000, producer(10), listener, cancellation))
+    assertThatThrownBy(
+            () -> obtain(cache(1 << 20), "shared", 1000, content(1000), listener, cancellation))
         .isInstanceOf(GenerationCancelledException.class);
     assertThat(told).hasSize(3).allMatch(p -> p.stage() == Stage.WAITING && !p.isComplete());
     // Another who waits goes on as soon as the process lets go.
@@ -335,7 +494,7 @@ class WeightCacheTest {
             }
           }
         };
-    cache(1 << 20).obtain(key, 1000, producer(10), patient, new CancellationToken()).close();
+    obtain(cache(1 << 20), "shared", 1000, content(1000), patient, new CancellationToken());
     assertThat(told.get(told.size() - 1).isComplete()).isTrue();
     assertThat(made).as("the other made it").hasValue(0);
     holder.waitFor();
@@ -351,11 +510,10 @@ class WeightCacheTest {
             cancellation.cancel();
           }
         };
-    try (WeightCache.Lease lease = lease(cache(1000), "a", 10, producer(10))) {
-      CacheKey key = new CacheKey("a");
-      assertThatThrownBy(() -> cache(1000).obtain(key, 10, producer(10), listener, cancellation))
+    try (KeyLock held = hold(folder, "a")) {
+      assertThat(held).isNotNull();
+      assertThatThrownBy(() -> obtain(cache(1000), "a", 10, content(10), listener, cancellation))
           .isInstanceOf(GenerationCancelledException.class);
-      assertThat(lease.file()).exists();
     }
   }
 
@@ -381,17 +539,15 @@ class WeightCacheTest {
       WeightCache cache = new WeightCache(folder.resolve("cache"), 100);
       for (int i = 0; i < 300; i++) {
         String key = "key" + i % 2;
-        lease(
-                cache,
-                key,
-                80,
-                target -> {
-                  Path busy = Files.createFile(folder.resolve("busy-" + key));
-                  SafetensorsWriter.write(
-                      target, Map.of(), Map.of("a", Tensor.ofFloats(new float[2], 2)));
-                  Files.delete(busy);
-                })
-            .close();
+        obtain(
+            cache,
+            key,
+            80,
+            sink -> {
+              Path busy = Files.createFile(folder.resolve("busy-" + key));
+              sink.write("a", ByteBuffer.allocate(80));
+              Files.delete(busy);
+            });
       }
     }
   }
@@ -455,17 +611,22 @@ class WeightCacheTest {
     Path target = folder.resolve("target.safetensors");
     List<String> names = List.of("f32", "bf16", "empty", "f16");
     try (SafetensorsFile open = SafetensorsFile.open(source)) {
-      WeightConversion.write(
-          open,
+      List<SafetensorsWriter.Declaration> declarations =
           names.stream()
               .map(n -> new SafetensorsWriter.Declaration(n, to, tensors.get(n).shape()))
-              .toList(),
-          (name, sink) -> WeightConversion.values(open, name, to, sink),
-          target,
-          Map.of("m", "1"),
-          "transformer",
-          listening(reports),
-          new CancellationToken());
+              .toList();
+      try (SafetensorsWriter writer =
+          SafetensorsWriter.create(target, Map.of("m", "1"), declarations)) {
+        WeightConversion.write(
+            open,
+            declarations,
+            (name, sink) -> WeightConversion.values(open, name, to, sink),
+            writer::write,
+            "transformer",
+            listening(reports),
+            new CancellationToken());
+        writer.finish();
+      }
     }
     try (SafetensorsFile converted = SafetensorsFile.open(target)) {
       assertThat(converted.tensors().keySet()).containsExactlyInAnyOrderElementsOf(names);
@@ -522,11 +683,6 @@ class WeightCacheTest {
       assertThatThrownBy(() -> convert(open, cancelled))
           .isInstanceOf(GenerationCancelledException.class);
     }
-    try (Stream<Path> files = Files.list(folder)) {
-      assertThat(files).containsExactly(source);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
   }
 
   private void convert(SafetensorsFile source, CancellationToken cancellation) throws IOException {
@@ -534,8 +690,7 @@ class WeightCacheTest {
         source,
         List.of(new SafetensorsWriter.Declaration("a", ElementType.BF16, Shape.of(9))),
         (name, sink) -> WeightConversion.values(source, name, ElementType.BF16, sink),
-        folder.resolve("target.safetensors"),
-        Map.of(),
+        (name, bytes) -> bytes.position(bytes.limit()),
         "transformer",
         ProgressListener.NONE,
         cancellation);

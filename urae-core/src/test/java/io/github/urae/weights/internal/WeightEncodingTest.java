@@ -281,15 +281,19 @@ class WeightEncodingTest {
     Path target = folder.resolve("converted.safetensors");
     try (PlacedTensors open =
         open(new TensorInfo("w", nibbles, shape, file, 0, nibbles.byteSize(shape)))) {
-      WeightConversion.write(
-          open,
-          List.of(new SafetensorsWriter.Declaration("w", ElementType.F32, shape)),
-          (name, sink) -> WeightConversion.values(open, name, ElementType.F32, sink),
-          target,
-          Map.of(),
-          "transformer",
-          ProgressListener.NONE,
-          new CancellationToken());
+      List<SafetensorsWriter.Declaration> declarations =
+          List.of(new SafetensorsWriter.Declaration("w", ElementType.F32, shape));
+      try (SafetensorsWriter writer = SafetensorsWriter.create(target, Map.of(), declarations)) {
+        WeightConversion.write(
+            open,
+            declarations,
+            (name, sink) -> WeightConversion.values(open, name, ElementType.F32, sink),
+            writer::write,
+            "transformer",
+            ProgressListener.NONE,
+            new CancellationToken());
+        writer.finish();
+      }
     }
     try (SafetensorsFile converted = SafetensorsFile.open(target)) {
       assertThat(converted.tensor("w").toFloats()).isEqualTo(values);

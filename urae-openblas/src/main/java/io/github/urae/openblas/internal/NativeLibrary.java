@@ -1,5 +1,6 @@
 package io.github.urae.openblas.internal;
 
+import io.github.urae.internal.CacheFolder;
 import io.github.urae.internal.NativeLibraries;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
@@ -34,7 +35,7 @@ final class NativeLibrary {
     if (System.getProperty(CACHE_PROPERTY) == null) {
       // JavaCPP keeps the first folder that it is told of, and takes one of its own choice where
       // that cannot be written.
-      Files.createDirectories(folder);
+      CacheFolder.create(folder);
       if (!Files.isWritable(folder)) {
         throw new AccessDeniedException(folder.toString(), null, "OpenBLAS cannot be unpacked");
       }

@@ -8,13 +8,11 @@ import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.flux.model.Component;
 import io.github.urae.internal.TaskReporter;
 import io.github.urae.tensor.ElementType;
-import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.SafetensorsWriter;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.CacheKey;
 import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -108,31 +106,16 @@ public final class MergedWeights {
     List<SafetensorsWriter.Declaration> tensors = recipe.tensors();
     long bytes = tensors.stream().mapToLong(SafetensorsWriter.Declaration::byteSize).sum();
     WeightMerger merger = new WeightMerger(chain, network, base);
-    WeightCache.Producer producer =
-        target -> {
+    WeightCache.Content content =
+        sink -> {
           TaskReporter reporter =
               new TaskReporter(listener, cancellation, Stage.MERGING, network.id(), bytes);
-          write(merger, tensors, target, reporter);
+          for (SafetensorsWriter.Declaration tensor : tensors) {
+            merger.merge(
+                tensor.name(), tensor.type(), piece -> sink.write(tensor.name(), piece), reporter);
+          }
           base.checkUnchanged();
         };
-    try (WeightCache.Lease lease =
-        cache.obtain(recipe.key(), bytes, producer, listener, cancellation)) {
-      return SafetensorsFile.open(lease.file());
-    }
-  }
-
-  private static void write(
-      WeightMerger merger,
-      List<SafetensorsWriter.Declaration> tensors,
-      Path target,
-      TaskReporter reporter)
-      throws IOException {
-    try (SafetensorsWriter writer = SafetensorsWriter.create(target, Map.of(), tensors)) {
-      for (SafetensorsWriter.Declaration tensor : tensors) {
-        merger.merge(
-            tensor.name(), tensor.type(), piece -> writer.write(tensor.name(), piece), reporter);
-      }
-      writer.finish();
-    }
+    return cache.open(recipe.key(), tensors, Map.of(), content, listener, cancellation);
   }
 }

@@ -44,7 +44,6 @@ public final class OnnxLibrary {
    * @throws InferenceException if they cannot be loaded
    */
   public static synchronized void load() throws IOException {
-    OnnxTelemetry.prevent();
     if (done) {
       return;
     }
@@ -52,6 +51,8 @@ public final class OnnxLibrary {
         && OrtEnvironment.class.getClassLoader() == OnnxLibrary.class.getClassLoader()
         && libraries(REQUIRED).exist()) {
       unpackAndLoad();
+    } else {
+      OnnxTelemetry.prevent();
     }
     done = true;
   }
@@ -74,6 +75,7 @@ public final class OnnxLibrary {
   }
 
   private static void loadFrom(Path folder) {
+    OnnxTelemetry.prevent();
     for (String library : REQUIRED) {
       System.load(folder.resolve(System.mapLibraryName(library)).toString());
     }

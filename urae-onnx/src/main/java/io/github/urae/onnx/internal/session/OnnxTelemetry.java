@@ -1,7 +1,10 @@
 package io.github.urae.onnx.internal.session;
 
 import com.sun.jna.NativeLibrary;
+import com.sun.jna.Platform;
 import io.github.urae.internal.NativeLibraries;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
@@ -21,9 +24,12 @@ final class OnnxTelemetry {
 
   private static final String VARIABLE = "ORT_DISABLE_TELEMETRY";
 
+  /** Where JNA looks for its own library first, if it is set. */
+  private static final String JNA_LIBRARY_PROPERTY = "jna.boot.library.path";
+
   /**
-   * Where JNA keeps its own library (130 KB) from unpacking it to having loaded it: by default, in
-   * the user's home.
+   * Where JNA keeps its own library (130 KB) from unpacking it to having loaded it, where another
+   * class loader has the one from the cache: by default, in the user's home.
    */
   private static final String JNA_FOLDER_PROPERTY = "jna.tmpdir";
 
@@ -57,12 +63,32 @@ final class OnnxTelemetry {
    * @throws LinkageError if JNA, the library or the function is missing
    */
   static <T> T withJna(Supplier<T> call) {
+    Path libraries;
+    Path temporary;
+    try {
+      libraries = jna().unpack();
+      temporary = NativeLibraries.folder().resolve("jna");
+    } catch (IOException e) {
+      LinkageError error = new UnsatisfiedLinkError("JNA's library cannot be unpacked");
+      error.initCause(e);
+      throw error;
+    }
     List<T> result = new ArrayList<>();
     NativeLibraries.withProperty(
-        JNA_FOLDER_PROPERTY,
-        NativeLibraries.folder().resolve("jna").toString(),
-        () -> result.add(call.get()));
+        JNA_LIBRARY_PROPERTY,
+        libraries.toString(),
+        () ->
+            NativeLibraries.withProperty(
+                JNA_FOLDER_PROPERTY, temporary.toString(), () -> result.add(call.get())));
     return result.get(0);
+  }
+
+  private static NativeLibraries jna() {
+    return new NativeLibraries(
+        "jna",
+        NativeLibrary.class,
+        "/com/sun/jna/" + Platform.RESOURCE_PREFIX + "/",
+        List.of(System.mapLibraryName("jnidispatch").replace(".dylib", ".jnilib")));
   }
 
   private static void warn(String reason) {

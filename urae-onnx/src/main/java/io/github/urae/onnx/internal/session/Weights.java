@@ -8,7 +8,6 @@ import io.github.urae.onnx.internal.graph.GraphWeight;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.WeightForm;
 import io.github.urae.tensor.Tensor;
-import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.SafetensorsWriter;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
@@ -149,8 +148,7 @@ public final class Weights implements Closeable {
     List<String> others = new ArrayList<>(graph.weights().keySet());
     others.removeAll(inPlace.keySet());
     if (!others.isEmpty()) {
-      SafetensorsFile written =
-          opened.add(convert(others, component, cache, listener, cancellation));
+      TensorSource written = opened.add(convert(others, component, cache, listener, cancellation));
       if (all.isEmpty()) {
         return written;
       }
@@ -188,7 +186,7 @@ public final class Weights implements Closeable {
     return true;
   }
 
-  private SafetensorsFile convert(
+  private TensorSource convert(
       List<String> names,
       Component component,
       WeightCache cache,
@@ -196,7 +194,7 @@ public final class Weights implements Closeable {
       CancellationToken cancellation)
       throws IOException {
     List<SafetensorsWriter.Declaration> declarations = new ArrayList<>();
-    CacheKey key = new CacheKey("converted weights 2").addCheckpoint(original);
+    CacheKey key = new CacheKey("converted weights 3").addCheckpoint(original);
     for (String name : names) {
       GraphWeight weight = graph.weights().get(name);
       WeightForm form = weight.form();
@@ -205,8 +203,8 @@ public final class Weights implements Closeable {
       key.add(form.parameter()).add(form.description());
       key.add(original.tensors().get(form.parameter()).encoding().name());
     }
-    WeightCache.Producer producer =
-        target ->
+    WeightCache.Content content =
+        file ->
             WeightConversion.write(
                 original,
                 declarations,
@@ -214,15 +212,17 @@ public final class Weights implements Closeable {
                   GraphWeight weight = graph.weights().get(name);
                   weight.form().write(original, weight.type(), sink);
                 },
-                target,
-                Map.of("source", original.files().get(0).toString()),
+                file,
                 component.id(),
                 listener,
                 cancellation);
-    try (WeightCache.Lease lease =
-        cache.obtain(key, bytes(names), producer, listener, cancellation)) {
-      return SafetensorsFile.open(lease.file());
-    }
+    return cache.open(
+        key,
+        declarations,
+        Map.of("source", original.files().get(0).toString()),
+        content,
+        listener,
+        cancellation);
   }
 
   /**

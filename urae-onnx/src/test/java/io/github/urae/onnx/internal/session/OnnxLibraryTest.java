@@ -86,7 +86,8 @@ class OnnxLibraryTest {
         .containsExactlyInAnyOrder(
             System.mapLibraryName("onnxruntime"),
             System.mapLibraryName("onnxruntime4j_jni"),
-            System.mapLibraryName("tokenizers"));
+            System.mapLibraryName("tokenizers"),
+            System.mapLibraryName("jnidispatch"));
     assertThat(files(temporary)).isEmpty();
   }
 
