@@ -2,7 +2,6 @@ package io.github.urae.benchmarks;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
-import io.github.urae.demo.DemoModel;
 import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.RotaryTables;
@@ -31,15 +30,19 @@ import java.util.Map;
 import java.util.OptionalInt;
 
 /**
- * The bundled checkpoint's first velocity on a device, in float32 and where the device has it in
+ * The test kit's checkpoint's first velocity on a device, in float32 and where the device has it in
  * bfloat16, against the reference implementation's recorded one.
  */
 public final class GoldenVelocity {
 
   private static final String USAGE =
-      "usage: ./benchmark golden CASE.safetensors [--size N] [--device cpu|cuda[:N]]\n";
+      "usage: ./benchmark golden FOLDER [--device cpu|cuda[:N]]\n"
+          + "FOLDER: urae-testkit/src/main/resources, or what of it is needed: flux-tiny/,"
+          + " golden/cases/standard-128.safetensors\n";
 
-  /** Of the case {@code standard-128}; schedules begin at sigma 1. */
+  private static final int SIZE = 128;
+
+  /** The schedule of every case begins here. */
   private static final float SIGMA = 1;
 
   private static final float GUIDANCE = 3.5f;
@@ -49,23 +52,22 @@ public final class GoldenVelocity {
   /**
    * Prints the largest differences.
    *
-   * @param arguments a recorded case, and options
+   * @param arguments the folder of the checkpoint and the recorded case, and options
    * @throws IOException if a file cannot be read
    */
   public static void main(String[] arguments) throws IOException {
     Arguments parsed = Arguments.parse(arguments, USAGE);
-    Path recorded = Path.of(parsed.only());
-    int size = parsed.number("size", 128);
+    Path folder = Path.of(parsed.only());
     Device device = OnnxEngine.resolve(Device.parse(parsed.option("device", "cpu")));
     parsed.finish();
     boolean gpu = device instanceof Device.Cuda;
-    try (TemporaryFolder folder = TemporaryFolder.create();
-        SafetensorsFile golden = SafetensorsFile.open(recorded)) {
+    try (TemporaryFolder cache = TemporaryFolder.create();
+        SafetensorsFile golden =
+            SafetensorsFile.open(folder.resolve("golden/cases/standard-128.safetensors"))) {
       for (ElementType type :
           gpu ? List.of(ElementType.F32, ElementType.BF16) : List.of(ElementType.F32)) {
         float[] velocity =
-            velocity(
-                folder.path(), golden, new LatentGrid(Flux1.LATENTS, size, size), type, device);
+            velocity(folder.resolve("flux-tiny/transformer"), cache.path(), golden, type, device);
         System.out.printf(
             Locale.ROOT,
             "%s on %s: the first velocity differs by %.1e of its largest value%n",
@@ -77,9 +79,8 @@ public final class GoldenVelocity {
   }
 
   private static float[] velocity(
-      Path cache, SafetensorsFile golden, LatentGrid grid, ElementType type, Device device)
+      Path folder, Path cache, SafetensorsFile golden, ElementType type, Device device)
       throws IOException {
-    Path folder = DemoModel.unpackInto(cache).checkpoint().resolve("transformer");
     TransformerConfig config =
         TransformerConfig.from(JsonConfig.read(folder.resolve("config.json")), Flux1.FAMILY);
     NetworkGraph graph = TransformerGraph.build(config, type);
@@ -96,12 +97,13 @@ public final class GoldenVelocity {
                     new CancellationToken()),
                 Map.of(),
                 settings)) {
-      return session.run(inputs(golden, grid, config), new CancellationToken());
+      return session.run(inputs(golden, config), new CancellationToken());
     }
   }
 
-  private static Map<String, Tensor> inputs(
-      SafetensorsFile golden, LatentGrid grid, TransformerConfig config) throws IOException {
+  private static Map<String, Tensor> inputs(SafetensorsFile golden, TransformerConfig config)
+      throws IOException {
+    LatentGrid grid = new LatentGrid(Flux1.LATENTS, SIZE, SIZE);
     Map<String, Tensor> inputs = new HashMap<>();
     inputs.put("hidden_states", golden.tensor("noise"));
     inputs.put("encoder_hidden_states", golden.tensor("sequence"));

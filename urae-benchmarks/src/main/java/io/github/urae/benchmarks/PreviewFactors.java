@@ -25,9 +25,23 @@ import java.util.Locale;
  */
 public final class PreviewFactors {
 
-  private static final List<String> COLOURS =
-      List.of("red", "green", "blue", "yellow", "purple", "orange", "white", "black");
-  private static final List<String> SHAPES = List.of("circle", "star", "ring", "heart", "triangle");
+  private static final List<String> TIMES =
+      List.of(
+          "at dawn",
+          "on a sunny day",
+          "under white clouds",
+          "in the evening",
+          "at sunset",
+          "at dusk",
+          "at night under a full moon",
+          "under the stars");
+  private static final List<String> SCENES =
+      List.of(
+          "a sailing boat on the sea",
+          "a lighthouse on a cliff",
+          "snowy mountains with a pine forest",
+          "a lone tree on autumn hills",
+          "desert dunes");
   private static final int PICTURES = 64;
   private static final int STEPS = 8;
   private static final int UNKNOWNS = Flux1.LATENTS.channels() + 1;
@@ -52,12 +66,7 @@ public final class PreviewFactors {
     try (FluxPipeline pipeline =
         FluxPipeline.builder().model(model).device(Device.cpu()).cacheFolder(cache).build()) {
       for (int i = 0; i < PICTURES; i++) {
-        String prompt =
-            String.format(
-                "a %s %s on a %s background",
-                COLOURS.get(i % COLOURS.size()),
-                SHAPES.get(i % SHAPES.size()),
-                COLOURS.get((i + 1 + i / COLOURS.size()) % COLOURS.size()));
+        String prompt = SCENES.get(i % SCENES.size()) + " " + TIMES.get(i % TIMES.size());
         GenerationRequest request = GenerationRequest.builder(prompt).steps(STEPS).seed(i).build();
         fit.add(pipeline.generate(request).get(0));
       }

@@ -234,7 +234,7 @@ public final class SyntheticCheckpoint {
           }
           String text = Files.readString(file);
           if (file.endsWith("tokenizer_2/tokenizer_config.json")) {
-            text = text.replace("\"model_max_length\": 64", "\"model_max_length\": 512");
+            text = text.replace("\"model_max_length\": 32", "\"model_max_length\": 512");
           }
           Files.writeString(folder.resolve(tokenizer).resolve(file.getFileName()), text);
         }

@@ -22,10 +22,10 @@ class HuggingFaceIdTest {
 
   @Test
   void aPictureIsDrawnOfIds() throws Exception {
-    download("org/tiny", TestData.demo().checkpoint());
-    download("org/adapters", TestData.demo().adapter2k().getParent());
+    download("org/tiny", TestData.checkpoint());
+    download("org/adapters", TestData.adapter2k().getParent());
     Path picture = hub.resolve("picture.png");
-    String adapter = "org/adapters:" + TestData.demo().adapter2k().getFileName() + "=0.5";
+    String adapter = "org/adapters:" + TestData.adapter2k().getFileName() + "=0.5";
     String said =
         urae(
             0,

@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.github.urae.demo.DemoModel;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.arithmetic.TimestepShift;
 import io.github.urae.image.RgbImage;
+import io.github.urae.testkit.TestData;
 import io.github.urae.weights.SafetensorsFile;
 import java.io.File;
 import java.io.IOException;
@@ -236,7 +236,7 @@ class UraeCommandTest {
     assertThat(before.profile().shift()).hasValue(new TimestepShift.Static(2));
     assertThat(after)
         .isEqualTo(
-            before.toBuilder().prompts(List.of("a ring")).maxSequenceLength(64).steps(2).build());
+            before.toBuilder().prompts(List.of("a ring")).maxSequenceLength(32).steps(2).build());
     // The profile goes by the size, so that another size chooses it anew.
     assertThat(draw("--from", second, "--width=144", "--height=144", "--output", again)).isZero();
     GenerationRequest large = GenerationRequest.of(Path.of(again));
@@ -318,7 +318,7 @@ class UraeCommandTest {
     "--width=65, multiple of 16",
     "--guidance=NaN, guidance: expected a finite number",
     "--images=0, images per prompt",
-    "--max-sequence-length=65, 1 to 64 tokens",
+    "--max-sequence-length=65, 1 to 32 tokens",
     "--memory-limit=1K, more than the memory limit",
     "--model=/nonexistent/model, /nonexistent/model",
     "--image=/nonexistent/file, /nonexistent/file: no such file",
@@ -344,7 +344,7 @@ class UraeCommandTest {
   void plansWithoutDrawing() throws IOException {
     assertThat(generate("a", "--plan", "--width=512", "--output", folder + "/a.png")).isZero();
     assertThat(out.toString())
-        .contains("512x48, 1 steps: 64 text and 96 image tokens, autoencoder as a whole")
+        .contains("512x48, 1 steps: 32 text and 96 image tokens, autoencoder as a whole")
         .contains("transformer ")
         .contains("MB at once");
     assertThat(filesInFolder()).isEmpty();
@@ -358,7 +358,7 @@ class UraeCommandTest {
 
   @Test
   void inspectsACheckpoint() throws IOException {
-    Path checkpoint = DemoModel.unpackInto(Path.of(CACHE)).checkpoint();
+    Path checkpoint = TestData.checkpoint();
     assertThat(run("inspect", checkpoint.toString(), "--json")).isZero();
     JsonNode json = new ObjectMapper().readTree(out.toString());
     assertThat(json.get("kind").textValue()).isEqualTo("FLUX.1 checkpoint");
@@ -372,7 +372,7 @@ class UraeCommandTest {
 
   @Test
   void inspectsWeights() throws IOException {
-    Path checkpoint = DemoModel.unpackInto(Path.of(CACHE)).checkpoint();
+    Path checkpoint = TestData.checkpoint();
     assertThat(run("inspect", checkpoint.resolve("text_encoder/model.safetensors").toString()))
         .isZero();
     assertThat(out.toString())

@@ -20,7 +20,7 @@ import java.util.stream.Stream;
 /** The small checkpoint and its adapters. */
 public final class TinyFlux implements AutoCloseable {
 
-  public static final Path CHECKPOINT = TestData.demo().checkpoint();
+  public static final Path CHECKPOINT = TestData.checkpoint();
 
   /** Where native code would be unpacked. */
   public static final Path CACHE = TestData.CACHE;
@@ -58,8 +58,8 @@ public final class TinyFlux implements AutoCloseable {
   /** Returns an adapter by its name without ending. */
   public static Path adapter(String name) {
     return switch (name) {
-      case "urae_2k_adapter" -> TestData.demo().adapter2k();
-      case "urae_4k_adapter" -> TestData.demo().adapter4k();
+      case "urae_2k_adapter" -> TestData.adapter2k();
+      case "urae_4k_adapter" -> TestData.adapter4k();
       default -> TestData.path("adapters/" + name + ".safetensors");
     };
   }

@@ -15,15 +15,15 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * The small checkpoint and its adapters as files on disk. It draws plain shapes in plain colours:
- * 'a large striped yellow star on a black background'. Native size 128x128, T5 length 64.
+ * The small checkpoint and its adapters as files on disk. It paints landscapes: 'a lighthouse on a
+ * cliff at sunset with clouds'. Native size 128x128, T5 length 32.
  */
 public final class DemoModel {
 
   /**
    * Part of the folder's name; changes with the files, so that old copies are not taken for new.
    */
-  private static final String VERSION = "2";
+  private static final String VERSION = "3";
 
   private final Path folder;
 
@@ -32,7 +32,7 @@ public final class DemoModel {
   }
 
   /**
-   * Unpacks the files (8 MB) unless they are there already. Several processes may do so at once.
+   * Unpacks the files (9 MB) unless they are there already. Several processes may do so at once.
    *
    * @param parent folder to hold the folder {@code demo-model-N}; made if missing
    * @return the unpacked files
@@ -60,7 +60,7 @@ public final class DemoModel {
    * @return a folder in diffusers layout
    */
   public Path checkpoint() {
-    return folder.resolve("flux-tiny");
+    return folder.resolve("flux-landscape");
   }
 
   /**

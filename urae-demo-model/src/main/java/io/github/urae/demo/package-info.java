@@ -1,5 +1,5 @@
 /**
- * A small real FLUX checkpoint in diffusers layout, trained on captioned pictures of plain shapes,
- * and URAE adapters for it. For demonstrations and tests.
+ * A small real FLUX checkpoint in diffusers' layout, trained on captioned pictures of painted
+ * landscapes, and URAE's adapters for it. For demonstrations.
  */
 package io.github.urae.demo;

@@ -24,11 +24,11 @@ class ExamplesTest {
   @TempDir Path folder;
 
   private static String model() {
-    return TestData.demo().checkpoint().toString();
+    return TestData.checkpoint().toString();
   }
 
   private static String adapter() {
-    return TestData.demo().adapter2k().toString();
+    return TestData.adapter2k().toString();
   }
 
   private String file(String name) {

@@ -44,7 +44,7 @@ class OnnxExportTest {
 
   private OnnxExport.Builder export(String name) {
     return OnnxExport.builder()
-        .model(TestData.demo().checkpoint())
+        .model(TestData.checkpoint())
         .output(folder.resolve(name))
         .cacheFolder(TestData.CACHE);
   }
@@ -213,9 +213,7 @@ class OnnxExportTest {
         .isInstanceOf(FileAlreadyExistsException.class);
     assertThatThrownBy(
             () ->
-                export("half")
-                    .adapters(List.of(new AdapterSpec(TestData.demo().adapter4k(), 1)))
-                    .write())
+                export("half").adapters(List.of(new AdapterSpec(TestData.adapter4k(), 1))).write())
         .isInstanceOf(AdapterException.class);
     try (Stream<Path> files = Files.list(folder)) {
       assertThat(files).containsExactly(folder.resolve("there"));

@@ -52,8 +52,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** Adapters on a living pipeline. */
 class AdapterPipelineTest {
 
-  private static final AdapterSpec TRAINED_2K = new AdapterSpec(TestData.demo().adapter2k(), 1);
-  private static final AdapterSpec TRAINED_4K = new AdapterSpec(TestData.demo().adapter4k(), 1);
+  private static final AdapterSpec TRAINED_2K = new AdapterSpec(TestData.adapter2k(), 1);
+  private static final AdapterSpec TRAINED_4K = new AdapterSpec(TestData.adapter4k(), 1);
 
   /** Changes transformer and CLIP. */
   private static final AdapterSpec KOHYA =
@@ -66,7 +66,7 @@ class AdapterPipelineTest {
 
   @BeforeAll
   static void open() throws IOException {
-    pipeline = new CheckpointCopy(TestData.demo().checkpoint()).open();
+    pipeline = new CheckpointCopy(TestData.checkpoint()).open();
     base = draw(pipeline);
   }
 
@@ -183,7 +183,7 @@ class AdapterPipelineTest {
 
   private static FluxPipeline.Builder builder() {
     return FluxPipeline.builder()
-        .model(TestData.demo().checkpoint())
+        .model(TestData.checkpoint())
         .device(Device.cpu())
         .cacheFolder(TestData.CACHE);
   }
@@ -386,7 +386,7 @@ class AdapterPipelineTest {
   @Test
   void chainAndMergedCheckpointAndOwnConversionDrawTheSame() throws IOException {
     GoldenCase golden = GoldenCase.named("ultra-512");
-    Path model = TestData.demo().checkpoint();
+    Path model = TestData.checkpoint();
     List<AdapterSpec> chain = golden.adapters();
     Path merged = folder.resolve("merged");
     CheckpointMerger.builder()

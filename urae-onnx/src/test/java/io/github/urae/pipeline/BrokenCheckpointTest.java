@@ -68,7 +68,7 @@ class BrokenCheckpointTest {
     assertThatThrownBy(
             () ->
                 FluxPipeline.builder()
-                    .model(TestData.demo().checkpoint())
+                    .model(TestData.checkpoint())
                     .device(Device.cpu())
                     .cacheFolder(TestData.CACHE)
                     .precision(Precision.BFLOAT16)

@@ -22,7 +22,7 @@ import java.util.stream.Stream;
 record CheckpointCopy(Path folder) {
 
   static CheckpointCopy in(Path parent) throws IOException {
-    Path source = TestData.demo().checkpoint();
+    Path source = TestData.checkpoint();
     Path target = parent.resolve("checkpoint");
     try (Stream<Path> files = Files.walk(source)) {
       files.forEach(

@@ -30,7 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class EncodedWeightsTest {
 
-  private static final AdapterSpec ADAPTER = new AdapterSpec(TestData.demo().adapter2k(), 1);
+  private static final AdapterSpec ADAPTER = new AdapterSpec(TestData.adapter2k(), 1);
 
   @TempDir Path folder;
 
@@ -45,8 +45,7 @@ class EncodedWeightsTest {
     Path cache = folder.resolve("cache");
     List<BufferedImage> fromBlocks = pictures(encoded.folder(), cache);
     List<BufferedImage> fromFloats = pictures(rounded.folder(), folder.resolve("other"));
-    List<BufferedImage> original =
-        pictures(TestData.demo().checkpoint(), folder.resolve("original"));
+    List<BufferedImage> original = pictures(TestData.checkpoint(), folder.resolve("original"));
     for (int i = 0; i < 2; i++) {
       assertThat(GoldenCase.largestDifference(fromFloats.get(i), fromBlocks.get(i))).isZero();
       assertThat(GoldenCase.largestDifference(original.get(i), fromBlocks.get(i)))

@@ -62,7 +62,7 @@ class FluxPipelineTest {
 
   @BeforeAll
   static void open() throws IOException {
-    pipeline = new CheckpointCopy(TestData.demo().checkpoint()).open();
+    pipeline = new CheckpointCopy(TestData.checkpoint()).open();
   }
 
   @AfterAll
@@ -345,7 +345,7 @@ class FluxPipelineTest {
 
   @Test
   void closingTwiceIsHarmlessAndUseAfterwardsRefused() throws IOException {
-    FluxPipeline closed = new CheckpointCopy(TestData.demo().checkpoint()).open();
+    FluxPipeline closed = new CheckpointCopy(TestData.checkpoint()).open();
     closed.close();
     closed.close();
     assertThatThrownBy(() -> closed.generate(PROMPT, 64, 64))
@@ -357,7 +357,7 @@ class FluxPipelineTest {
 
   @Test
   void aGenerationInFlightIsCompletedAfterClose() throws IOException {
-    FluxPipeline closed = new CheckpointCopy(TestData.demo().checkpoint()).open();
+    FluxPipeline closed = new CheckpointCopy(TestData.checkpoint()).open();
     Consumer<DenoisingStep> closing =
         step -> {
           try {
@@ -498,7 +498,7 @@ class FluxPipelineTest {
   void prepackingAndThreadsDoNotChangeThePicture() throws IOException {
     try (FluxPipeline open =
         FluxPipeline.builder()
-            .model(TestData.demo().checkpoint())
+            .model(TestData.checkpoint())
             .device(Device.cpu())
             .cacheFolder(TestData.CACHE)
             .prepacking(true)

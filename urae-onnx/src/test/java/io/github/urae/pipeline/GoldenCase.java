@@ -125,11 +125,11 @@ public record GoldenCase(JsonNode json) {
 
   /** Returns the adapters of the case. */
   public List<AdapterSpec> adapters() {
-    Path trained2k = TestData.demo().adapter2k();
+    Path trained2k = TestData.adapter2k();
     List<Path> files =
         switch (json.path("adapter").asText("none")) {
           case "2k" -> List.of(trained2k);
-          case "4k" -> List.of(trained2k, TestData.demo().adapter4k());
+          case "4k" -> List.of(trained2k, TestData.adapter4k());
           case "conversion" ->
               List.of(TestData.path("adapters/urae_4k_adapter_lora_conversion.safetensors"));
           default -> List.of();

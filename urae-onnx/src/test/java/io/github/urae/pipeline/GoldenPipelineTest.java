@@ -70,7 +70,7 @@ class GoldenPipelineTest {
   static void open() throws IOException {
     networks =
         Networks.open(
-            ModelSource.at(TestData.demo().checkpoint()),
+            ModelSource.at(TestData.checkpoint()),
             new PipelineSettings(
                 new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
                 ElementType.F32,
@@ -83,7 +83,7 @@ class GoldenPipelineTest {
             new CancellationToken());
     pipeline =
         FluxPipeline.builder()
-            .model(TestData.demo().checkpoint())
+            .model(TestData.checkpoint())
             .device(Device.cpu())
             .cacheFolder(TestData.CACHE)
             .build();

@@ -34,9 +34,9 @@ class MissingAlgebraTest {
 
   private static void open(Path cacheFolder) throws IOException {
     FluxPipeline.builder()
-        .model(TestData.demo().checkpoint())
-        .adapter(TestData.demo().adapter2k())
-        .adapter(TestData.demo().adapter4k())
+        .model(TestData.checkpoint())
+        .adapter(TestData.adapter2k())
+        .adapter(TestData.adapter4k())
         .device(Device.cpu())
         .precision(Precision.FLOAT32)
         .cacheFolder(cacheFolder)

@@ -34,8 +34,8 @@ class OffloadTest {
 
   private static FluxPipeline open(Offload offload) throws IOException {
     return FluxPipeline.builder()
-        .model(TestData.demo().checkpoint())
-        .adapter(TestData.demo().adapter2k())
+        .model(TestData.checkpoint())
+        .adapter(TestData.adapter2k())
         .device(Device.cpu())
         .cacheFolder(TestData.CACHE)
         .offload(offload)
@@ -109,7 +109,7 @@ class OffloadTest {
 
   @Test
   void everyBlockIsASegment() throws IOException {
-    Checkpoint checkpoint = Checkpoint.open(TestData.demo().checkpoint());
+    Checkpoint checkpoint = Checkpoint.open(TestData.checkpoint());
     NetworkGraph whole = TransformerGraph.build(checkpoint.transformer(), ElementType.F32);
     List<NetworkGraph> segments = GraphSegments.cut(whole);
     assertThat(segments).hasSize(2 + 4);

@@ -78,11 +78,10 @@ class OtherSourcesTest {
   static void open() throws IOException {
     Path export = OptimumExport.unpackInto(folder);
     Path single = folder.resolve("flux.safetensors");
-    OriginalNames.write(TestData.demo().checkpoint().resolve("transformer"), single);
+    OriginalNames.write(TestData.checkpoint().resolve("transformer"), single);
     NETWORKS.put(Source.EXPORT, open(ModelSource.at(export)));
     NETWORKS.put(
-        Source.SINGLE_FILE,
-        open(ModelSource.at(TestData.demo().checkpoint(), Optional.of(single))));
+        Source.SINGLE_FILE, open(ModelSource.at(TestData.checkpoint(), Optional.of(single))));
   }
 
   private static Networks open(ModelSource source) throws IOException {
@@ -109,8 +108,8 @@ class OtherSourcesTest {
   void aSingleFileIsMergedAsTheCheckpointIs(@TempDir Path parent) throws IOException {
     CheckpointMerger.Builder merge =
         CheckpointMerger.builder()
-            .model(TestData.demo().checkpoint())
-            .adapter(TestData.demo().adapter2k())
+            .model(TestData.checkpoint())
+            .adapter(TestData.adapter2k())
             .cacheFolder(TestData.CACHE);
     merge.output(parent.resolve("own")).write();
     Path single = folder.resolve("flux.safetensors");
@@ -136,7 +135,7 @@ class OtherSourcesTest {
       }
     }
     OriginalNames.write(
-        TestData.demo().checkpoint().resolve("transformer"),
+        TestData.checkpoint().resolve("transformer"),
         copy.file("transformer/flux1-dev.safetensors"));
     GoldenCase golden = GoldenCase.named("standard-guidance-1");
     try (FluxPipeline pipeline =

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** A transformer of another model is no transformer of this one, even where it would run. */
 class OtherTransformerTest {
 
-  private static final Path MODEL = TestData.demo().checkpoint();
+  private static final Path MODEL = TestData.checkpoint();
 
   private static final String GUIDANCE = "time_text_embed.guidance_embedder.";
 

@@ -166,12 +166,11 @@ class PartialExportTest {
   private double difference(Networks export) throws IOException {
     List<AdapterSpec> adapters =
         List.of(
-            new AdapterSpec(TestData.demo().adapter2k(), 0.8),
-            new AdapterSpec(TestData.demo().adapter4k(), 1));
+            new AdapterSpec(TestData.adapter2k(), 0.8), new AdapterSpec(TestData.adapter4k(), 1));
     GoldenCase golden = GoldenCase.named("standard-128");
     try (SafetensorsFile recorded =
             SafetensorsFile.open(TestData.path("golden/cases/standard-128.safetensors"));
-        Networks checkpoint = open(TestData.demo().checkpoint())) {
+        Networks checkpoint = open(TestData.checkpoint())) {
       float[] expected = velocity(checkpoint, golden, adapters, recorded);
       double change =
           TestData.relativeDifference(expected, velocity(checkpoint, golden, List.of(), recorded));
@@ -226,7 +225,7 @@ class PartialExportTest {
       assertThatThrownBy(
               () ->
                   networks.with(
-                      List.of(new AdapterSpec(TestData.demo().adapter2k(), 1)),
+                      List.of(new AdapterSpec(TestData.adapter2k(), 1)),
                       ProgressListener.NONE,
                       new CancellationToken()))
           .isInstanceOf(AdapterException.class)

@@ -40,7 +40,7 @@ class PlanTest {
   @BeforeAll
   static void open() throws IOException {
     pipeline = builder().build();
-    checkpoint = Checkpoint.open(TestData.demo().checkpoint());
+    checkpoint = Checkpoint.open(TestData.checkpoint());
   }
 
   @AfterAll
@@ -50,7 +50,7 @@ class PlanTest {
 
   private static FluxPipeline.Builder builder() {
     return FluxPipeline.builder()
-        .model(TestData.demo().checkpoint())
+        .model(TestData.checkpoint())
         .device(Device.cpu())
         .cacheFolder(TestData.CACHE);
   }

@@ -50,7 +50,7 @@ class RedrawTest {
 
   private static FluxPipeline.Builder builder() {
     return FluxPipeline.builder()
-        .model(TestData.demo().checkpoint())
+        .model(TestData.checkpoint())
         .device(Device.cpu())
         .cacheFolder(TestData.CACHE);
   }
@@ -144,7 +144,7 @@ class RedrawTest {
 
   @Test
   void ultraResolutionWithAdapters() throws IOException {
-    AdapterSpec adapter = new AdapterSpec(TestData.demo().adapter2k(), 0.75);
+    AdapterSpec adapter = new AdapterSpec(TestData.adapter2k(), 0.75);
     try (FluxPipeline adapted = builder().adapter(adapter.path(), adapter.scale()).build()) {
       assertRedrawn(adapted, small().size(256, 192), GenerationRecord.Inputs.NONE);
     }

@@ -52,7 +52,7 @@ class RunningTest {
 
   private static FluxPipeline.Builder builder() {
     return FluxPipeline.builder()
-        .model(TestData.demo().checkpoint())
+        .model(TestData.checkpoint())
         .device(Device.cpu())
         .cacheFolder(TestData.CACHE);
   }

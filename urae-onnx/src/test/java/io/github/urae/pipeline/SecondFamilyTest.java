@@ -321,7 +321,7 @@ class SecondFamilyTest {
     assertThatThrownBy(() -> Checkpoint.open(diffusersNames))
         .isInstanceOf(ModelException.class)
         .hasMessageContainingAll("expected FluxPipeline", "'PatchworkPipeline'", "FLUX.1-dev");
-    assertThatThrownBy(() -> Checkpoint.open(TestData.demo().checkpoint(), List.of(FAMILY)))
+    assertThatThrownBy(() -> Checkpoint.open(TestData.checkpoint(), List.of(FAMILY)))
         .isInstanceOf(ModelException.class)
         .hasMessageContainingAll(
             "expected PatchworkPipeline", "'FluxPipeline'", "Patchwork models");

@@ -46,7 +46,7 @@ class StartingPointTest {
   static void open() throws IOException {
     pipeline =
         FluxPipeline.builder()
-            .model(TestData.demo().checkpoint())
+            .model(TestData.checkpoint())
             .device(Device.cpu())
             .cacheFolder(TestData.CACHE)
             .build();

@@ -111,7 +111,7 @@ class VaeTilingTest {
   void aPictureInTilesIsNearlyTheWholeOne() throws IOException {
     try (FluxPipeline pipeline =
         FluxPipeline.builder()
-            .model(TestData.demo().checkpoint())
+            .model(TestData.checkpoint())
             .device(Device.cpu())
             .cacheFolder(TestData.CACHE)
             .build()) {

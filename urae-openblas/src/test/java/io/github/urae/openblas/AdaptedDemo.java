@@ -19,11 +19,11 @@ import java.util.Optional;
 /** The demo checkpoint's transformer and what adapters make of it. */
 final class AdaptedDemo implements AutoCloseable {
 
-  static final Path CHECKPOINT = TestData.demo().checkpoint();
+  static final Path CHECKPOINT = TestData.checkpoint();
 
-  static final AdapterSpec LORA = new AdapterSpec(TestData.demo().adapter2k(), 1);
+  static final AdapterSpec LORA = new AdapterSpec(TestData.adapter2k(), 1);
 
-  static final AdapterSpec MINOR = new AdapterSpec(TestData.demo().adapter4k(), 1);
+  static final AdapterSpec MINOR = new AdapterSpec(TestData.adapter4k(), 1);
 
   /** Both of these in one LoRA, as the reference computed it. */
   static final AdapterSpec CONVERSION =

@@ -179,7 +179,7 @@ class LinearLayersTest {
 
   @Test
   void oneNetworkMixesFormsOfWeights() throws IOException {
-    Checkpoint checkpoint = Checkpoint.open(TestData.demo().checkpoint());
+    Checkpoint checkpoint = Checkpoint.open(TestData.checkpoint());
     Path stored = folder.resolve("transformer.safetensors");
     Map<String, Tensor> overrides = new HashMap<>();
     try (TensorSource demo = Safetensors.open(checkpoint.folder().resolve("transformer"))) {

@@ -47,7 +47,7 @@ class TextGraphTest {
   }
 
   private static float[] pooled(long endToken, long... start) throws IOException {
-    Checkpoint checkpoint = Checkpoint.open(TestData.demo().checkpoint());
+    Checkpoint checkpoint = Checkpoint.open(TestData.checkpoint());
     ClipTextConfig own = checkpoint.clip();
     ClipTextConfig config =
         new ClipTextConfig(

@@ -51,7 +51,7 @@ class NetworksTest {
             OptionalLong.empty(),
             AdapterOptions.STRICT);
     return Networks.open(
-        ModelSource.at(TestData.demo().checkpoint()),
+        ModelSource.at(TestData.checkpoint()),
         settings,
         List.of(),
         ProgressListener.NONE,
@@ -124,7 +124,7 @@ class NetworksTest {
       transformer = use.network();
       clip = other.network();
     }
-    List<AdapterSpec> adapters = List.of(new AdapterSpec(TestData.demo().adapter2k(), 1));
+    List<AdapterSpec> adapters = List.of(new AdapterSpec(TestData.adapter2k(), 1));
     try (Networks second = first.with(adapters, ProgressListener.NONE, new CancellationToken())) {
       first.close();
       first.close();

@@ -77,7 +77,7 @@ class OnnxLibraryTest {
   @Test
   void everyClassLoaderHasItsOwnAndLeavesNothing() throws Exception {
     ProcessBuilder child = child(List.of(), Redeployed.class);
-    child.command().add(TestData.demo().checkpoint().resolve("tokenizer").toString());
+    child.command().add(TestData.checkpoint().resolve("tokenizer").toString());
     child.environment().remove("ORT_DISABLE_TELEMETRY");
     String[] ids = run(child).split("\\R");
     assertThat(ids).hasSize(Redeployed.TIMES).containsOnly(ids[0]);

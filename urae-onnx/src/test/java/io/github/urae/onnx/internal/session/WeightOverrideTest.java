@@ -40,7 +40,7 @@ class WeightOverrideTest {
 
   @Test
   void everyLinearWeightOfTheTransformerCanBeReplaced() throws IOException {
-    Checkpoint checkpoint = Checkpoint.open(TestData.demo().checkpoint());
+    Checkpoint checkpoint = Checkpoint.open(TestData.checkpoint());
     NetworkGraph graph = TransformerGraph.build(checkpoint.transformer(), ElementType.F32);
     assertEveryMatrixCounts(
         graph, checkpoint, "transformer", TransformerInputs.of(checkpoint.transformer()), 62);
@@ -48,7 +48,7 @@ class WeightOverrideTest {
 
   @Test
   void everyLinearWeightOfClipCanBeReplaced() throws IOException {
-    Checkpoint checkpoint = Checkpoint.open(TestData.demo().checkpoint());
+    Checkpoint checkpoint = Checkpoint.open(TestData.checkpoint());
     NetworkGraph graph = ClipTextGraph.build(checkpoint.clip(), ElementType.F32);
     long[] ids = new long[77];
     ids[0] = 1579;

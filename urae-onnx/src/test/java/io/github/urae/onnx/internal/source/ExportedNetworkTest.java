@@ -100,7 +100,7 @@ class ExportedNetworkTest {
 
   private static void compare(TensorSource weights, String checkpointFolder) throws IOException {
     try (TensorSource checkpoint =
-        Safetensors.open(TestData.demo().checkpoint().resolve(checkpointFolder))) {
+        Safetensors.open(TestData.checkpoint().resolve(checkpointFolder))) {
       List<String> missing = new ArrayList<>(checkpoint.tensors().keySet());
       missing.removeAll(weights.tensors().keySet());
       // Encoder and decoder are exported apart.

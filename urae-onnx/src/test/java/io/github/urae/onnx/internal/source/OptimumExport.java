@@ -33,7 +33,7 @@ public final class OptimumExport {
     }
     for (String tokenizer : new String[] {"tokenizer", "tokenizer_2"}) {
       if (!Files.exists(root.resolve(tokenizer))) {
-        copy(TestData.demo().checkpoint().resolve(tokenizer), root.resolve(tokenizer));
+        copy(TestData.checkpoint().resolve(tokenizer), root.resolve(tokenizer));
       }
     }
     return root;

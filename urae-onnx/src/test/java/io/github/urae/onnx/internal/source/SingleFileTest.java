@@ -48,11 +48,11 @@ class SingleFileTest {
   @BeforeAll
   static void write() throws IOException {
     file = shared.resolve("flux.safetensors");
-    OriginalNames.write(TestData.demo().checkpoint().resolve("transformer"), file);
+    OriginalNames.write(TestData.checkpoint().resolve("transformer"), file);
   }
 
   private static TensorSource openDemo() throws IOException {
-    return Safetensors.open(TestData.demo().checkpoint().resolve("transformer"));
+    return Safetensors.open(TestData.checkpoint().resolve("transformer"));
   }
 
   @Test

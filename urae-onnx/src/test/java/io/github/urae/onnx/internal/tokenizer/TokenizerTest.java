@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class TokenizerTest {
 
-  private static final Path CHECKPOINT = TestData.demo().checkpoint();
+  private static final Path CHECKPOINT = TestData.checkpoint();
 
   @TempDir Path folder;
 
