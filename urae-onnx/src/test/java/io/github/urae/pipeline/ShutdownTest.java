@@ -71,7 +71,7 @@ class ShutdownTest {
 
   private static FluxPipeline open() throws IOException {
     return FluxPipeline.builder()
-        .model(TestData.demo().checkpoint())
+        .model(TestData.checkpoint())
         .device(Device.cpu())
         .cacheFolder(TestData.CACHE)
         .build();
