@@ -121,7 +121,7 @@ final class ConfigurationTargets {
     Path checkpoint = TinyCheckpoint.writeInto(folder.resolve("checkpoint"));
     Path file = checkpoint.resolve(name);
     // Those of networks have widths that fit each other.
-    Path example = Files.exists(file) ? file : TestData.demo().checkpoint().resolve(name);
+    Path example = Files.exists(file) ? file : TestData.checkpoint().resolve(name);
     return new FuzzTarget(
         List.of(Files.readAllBytes(example)),
         new JsonMutation(WORDS),

@@ -55,7 +55,7 @@ final class GraphTargets {
       NativeLibraries.unpackInto(folder.resolve("cache"));
       OnnxLibrary.load();
     }
-    Checkpoint checkpoint = Checkpoint.open(TestData.demo().checkpoint());
+    Checkpoint checkpoint = Checkpoint.open(TestData.checkpoint());
     NetworkGraph own =
         network == Component.TRANSFORMER
             ? TransformerGraph.build(checkpoint.transformer(), ElementType.F32)

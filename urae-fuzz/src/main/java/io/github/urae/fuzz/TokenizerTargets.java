@@ -99,7 +99,7 @@ final class TokenizerTargets {
   private static FuzzTarget target(Path folder, String tokenizer, String name, Mutation mutation)
       throws IOException {
     NativeLibraries.unpackInto(folder.resolve("cache"));
-    Path original = TestData.demo().checkpoint().resolve(tokenizer);
+    Path original = TestData.checkpoint().resolve(tokenizer);
     Path copy = Files.createDirectories(folder.resolve(tokenizer));
     try (var files = Files.newDirectoryStream(original)) {
       for (Path file : files) {
@@ -123,7 +123,7 @@ final class TokenizerTargets {
   /** Text through both tokenizers. */
   static FuzzTarget prompt(Path folder) throws IOException {
     NativeLibraries.unpackInto(folder.resolve("cache"));
-    Path checkpoint = TestData.demo().checkpoint();
+    Path checkpoint = TestData.checkpoint();
     // Open as long as the process runs.
     Tokenizer clip = ClipTokenizer.open(checkpoint.resolve("tokenizer"));
     Tokenizer t5 = T5Tokenizer.open(checkpoint.resolve("tokenizer_2"), 1, 0);
