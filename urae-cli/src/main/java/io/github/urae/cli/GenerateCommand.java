@@ -11,11 +11,14 @@ import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.InitialImage;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.RunOptions;
+import io.github.urae.flux.Sampling;
 import io.github.urae.flux.Seeds;
 import io.github.urae.flux.Start;
 import io.github.urae.flux.TrueGuidance;
 import io.github.urae.flux.TruncatedPrompt;
 import io.github.urae.flux.VaeTiling;
+import io.github.urae.flux.arithmetic.SigmaSpacing;
+import io.github.urae.flux.arithmetic.Solver;
 import io.github.urae.flux.arithmetic.TimestepShift;
 import io.github.urae.flux.model.Component;
 import io.github.urae.image.ImageFormat;
@@ -189,6 +192,20 @@ final class GenerateCommand implements Callable<Integer> {
       paramLabel = "F",
       description = "Static timestep shift (default: as the profile and checkpoint say).")
   Double shift;
+
+  @Option(
+      names = "--sigmas",
+      paramLabel = "NAME",
+      description =
+          "Spacing of noise levels: even, karras, exponential or beta (default: the checkpoint's).")
+  SigmaSpacing sigmas;
+
+  @Option(
+      names = "--solver",
+      paramLabel = "NAME",
+      description =
+          "euler, or heun: two runs of the transformer a step (default: the checkpoint's).")
+  Solver solver;
 
   @Option(
       names = "--image",
@@ -450,6 +467,7 @@ final class GenerateCommand implements Callable<Integer> {
     setIfGiven(vaeTiling, request::vaeTiling);
     setSeeds(before.map(GenerationRequest::seeds), request);
     request.profile(profile(before.map(GenerationRequest::profile)));
+    request.sampling(sampling(before.map(GenerationRequest::sampling)));
     setStart(before.flatMap(GenerationRequest::start), request);
     if (trueGuidance != null) {
       request.trueGuidance(new TrueGuidance(trueGuidance.negativePrompts, trueGuidance.scale));
@@ -489,6 +507,14 @@ final class GenerateCommand implements Callable<Integer> {
       settings = settings.withShift(new TimestepShift.Static(shift));
     }
     return settings;
+  }
+
+  private Sampling sampling(Optional<Sampling> before) {
+    Sampling sampling = before.orElse(Sampling.AUTO);
+    if (sigmas != null) {
+      sampling = sampling.withSigmas(sigmas);
+    }
+    return solver == null ? sampling : sampling.withSolver(solver);
   }
 
   private void setStart(Optional<Start> before, GenerationRequest.Builder request)

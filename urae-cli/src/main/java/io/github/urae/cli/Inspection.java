@@ -1,7 +1,10 @@
 package io.github.urae.cli;
 
+import static java.util.Locale.ROOT;
+
 import io.github.urae.FileFormatException;
 import io.github.urae.export.OnnxExport;
+import io.github.urae.flux.Sampling;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.ExportReport;
 import io.github.urae.flux.model.internal.Checkpoint;
@@ -50,6 +53,9 @@ final class Inspection {
         scheduler.useDynamicShifting()
             ? "dynamic; static " + scheduler.shift().shift() + " in ultra resolution"
             : "static " + scheduler.shift().shift());
+    Sampling sampling = scheduler.settled(Sampling.AUTO);
+    sampling.sigmas().ifPresent(own -> findings.put("noise levels", own.name().toLowerCase(ROOT)));
+    sampling.solver().ifPresent(own -> findings.put("solver", own.name().toLowerCase(ROOT)));
     for (ExportReport report : exports) {
       findings.put(folderOf(report), report.asText());
     }

@@ -40,7 +40,7 @@ public interface DenoisingStep {
   /**
    * Returns the noise level that the step started from.
    *
-   * @return sigma in (0, 1]
+   * @return sigma in (0, 1]; other numbers only where the checkpoint's scheduler inverts its levels
    */
   double sigma();
 

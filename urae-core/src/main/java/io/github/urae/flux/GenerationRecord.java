@@ -252,6 +252,7 @@ public record GenerationRecord(
           .ifPresent(value -> text.put("max_sequence_length", Integer.toString(value)));
     }
     addProfile(text);
+    addSampling(text);
     request.start().ifPresent(start -> addStart(start, text));
     request
         .trueGuidance()
@@ -285,6 +286,12 @@ public record GenerationRecord(
     profile.nativeTokens().ifPresent(value -> text.put("native_tokens", Long.toString(value)));
   }
 
+  private void addSampling(Map<String, String> text) {
+    Sampling sampling = request.sampling();
+    sampling.sigmas().ifPresent(v -> text.put("sigmas", v.name().toLowerCase(Locale.ROOT)));
+    sampling.solver().ifPresent(v -> text.put("solver", v.name().toLowerCase(Locale.ROOT)));
+  }
+
   private void addStart(Start start, Map<String, String> text) {
     if (start instanceof InitialLatents) {
       text.put("start", "latents");
@@ -307,7 +314,7 @@ public record GenerationRecord(
       return "static " + fixed.shift();
     }
     TimestepShift.Dynamic dynamic = (TimestepShift.Dynamic) shift;
-    return "dynamic "
+    return (dynamic.exponential() ? "dynamic " : "dynamic without exponential ")
         + dynamic.baseShift()
         + " at "
         + dynamic.baseTokens()

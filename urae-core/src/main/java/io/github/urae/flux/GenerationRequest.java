@@ -30,6 +30,7 @@ public final class GenerationRequest {
   private final int imagesPerPrompt;
   private final int batchSize;
   private final Profile.Settings profile;
+  private final Sampling sampling;
   private final Optional<Start> start;
   private final Optional<TrueGuidance> trueGuidance;
   private final VaeTiling vaeTiling;
@@ -47,6 +48,7 @@ public final class GenerationRequest {
     imagesPerPrompt = builder.imagesPerPrompt;
     batchSize = builder.batchSize;
     profile = builder.profile;
+    sampling = builder.sampling;
     start = Optional.ofNullable(builder.start);
     trueGuidance = Optional.ofNullable(builder.trueGuidance);
     vaeTiling = builder.vaeTiling;
@@ -225,6 +227,7 @@ public final class GenerationRequest {
     builder.imagesPerPrompt = imagesPerPrompt;
     builder.batchSize = batchSize;
     builder.profile = profile;
+    builder.sampling = sampling;
     builder.start = start.orElse(null);
     builder.trueGuidance = trueGuidance.orElse(null);
     builder.vaeTiling = vaeTiling;
@@ -322,6 +325,15 @@ public final class GenerationRequest {
   }
 
   /**
+   * Returns what stands in the place of the checkpoint's scheduler.
+   *
+   * @return never null
+   */
+  public Sampling sampling() {
+    return sampling;
+  }
+
+  /**
    * Returns what the generation starts from.
    *
    * @return empty for noise drawn from the seeds
@@ -398,6 +410,7 @@ public final class GenerationRequest {
         imagesPerPrompt,
         batchSize,
         profile,
+        sampling,
         start,
         trueGuidance,
         vaeTiling);
@@ -418,6 +431,7 @@ public final class GenerationRequest {
     private int imagesPerPrompt = 1;
     private int batchSize = 1;
     private Profile.Settings profile = Profile.Settings.AUTO;
+    private Sampling sampling = Sampling.AUTO;
     private Start start;
     private TrueGuidance trueGuidance;
     private VaeTiling vaeTiling = VaeTiling.AUTO;
@@ -613,6 +627,17 @@ public final class GenerationRequest {
      */
     public Builder profile(Profile.Settings value) {
       profile = Objects.requireNonNull(value, "profile");
+      return this;
+    }
+
+    /**
+     * Sets what stands in the place of the checkpoint's scheduler.
+     *
+     * @param value how noise levels are spaced, and how steps are made
+     * @return this
+     */
+    public Builder sampling(Sampling value) {
+      sampling = Objects.requireNonNull(value, "sampling");
       return this;
     }
 

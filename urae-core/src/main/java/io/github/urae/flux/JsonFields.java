@@ -178,6 +178,10 @@ final class JsonFields {
     throw unknown(key, List.of(type.getEnumConstants()).toString().toLowerCase(Locale.ROOT));
   }
 
+  <E extends Enum<E>> Optional<E> optionalChoice(String key, Class<E> type) {
+    return has(key) ? Optional.of(choice(key, type)) : Optional.empty();
+  }
+
   InvalidRequestException unknown(String key, String known) {
     return wrong(key, "one of " + known);
   }

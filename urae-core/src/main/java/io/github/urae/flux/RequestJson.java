@@ -4,6 +4,8 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.FileFormatException;
 import io.github.urae.InvalidRequestException;
+import io.github.urae.flux.arithmetic.SigmaSpacing;
+import io.github.urae.flux.arithmetic.Solver;
 import io.github.urae.flux.arithmetic.TimestepShift;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
@@ -69,6 +71,8 @@ final class RequestJson {
     json.put("images_per_prompt", request.imagesPerPrompt());
     json.put("batch_size", request.batchSize());
     json.set("profile", write(request.profile()));
+    request.sampling().sigmas().ifPresent(value -> json.put("sigmas", name(value)));
+    request.sampling().solver().ifPresent(value -> json.put("solver", name(value)));
     request.start().ifPresent(start -> json.set("start", write(start, contents)));
     request.trueGuidance().ifPresent(away -> write(away, json.putObject("true_guidance")));
     json.put("vae_tiling", name(request.vaeTiling()));
@@ -103,6 +107,9 @@ final class RequestJson {
       return json.put("kind", "static").put("shift", fixed.shift());
     }
     TimestepShift.Dynamic dynamic = (TimestepShift.Dynamic) shift;
+    if (!dynamic.exponential()) {
+      json.put("exponential", false);
+    }
     return json.put("kind", "dynamic")
         .put("base_shift", dynamic.baseShift())
         .put("max_shift", dynamic.maxShift())
@@ -208,6 +215,10 @@ final class RequestJson {
     json.optionalInteger("images_per_prompt").ifPresent(request::imagesPerPrompt);
     json.optionalInteger("batch_size").ifPresent(request::batchSize);
     json.object("profile", RequestJson::profile).ifPresent(request::profile);
+    request.sampling(
+        new Sampling(
+            json.optionalChoice("sigmas", SigmaSpacing.class),
+            json.optionalChoice("solver", Solver.class)));
     request.start(json.object("start", this::start));
     json.object("true_guidance", RequestJson::trueGuidance).ifPresent(request::trueGuidance);
     if (json.has("vae_tiling")) {
@@ -246,7 +257,8 @@ final class RequestJson {
                   json.number("base_shift"),
                   json.number("max_shift"),
                   json.longInteger("base_tokens"),
-                  json.longInteger("max_tokens"));
+                  json.longInteger("max_tokens"),
+                  !json.has("exponential") || json.flag("exponential"));
           default -> throw json.unknown("kind", "[static, dynamic]");
         });
   }

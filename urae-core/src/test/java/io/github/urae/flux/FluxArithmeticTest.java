@@ -210,13 +210,19 @@ class FluxArithmeticTest {
   @ValueSource(
       strings = {
         "{\"_class_name\": \"DDIMScheduler\"}",
-        "{\"use_karras_sigmas\": true}",
-        "{\"shift_terminal\": 0.02}",
-        "{\"time_shift_type\": \"linear\"}",
+        "{\"_class_name\": \"UniPCMultistepScheduler\", \"use_flow_sigmas\": true}",
+        "{\"stochastic_sampling\": true}",
+        "{\"use_karras_sigmas\": true, \"use_beta_sigmas\": true}",
+        "{\"use_karras_sigmas\": \"yes\"}",
+        "{\"shift_terminal\": 1}",
+        "{\"shift_terminal\": -0.1}",
+        "{\"time_shift_type\": \"quadratic\"}",
+        "{\"sigma_min\": 0}",
+        "{\"sigma_max\": 80}",
         "{\"shift\": 0}",
         "{\"shift\": \"3\"}",
         "{\"use_dynamic_shifting\": 1}",
-        "{\"num_train_timesteps\": 500}",
+        "{\"num_train_timesteps\": 0}",
         "{\"base_image_seq_len\": 4096}",
         "{\"max_image_seq_len\": -1}"
       })

@@ -11,11 +11,19 @@ import io.github.urae.flux.arithmetic.TimestepShift;
 import io.github.urae.flux.arithmetic.TokenPositions;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.internal.Flux1;
+import io.github.urae.flux.model.internal.SchedulerConfig;
+import io.github.urae.internal.JsonConfig;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.TensorInfo;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** The arithmetic against what PyTorch and diffusers computed. */
 class GoldenArithmeticTest {
@@ -58,6 +66,42 @@ class GoldenArithmeticTest {
         float timestep = row.get("timesteps").get(i).floatValue();
         assertThat(schedule.modelTime(i)).isEqualTo(timestep / 1000f);
       }
+    }
+  }
+
+  /** diffusers rounds on the way what is here rounded once: seven digits are the same. */
+  @Test
+  void levelsOfOtherSchedulers(@TempDir Path folder) throws IOException {
+    JsonNode recorded =
+        new ObjectMapper().readTree(TestData.path("golden/schedulers.json").toFile());
+    assertThat(recorded.get("levels")).hasSizeGreaterThan(200);
+    for (JsonNode row : recorded.get("levels")) {
+      Path file = folder.resolve("scheduler_config.json");
+      Files.writeString(file, recorded.get("configs").get(row.get("name").asText()).toString());
+      SchedulerConfig config = SchedulerConfig.from(JsonConfig.read(file));
+      int steps = row.get("steps").asInt();
+      Schedule schedule =
+          config.schedule(
+              Sampling.AUTO, config.ownShift(), steps, row.get("image_tokens").asLong());
+      // One number for each velocity, and the last level.
+      List<Integer> indices = new ArrayList<>();
+      for (int step = 0; step < steps; step++) {
+        indices.add(step);
+        if (schedule.corrects(step)) {
+          indices.add(step + 1);
+        }
+      }
+      JsonNode sigmas = row.get("sigmas");
+      assertThat(sigmas).hasSize(schedule.evaluations(steps) + 1);
+      for (int i = 0; i < indices.size(); i++) {
+        assertThat(schedule.sigma(indices.get(i)))
+            .as("%s, level %d", row, i)
+            .isCloseTo(sigmas.get(i).floatValue(), Offset.offset(1e-6f));
+        assertThat(schedule.modelTime(indices.get(i)))
+            .as("%s, time %d", row, i)
+            .isCloseTo(row.get("timesteps").get(i).floatValue() / 1000, Offset.offset(1e-6f));
+      }
+      assertThat(schedule.sigma(steps)).isEqualTo(sigmas.get(indices.size()).floatValue());
     }
   }
 

@@ -2,20 +2,67 @@ package io.github.urae.flux.arithmetic;
 
 import io.github.urae.InvalidRequestException;
 import java.util.Arrays;
+import java.util.Objects;
 
 /**
- * The noise levels of one generation and the Euler steps between them. Immutable.
+ * The noise levels of one generation and the steps between them. Immutable.
  *
  * @see <a
  *     href="https://github.com/huggingface/diffusers/blob/main/src/diffusers/schedulers/scheduling_flow_match_euler_discrete.py">
- *     diffusers: {@code FlowMatchEulerDiscreteScheduler}</a>
+ *     diffusers: {@code FlowMatchEulerDiscreteScheduler}</a>, and beside it {@code
+ *     FlowMatchHeunDiscreteScheduler}
  */
 public final class Schedule {
 
-  private final float[] sigmas;
+  /** What timesteps are counted in unless told otherwise, and what FLUX is always told them in. */
+  public static final int TIMESTEPS = 1000;
 
-  private Schedule(float[] sigmas) {
+  /** Most steps: more than a model can tell apart, and few enough for any memory. */
+  public static final int MAX_STEPS = 10_000;
+
+  private final float[] sigmas;
+  private final int timesteps;
+  private final Solver solver;
+
+  private Schedule(float[] sigmas, int timesteps, Solver solver) {
     this.sigmas = sigmas;
+    this.timesteps = timesteps;
+    this.solver = solver;
+  }
+
+  /**
+   * Creates a schedule of given noise levels.
+   *
+   * @param sigmas from the level that the first step starts from to the one that the last reaches;
+   *     at least two, finite; copied
+   * @param timesteps in how many steps the model was trained, {@value #TIMESTEPS} for FLUX.1: it is
+   *     told {@code sigma * timesteps / 1000}
+   * @param solver how steps are made
+   * @return the schedule
+   * @throws InvalidRequestException if a level is not finite
+   */
+  public static Schedule of(float[] sigmas, int timesteps, Solver solver) {
+    if (sigmas.length < 2 || timesteps < 1) {
+      throw new IllegalArgumentException(
+          "expected two levels or more and a positive number of timesteps, got "
+              + sigmas.length
+              + " and "
+              + timesteps);
+    }
+    for (int i = 0; i < sigmas.length; i++) {
+      if (!Float.isFinite(sigmas[i])) {
+        throw new InvalidRequestException(
+            "noise level "
+                + i
+                + " of "
+                + (sigmas.length - 1)
+                + " is "
+                + sigmas[i]
+                + "; expected finite levels: choose another timestep shift, or other options of the"
+                + " scheduler");
+      }
+    }
+    return new Schedule(sigmas.clone(), timesteps, Objects.requireNonNull(solver, "solver"));
   }
 
   /**
@@ -26,19 +73,35 @@ public final class Schedule {
    * @param shift applied to every level but the last
    * @param imageTokens number of image tokens of one picture
    * @return the schedule
-   * @throws InvalidRequestException if {@code steps} is below 1
+   * @throws InvalidRequestException if {@code steps} is below 1, or the shift too extreme for
+   *     levels that are finite
    */
   public static Schedule of(int steps, TimestepShift shift, long imageTokens) {
-    if (steps < 1) {
-      throw new InvalidRequestException("steps: expected 1 or more, found " + steps);
-    }
+    double[] even = evenLevels(steps, 1.0 / Math.max(steps, 1));
     float[] sigmas = new float[steps + 1];
-    double last = 1.0 / steps;
     for (int i = 0; i < steps; i++) {
-      double even = steps == 1 ? 1 : 1 + i * ((last - 1) / (steps - 1));
-      sigmas[i] = (float) shift.apply(even, imageTokens);
+      sigmas[i] = (float) shift.apply(even[i], imageTokens);
     }
-    return new Schedule(sigmas);
+    return of(sigmas, TIMESTEPS, Solver.EULER);
+  }
+
+  /**
+   * Returns levels at even distances.
+   *
+   * @param steps how many, at least 1
+   * @param last the last of them
+   * @return a new array that begins with 1
+   * @throws InvalidRequestException if {@code steps} is out of range
+   */
+  public static double[] evenLevels(int steps, double last) {
+    if (steps < 1 || steps > MAX_STEPS) {
+      throw new InvalidRequestException("steps: expected 1 to " + MAX_STEPS + ", found " + steps);
+    }
+    double[] even = new double[steps];
+    for (int i = 0; i < steps; i++) {
+      even[i] = steps == 1 ? 1 : 1 + i * ((last - 1) / (steps - 1));
+    }
+    return even;
   }
 
   /**
@@ -61,7 +124,7 @@ public final class Schedule {
               + 1.0 / steps()
               + ", or more steps");
     }
-    return new Schedule(Arrays.copyOfRange(sigmas, skipped, sigmas.length));
+    return new Schedule(Arrays.copyOfRange(sigmas, skipped, sigmas.length), timesteps, solver);
   }
 
   /**
@@ -94,7 +157,7 @@ public final class Schedule {
    * Returns one noise level.
    *
    * @param index 0 to {@link #steps()}
-   * @return sigma, in [0, 1], falling; the last is 0
+   * @return sigma, in [0, 1]; falling to 0, unless the checkpoint's scheduler inverts its levels
    */
   public float sigma(int index) {
     return sigmas[index];
@@ -110,14 +173,35 @@ public final class Schedule {
   }
 
   /**
-   * Returns what the transformer is given for a step: sigma, with the rounding of diffusers' detour
-   * over timesteps in 0 to 1000.
+   * Returns what the transformer is given at a noise level: sigma, with the rounding of diffusers'
+   * detour over timesteps, of 0 to 1000 for FLUX.1.
+   *
+   * @param index 0 to {@code steps - 1}
+   * @return the time
+   */
+  public float modelTime(int index) {
+    return sigmas[index] * timesteps / TIMESTEPS;
+  }
+
+  /**
+   * Tells whether a step is made twice, the second time with the velocity at its end: {@link
+   * #corrected}. With Heun's method all are but the last.
    *
    * @param step 0 to {@code steps - 1}
-   * @return the time, in (0, 1]
+   * @return whether it takes two velocities
    */
-  public float modelTime(int step) {
-    return sigmas[step] * 1000f / 1000f;
+  public boolean corrects(int step) {
+    return solver == Solver.HEUN && step < steps() - 1;
+  }
+
+  /**
+   * Returns how many velocities are needed for the first steps.
+   *
+   * @param first 0 to {@link #steps()}; for that many steps from the first on
+   * @return one for each step, two for those that are corrected
+   */
+  public int evaluations(int first) {
+    return solver == Solver.EULER ? first : 2 * first - (first == steps() ? 1 : 0);
   }
 
   /**
@@ -129,16 +213,41 @@ public final class Schedule {
    * @return a new array, the latents at sigma(step + 1)
    */
   public float[] step(int step, float[] latents, float[] velocity) {
-    if (latents.length != velocity.length) {
-      throw new IllegalArgumentException(
-          "latents have " + latents.length + " elements, the velocity " + velocity.length);
-    }
+    checkLength(latents, velocity);
     float delta = sigmas[step + 1] - sigmas[step];
     float[] next = new float[latents.length];
     for (int i = 0; i < next.length; i++) {
       next[i] = latents[i] + delta * velocity[i];
     }
     return next;
+  }
+
+  /**
+   * Makes one step of Heun's method: {@code x + (sigma_next - sigma) * (v + v_next) / 2}, in
+   * float32.
+   *
+   * @param step 0 to {@code steps - 2}
+   * @param latents x, at sigma(step); unchanged
+   * @param velocity v, of the same length
+   * @param velocityAtEnd v_next, at the result of {@link #step}, of the same length
+   * @return a new array, the latents at sigma(step + 1)
+   */
+  public float[] corrected(int step, float[] latents, float[] velocity, float[] velocityAtEnd) {
+    checkLength(latents, velocity);
+    checkLength(latents, velocityAtEnd);
+    float delta = sigmas[step + 1] - sigmas[step];
+    float[] next = new float[latents.length];
+    for (int i = 0; i < next.length; i++) {
+      next[i] = latents[i] + 0.5f * (velocity[i] + velocityAtEnd[i]) * delta;
+    }
+    return next;
+  }
+
+  private static void checkLength(float[] latents, float[] velocity) {
+    if (latents.length != velocity.length) {
+      throw new IllegalArgumentException(
+          "latents have " + latents.length + " elements, the velocity " + velocity.length);
+    }
   }
 
   /** Returns the noise levels. */

@@ -41,16 +41,31 @@ public sealed interface TimestepShift {
   }
 
   /**
-   * A shift that grows with the picture: {@code e^mu / (e^mu + 1/sigma - 1)}, where mu is linear in
-   * the number of image tokens. Unusable at 4096x4096, where mu is 11.55.
+   * A shift that grows with the picture: {@code e^mu / (e^mu + 1/sigma - 1)}, or with mu itself in
+   * the place of e^mu, where mu is linear in the number of image tokens. Unusable at 4096x4096,
+   * where mu is 11.55.
    *
    * @param baseShift mu at {@code baseTokens}, 0.5 for FLUX.1
    * @param maxShift mu at {@code maxTokens}, 1.15 for FLUX.1
    * @param baseTokens 256 for FLUX.1
    * @param maxTokens 4096 for FLUX.1; mu goes on growing beyond
+   * @param exponential whether it is e^mu, as for FLUX.1, or mu
    */
-  record Dynamic(double baseShift, double maxShift, long baseTokens, long maxTokens)
+  record Dynamic(
+      double baseShift, double maxShift, long baseTokens, long maxTokens, boolean exponential)
       implements TimestepShift {
+
+    /**
+     * Creates FLUX.1's kind, with e^mu.
+     *
+     * @param baseShift as above
+     * @param maxShift as above
+     * @param baseTokens as above
+     * @param maxTokens as above
+     */
+    public Dynamic(double baseShift, double maxShift, long baseTokens, long maxTokens) {
+      this(baseShift, maxShift, baseTokens, maxTokens, true);
+    }
 
     /**
      * Checks the range.
@@ -59,6 +74,7 @@ public sealed interface TimestepShift {
      * @param maxShift as above
      * @param baseTokens as above
      * @param maxTokens as above
+     * @param exponential as above
      */
     public Dynamic {
       if (!Double.isFinite(baseShift) || !Double.isFinite(maxShift) || maxTokens == baseTokens) {
@@ -87,8 +103,9 @@ public sealed interface TimestepShift {
 
     @Override
     public double apply(double sigma, long imageTokens) {
-      double exponential = Math.exp(mu(imageTokens));
-      return exponential / (exponential + (1 / sigma - 1));
+      double mu = mu(imageTokens);
+      double factor = exponential ? Math.exp(mu) : mu;
+      return factor / (factor + (1 / sigma - 1));
     }
   }
 }

@@ -44,7 +44,7 @@ public final class Denoiser {
      * Takes a step that is done.
      *
      * @param latents after it; unchanged
-     * @param velocity that led there
+     * @param velocity that led there; with Heun's method the one at its end
      * @return the latents to go on with, of the same shape
      */
     float[] onStep(int step, float[] latents, float[] velocity);
@@ -65,7 +65,14 @@ public final class Denoiser {
     float[] latents = noise;
     for (int step = 0; step < schedule.steps(); step++) {
       float[] velocity = velocity(step, latents, conditioning, cancellation);
-      latents = observer.onStep(step, schedule.step(step, latents, velocity), velocity);
+      float[] next = schedule.step(step, latents, velocity);
+      if (schedule.corrects(step)) {
+        float[] atEnd =
+            velocity(schedule.evaluations(step) + 1, step + 1, next, conditioning, cancellation);
+        next = schedule.corrected(step, latents, velocity, atEnd);
+        velocity = atEnd;
+      }
+      latents = observer.onStep(step, next, velocity);
     }
     return latents;
   }
@@ -73,10 +80,21 @@ public final class Denoiser {
   /** Predicts the velocity at a step's noise level: packed [B, tokens, packed channels]. */
   public float[] velocity(
       int step, float[] latents, Conditioning conditioning, CancellationToken cancellation) {
-    float[] velocity = velocity(step, latents, conditioning.prompt(), false, cancellation);
+    return velocity(schedule.evaluations(step), step, latents, conditioning, cancellation);
+  }
+
+  private float[] velocity(
+      int evaluation,
+      int level,
+      float[] latents,
+      Conditioning conditioning,
+      CancellationToken cancellation) {
+    float[] velocity =
+        velocity(evaluation, level, latents, conditioning.prompt(), false, cancellation);
     if (conditioning.negative().isPresent()) {
       // One after the other, as diffusers does, so that memory does not grow.
-      float[] negative = velocity(step, latents, conditioning.negative().get(), true, cancellation);
+      float[] negative =
+          velocity(evaluation, level, latents, conditioning.negative().get(), true, cancellation);
       float scale = (float) conditioning.scale();
       for (int i = 0; i < velocity.length; i++) {
         velocity[i] = negative[i] + scale * (velocity[i] - negative[i]);
@@ -86,14 +104,16 @@ public final class Denoiser {
   }
 
   private float[] velocity(
-      int step,
+      int evaluation,
+      int level,
       float[] latents,
       PromptEmbeddings text,
       boolean negative,
       CancellationToken cancellation) {
     VelocityPredictor.Step run =
-        new VelocityPredictor.Step(step, schedule.steps(), schedule.sigma(step), negative);
+        new VelocityPredictor.Step(
+            evaluation, schedule.evaluations(schedule.steps()), schedule.sigma(level), negative);
     return inputs.velocity(
-        predictor.predict(run, inputs.at(schedule.modelTime(step), latents, text), cancellation));
+        predictor.predict(run, inputs.at(schedule.modelTime(level), latents, text), cancellation));
   }
 }

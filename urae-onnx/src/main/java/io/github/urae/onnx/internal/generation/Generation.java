@@ -246,7 +246,8 @@ public final class Generation {
     GenerationStep step = options.onStepEnd().map(made::after).orElse(made);
     long tokens = step.pass().grid().tokens();
     double flops = planner.costs().transformerFlops(settled.textTokens(), tokens);
-    stage.advance(flops * images * settled.work().passes());
+    int runs = settled.work().passes() * (step.pass().schedule().corrects(step.index()) ? 2 : 1);
+    stage.advance(flops * images * runs);
     options.onStep().accept(step);
     return step.packed();
   }

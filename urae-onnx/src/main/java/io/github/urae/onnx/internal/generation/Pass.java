@@ -14,8 +14,9 @@ import java.util.Arrays;
  */
 record Pass(LatentGrid grid, Profile profile, Schedule whole, Schedule schedule, boolean ofDraft) {
 
-  static Pass of(LatentGrid grid, Profile profile, int steps, double strength, boolean ofDraft) {
-    Schedule whole = Schedule.of(steps, profile.shift(), grid.tokens());
+  /** Takes the last part of a schedule. */
+  static Pass of(
+      LatentGrid grid, Profile profile, Schedule whole, double strength, boolean ofDraft) {
     return new Pass(grid, profile, whole, whole.lastPart(strength), ofDraft);
   }
 

@@ -32,6 +32,7 @@ final class PictureRecords {
             .guidance(settled.guidance())
             .seeds(seeds)
             .profile(settled.full().profile().settings())
+            .sampling(networks.checkpoint().scheduler().settled(settled.request().sampling()))
             .vaeTiling(settled.work().tiling());
     if (settled.request().prompts() instanceof TextPrompts) {
       complete.maxSequenceLength(settled.textTokens());

@@ -65,13 +65,13 @@ record Planner(NetworkCosts costs, boolean sessionsStay, HeldWeights weightBytes
     work.draft()
         .ifPresent(
             draft -> {
-              phases.denoise(draft.grid(), draft.steps(), true);
+              phases.denoise(draft.grid(), draft.evaluations(), true);
               phases.decode(draft.grid(), true);
             });
     if (work.starts() > 0) {
       phases.encodeImages();
     }
-    phases.denoise(work.grid(), work.steps(), false);
+    phases.denoise(work.grid(), work.evaluations(), false);
     phases.decode(work.grid(), false);
     return new GenerationPlan(
         work.grid().width(),
@@ -134,8 +134,8 @@ record Planner(NetworkCosts costs, boolean sessionsStay, HeldWeights weightBytes
           latents(grid) + pixelBytes * pixels(grid) + drafts);
     }
 
-    void denoise(LatentGrid grid, int steps, boolean ofDraft) {
-      double runs = (double) steps * work.passes() * work.images();
+    void denoise(LatentGrid grid, int evaluations, boolean ofDraft) {
+      double runs = (double) evaluations * work.passes() * work.images();
       add(
           Stage.DENOISING,
           Component.TRANSFORMER,

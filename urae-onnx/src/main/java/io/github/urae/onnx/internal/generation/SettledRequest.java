@@ -11,6 +11,7 @@ import io.github.urae.flux.Start;
 import io.github.urae.flux.TextPrompts;
 import io.github.urae.flux.TrueGuidance;
 import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.arithmetic.Schedule;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.onnx.internal.model.Networks;
 import io.github.urae.tensor.Shape;
@@ -60,17 +61,22 @@ record SettledRequest(
         checkpoint.scheduler().profile(request.profile(), networks.nativeTokens(), aboveNative);
     int steps = request.steps().orElse(checkpoint.defaultSteps());
     double strength = request.start().map(Start::strength).orElse(1.0);
-    Pass full = Pass.of(grid, profile, steps, strength, false);
+    Pass full =
+        Pass.of(grid, profile, schedule(networks, request, profile, grid, steps), strength, false);
     Optional<Pass> draft =
         start(request, CoarseToFine.class)
             .map(
-                settings ->
-                    Pass.of(
-                        grid.draft(nativeSize),
-                        checkpoint.scheduler().standard(networks.nativeTokens()),
-                        settings.draftSteps().orElse(steps),
-                        1,
-                        true));
+                settings -> {
+                  LatentGrid small = grid.draft(nativeSize);
+                  Profile standard = checkpoint.scheduler().standard(networks.nativeTokens());
+                  int draftSteps = settings.draftSteps().orElse(steps);
+                  return Pass.of(
+                      small,
+                      standard,
+                      schedule(networks, request, standard, small, draftSteps),
+                      1,
+                      true);
+                });
     OptionalDouble guidance =
         checkpoint.transformer().guidance()
             ? OptionalDouble.of(request.guidance().orElse(checkpoint.family().guidanceScale()))
@@ -83,6 +89,14 @@ record SettledRequest(
     return new SettledRequest(request, textTokens, images, draft, full, guidance, work);
   }
 
+  private static Schedule schedule(
+      Networks networks, GenerationRequest request, Profile profile, LatentGrid grid, int steps) {
+    return networks
+        .checkpoint()
+        .scheduler()
+        .schedule(request.sampling(), profile.shift(), steps, grid.tokens());
+  }
+
   private static Workload workload(
       GenerationRequest request, int textTokens, int images, Optional<Pass> draft, Pass full) {
     int prompts = request.prompts() instanceof TextPrompts text ? text.count() : 0;
@@ -93,12 +107,17 @@ record SettledRequest(
         prompts + negative,
         textTokens,
         full.schedule().steps(),
+        evaluations(full),
         images,
         Math.min(request.batchSize(), images),
         away.isPresent() ? 2 : 1,
-        draft.map(pass -> new Workload.Draft(pass.grid(), pass.schedule().steps())),
+        draft.map(pass -> new Workload.Draft(pass.grid(), evaluations(pass))),
         draft.isPresent() ? images : start(request, InitialImage.class).isPresent() ? 1 : 0,
         request.vaeTiling());
+  }
+
+  private static int evaluations(Pass pass) {
+    return pass.schedule().evaluations(pass.schedule().steps());
   }
 
   private static <S extends Start> Optional<S> start(GenerationRequest request, Class<S> kind) {

@@ -13,12 +13,12 @@ import java.util.Map;
 public interface VelocityPredictor {
 
   /**
-   * Where a run belongs. The steps of one batch come one after the other, from 0; with true
-   * guidance each comes twice, first for the prompt.
+   * Where a run belongs. The velocities of one batch come one after the other, from 0, one or two a
+   * step; with true guidance each comes twice, first for the prompt.
    *
-   * @param index number of the step, from 0
-   * @param count number of steps
-   * @param sigma noise level, in (0, 1]
+   * @param index number of the velocity, from 0
+   * @param count number of velocities
+   * @param sigma noise level, in [0, 1]
    * @param negative whether the run is for the negative prompt
    */
   record Step(int index, int count, float sigma, boolean negative) {}

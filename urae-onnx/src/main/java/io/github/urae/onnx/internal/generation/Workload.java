@@ -12,6 +12,7 @@ import java.util.Optional;
  *     are given
  * @param textTokens tokens of T5 and the transformer
  * @param steps denoising steps at full size
+ * @param evaluations velocities that they take, one or two each
  * @param images pictures in all
  * @param batch pictures denoised at once
  * @param passes runs of the transformer in a step: 2 with true guidance
@@ -24,6 +25,7 @@ record Workload(
     int prompts,
     int textTokens,
     int steps,
+    int evaluations,
     int images,
     int batch,
     int passes,
@@ -34,22 +36,33 @@ record Workload(
   /**
    * A pass at a smaller size.
    *
-   * @param steps its denoising steps
+   * @param evaluations velocities that its denoising steps take
    */
-  record Draft(LatentGrid grid, int steps) {}
+  record Draft(LatentGrid grid, int evaluations) {}
 
   Workload withTiling(VaeTiling other) {
     return new Workload(
-        grid, prompts, textTokens, steps, images, batch, passes, draft, starts, other);
+        grid, prompts, textTokens, steps, evaluations, images, batch, passes, draft, starts, other);
   }
 
   Workload oneAtATime() {
-    return new Workload(grid, prompts, textTokens, steps, images, 1, passes, draft, starts, tiling);
+    return new Workload(
+        grid, prompts, textTokens, steps, evaluations, images, 1, passes, draft, starts, tiling);
   }
 
   /** Returns the same for pictures of another size; a draft stays as large as it is. */
   Workload at(LatentGrid size) {
     return new Workload(
-        size, prompts, textTokens, steps, images, batch, passes, draft, starts, tiling);
+        size,
+        prompts,
+        textTokens,
+        steps,
+        evaluations,
+        images,
+        batch,
+        passes,
+        draft,
+        starts,
+        tiling);
   }
 }
