@@ -124,8 +124,9 @@ public final class JsonConfig {
     return has(key) ? positive(key, root.get(key)) : missing;
   }
 
+  /** Some programs write whole numbers as 2.0. */
   private int positive(String key, JsonNode node) {
-    if (!node.isInt() || node.intValue() < 1) {
+    if (!node.canConvertToExactIntegral() || !node.canConvertToInt() || node.intValue() < 1) {
       throw expected(key, "a positive integer", node);
     }
     return node.intValue();
@@ -142,11 +143,10 @@ public final class JsonConfig {
       return OptionalLong.empty();
     }
     JsonNode node = root.get(key);
-    // Tokenizers write 'no limit' as 1e30, an integer beyond a long.
-    if (!node.isIntegralNumber()) {
+    if (!node.canConvertToExactIntegral() || !node.canConvertToLong()) {
       throw expected(key, "an integer", node);
     }
-    return OptionalLong.of(node.canConvertToLong() ? node.longValue() : Long.MAX_VALUE);
+    return OptionalLong.of(node.longValue());
   }
 
   /**
@@ -224,6 +224,24 @@ public final class JsonConfig {
   }
 
   /**
+   * Returns a number that may be infinite.
+   *
+   * @param key name in the object
+   * @param missing what a missing key means
+   * @return its value, never NaN
+   */
+  public double unboundedNumber(String key, double missing) {
+    if (!has(key)) {
+      return missing;
+    }
+    JsonNode node = root.get(key);
+    if (!node.isNumber() || Double.isNaN(node.doubleValue())) {
+      throw expected(key, "a number", node);
+    }
+    return node.doubleValue();
+  }
+
+  /**
    * Returns a truth value.
    *
    * @param key name in the object
@@ -256,6 +274,21 @@ public final class JsonConfig {
       throw expected(key, "a string", node);
     }
     return Optional.of(node.textValue());
+  }
+
+  /**
+   * Returns a string, also where it is the {@code content} of an object, as that of a special token
+   * may be.
+   *
+   * @param key name in the object
+   * @return its value; empty if the key is missing
+   */
+  public Optional<String> textOrContent(String key) {
+    JsonNode node = root.path(key);
+    if (node.isObject() && node.path("content").isTextual()) {
+      return Optional.of(node.get("content").textValue());
+    }
+    return text(key);
   }
 
   /**
@@ -308,6 +341,6 @@ public final class JsonConfig {
             + "': expected "
             + expectation
             + ", found "
-            + (found.isMissingNode() ? "nothing" : found));
+            + (found.isMissingNode() ? "nothing" : PrintableText.shortened(found.toString())));
   }
 }

@@ -1,6 +1,5 @@
 package io.github.urae.onnx.internal.tokenizer;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -8,18 +7,17 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.FileFormatException;
 import java.io.IOException;
-import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.List;
 
 /**
- * CLIP's tokenizer, from the {@code vocab.json} and {@code merges.txt} that FLUX.1 ships.
+ * CLIP's tokenizer, from the {@code vocab.json} and {@code merges.txt} that FLUX.1 ships, or where
+ * one is missing from the {@code tokenizer.json} that newer programs write instead.
  *
- * <p>The two files are completed to the description of the fast tokenizer, whose rules are: NFC,
- * white space to single spaces, lower case; contractions, letters, single digits and runs of other
- * characters; byte-level pairs merged with {@code </w>} at the end of a word.
+ * <p>Vocabulary and merges are completed to the description of the fast tokenizer, whose rules are:
+ * NFC, white space to single spaces, lower case; contractions, letters, single digits and runs of
+ * other characters; byte-level pairs merged with {@code </w>} at the end of a word.
  *
  * @see <a
  *     href="https://github.com/huggingface/transformers/blob/main/src/transformers/convert_slow_tokenizer.py">
@@ -32,9 +30,6 @@ public final class ClipTokenizer implements Tokenizer {
 
   private static final String WORDS =
       "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
-
-  /** As many merges as CLIP's vocabulary of 49152 - 256 - 2 pairs has room for. */
-  private static final int MAX_MERGES = 49152 - 256 - 2;
 
   private static final JsonMapper JSON = new JsonMapper();
   private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
@@ -62,66 +57,38 @@ public final class ClipTokenizer implements Tokenizer {
    * @throws FileFormatException if a file is damaged
    */
   public static ClipTokenizer open(Path folder) throws IOException {
-    Path vocabularyFile = folder.resolve("vocab.json");
-    Path mergesFile = folder.resolve("merges.txt");
-    JsonNode vocabulary = readVocabulary(vocabularyFile);
+    BytePairs pairs = read(folder);
     TokenizerConfig config = TokenizerConfig.read(folder);
-    long start = id(vocabulary, START, vocabularyFile);
-    long end = id(vocabulary, END, vocabularyFile);
-    long pad = id(vocabulary, config.padToken().orElse(END), vocabularyFile);
-    ObjectNode description = describe(vocabulary, readMerges(mergesFile), start, end);
+    long start = pairs.id(START);
+    long end = pairs.id(END);
+    long pad = pairs.id(config.padToken().orElse(END));
     NativeTokenizer tokenizer =
-        NativeTokenizer.create(JSON.writeValueAsString(description), vocabularyFile);
+        NativeTokenizer.create(
+            JSON.writeValueAsString(describe(pairs, start, end)), pairs.file().path());
     return new ClipTokenizer(tokenizer, start, end, pad, config.maxLength());
   }
 
-  private static JsonNode readVocabulary(Path file) throws IOException {
-    JsonNode vocabulary;
-    try {
-      vocabulary = JSON.readTree(Files.readAllBytes(file));
-    } catch (JsonProcessingException e) {
-      throw new FileFormatException(file + ": not valid JSON: " + e.getOriginalMessage(), e);
-    }
-    if (vocabulary == null || !vocabulary.isObject()) {
-      throw new FileFormatException(file + ": expected an object from tokens to ids");
-    }
-    return vocabulary;
+  private static BytePairs read(Path folder) throws IOException {
+    Path vocabulary = folder.resolve("vocab.json");
+    Path merges = folder.resolve("merges.txt");
+    Path whole = folder.resolve("tokenizer.json");
+    boolean inText = Files.exists(vocabulary) && Files.exists(merges);
+    return inText || !Files.exists(whole)
+        ? BytePairs.ofText(vocabulary, merges)
+        : BytePairs.ofJson(whole);
   }
 
-  private static long id(JsonNode vocabulary, String token, Path file) {
-    JsonNode id = vocabulary.get(token);
-    if (id == null || !id.isIntegralNumber()) {
-      throw new FileFormatException(file + ": expected an id for " + token + ", found " + id);
-    }
-    return id.longValue();
-  }
-
-  private static ArrayNode readMerges(Path file) throws IOException {
-    List<String> lines;
-    try {
-      lines = Files.readAllLines(file);
-    } catch (MalformedInputException e) {
-      throw new FileFormatException(file + ": not UTF-8", e);
-    }
-    ArrayNode merges = NODES.arrayNode();
-    // The first line is the version.
-    for (int i = 1; i < lines.size() && merges.size() < MAX_MERGES; i++) {
-      if (lines.get(i).isBlank()) {
-        continue;
-      }
-      if (lines.get(i).split(" ", -1).length != 2) {
-        throw new FileFormatException(
-            file + ": line " + (i + 1) + ": expected two parts, found '" + lines.get(i) + "'");
-      }
-      merges.add(lines.get(i));
-    }
-    return merges;
-  }
-
-  private static ObjectNode describe(JsonNode vocabulary, ArrayNode merges, long start, long end) {
+  private static ObjectNode describe(BytePairs pairs, long start, long end) {
     ObjectNode root = NODES.objectNode();
     root.put("version", "1.0");
-    root.putArray("added_tokens").add(addedToken(START, start)).add(addedToken(END, end));
+    ArrayNode added = root.putArray("added_tokens");
+    added.add(addedToken(START, start)).add(addedToken(END, end));
+    for (JsonNode token : pairs.added()) {
+      String content = token.get("content").textValue();
+      if (!content.equals(START) && !content.equals(END)) {
+        added.add(token);
+      }
+    }
     root.set("normalizer", normalizer());
     root.set("pre_tokenizer", preTokenizer());
     ObjectNode model = root.putObject("model");
@@ -130,8 +97,8 @@ public final class ClipTokenizer implements Tokenizer {
     model.put("continuing_subword_prefix", "");
     model.put("end_of_word_suffix", "</w>");
     model.put("fuse_unk", false);
-    model.set("vocab", vocabulary);
-    model.set("merges", merges);
+    model.set("vocab", pairs.vocabulary());
+    model.set("merges", pairs.merges());
     return root;
   }
 

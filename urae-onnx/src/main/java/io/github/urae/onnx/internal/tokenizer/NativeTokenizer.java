@@ -24,7 +24,8 @@ final class NativeTokenizer implements Closeable {
   /**
    * Creates a tokenizer.
    *
-   * @param json content of a {@code tokenizer.json}
+   * @param json content of a {@code tokenizer.json}; every value must be checked, for on many the
+   *     native library ends the process
    * @param origin the file that it comes from, for messages
    */
   static NativeTokenizer create(String json, Path origin) throws IOException {
@@ -37,9 +38,6 @@ final class NativeTokenizer implements Closeable {
     } catch (RuntimeException e) {
       throw new FileFormatException(origin + ": not a valid tokenizer: " + e.getMessage(), e);
     }
-    // Length is this library's business; a file may carry settings of its last use.
-    TokenizersLibrary.LIB.disableTruncation(handle);
-    TokenizersLibrary.LIB.disablePadding(handle);
     return new NativeTokenizer(handle);
   }
 
@@ -58,7 +56,8 @@ final class NativeTokenizer implements Closeable {
     return text.substring(text.offsetByCodePoints(0, spans[tokens].getStart())).strip();
   }
 
-  private <T> T encoded(String text, LongFunction<T> read) {
+  private <T> T encoded(String given, LongFunction<T> read) {
+    String text = whole(given);
     lock.readLock().lock();
     try {
       if (handle == 0) {
@@ -73,6 +72,19 @@ final class NativeTokenizer implements Closeable {
     } finally {
       lock.readLock().unlock();
     }
+  }
+
+  /** Halves of characters, which no encoding has, become as many replacement characters. */
+  private static String whole(String text) {
+    boolean whole =
+        text.codePoints()
+            .noneMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
+    return whole
+        ? text
+        : text.codePoints()
+            .map(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE ? 0xFFFD : c)
+            .collect(StringBuilder::new, StringBuilder::appendCodePoint, StringBuilder::append)
+            .toString();
   }
 
   @Override

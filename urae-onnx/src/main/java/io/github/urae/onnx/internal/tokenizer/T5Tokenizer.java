@@ -1,8 +1,8 @@
 package io.github.urae.onnx.internal.tokenizer;
 
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.urae.FileFormatException;
 import java.io.IOException;
-import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -10,6 +10,8 @@ import java.util.Arrays;
 
 /** T5's tokenizer, from its {@code tokenizer.json}: the text, the end token, then padding. */
 public final class T5Tokenizer implements Tokenizer {
+
+  private static final JsonMapper JSON = new JsonMapper();
 
   private final NativeTokenizer tokenizer;
   private final long end;
@@ -42,14 +44,9 @@ public final class T5Tokenizer implements Tokenizer {
           "T5 is read from tokenizer.json, which FLUX.1's checkpoints hold beside spiece.model;"
               + " download it too");
     }
-    String json;
-    try {
-      json = Files.readString(file);
-    } catch (MalformedInputException e) {
-      throw new FileFormatException(file + ": not UTF-8", e);
-    }
+    String description = JSON.writeValueAsString(UnigramDescription.of(TokenizerFile.read(file)));
     TokenizerConfig config = TokenizerConfig.read(folder);
-    NativeTokenizer tokenizer = NativeTokenizer.create(json, file);
+    NativeTokenizer tokenizer = NativeTokenizer.create(description, file);
     return new T5Tokenizer(tokenizer, end, pad, config.maxLength());
   }
 

@@ -11,20 +11,28 @@ import java.util.Optional;
  *
  * @param maxLength {@code model_max_length}; {@code Integer.MAX_VALUE} where the file or the key is
  *     missing
- * @param padToken text of the padding token; empty where it is missing or not plain text
+ * @param padToken text of the padding token; empty where it is missing
  */
 record TokenizerConfig(int maxLength, Optional<String> padToken) {
 
   static TokenizerConfig read(Path folder) throws IOException {
     Path file = folder.resolve("tokenizer_config.json");
     if (!Files.exists(file)) {
-      return new TokenizerConfig(Integer.MAX_VALUE, Optional.empty());
+      return new TokenizerConfig(Integer.MAX_VALUE, specialPadToken(folder));
     }
     JsonConfig config = JsonConfig.read(file);
-    long length = config.integer("model_max_length").orElse(Long.MAX_VALUE);
-    if (length < 1) {
+    // 'No limit' is written as 1e30, as an integer of as many digits, or as infinity.
+    double length = config.unboundedNumber("model_max_length", Double.POSITIVE_INFINITY);
+    if (!(length >= 1)) {
       throw config.unsupported("model_max_length", "a positive integer");
     }
-    return new TokenizerConfig((int) Math.min(length, Integer.MAX_VALUE), config.text("pad_token"));
+    return new TokenizerConfig(
+        (int) Math.min(length, Integer.MAX_VALUE), config.textOrContent("pad_token"));
+  }
+
+  /** Older programs keep special tokens apart. */
+  private static Optional<String> specialPadToken(Path folder) throws IOException {
+    Path file = folder.resolve("special_tokens_map.json");
+    return Files.exists(file) ? JsonConfig.read(file).textOrContent("pad_token") : Optional.empty();
   }
 }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.FileFormatException;
+import io.github.urae.ModelException;
 import io.github.urae.testkit.TestData;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -156,7 +157,7 @@ class TokenizerTest {
     Files.writeString(merges, "#version: 0.2\nthree parts here\n");
     assertDamaged(merges);
     Files.writeString(merges, "#version: 0.2\nno such\n");
-    assertDamaged(vocabulary);
+    assertDamaged(merges);
   }
 
   private void assertDamaged(Path file) {
@@ -178,6 +179,89 @@ class TokenizerTest {
       assertThatThrownBy(() -> t5(folder))
           .isInstanceOf(FileFormatException.class)
           .hasMessageContaining(file.toString());
+    }
+  }
+
+  /** As transformers writes it from version 5 on, and before that. */
+  @Test
+  void clipFromOneFileHasTheSameIds() throws IOException {
+    JsonNode rows = new ObjectMapper().readTree(TestData.path("golden/tokens.json").toFile());
+    Path file = folder.resolve("tokenizer.json");
+    Path stored = CHECKPOINT.resolve("tokenizer");
+    String pairs = new String(DamagedTokenizers.clipJson(stored, true), StandardCharsets.UTF_8);
+    String texts = new String(DamagedTokenizers.clipJson(stored, false), StandardCharsets.UTF_8);
+    for (String content :
+        List.of(pairs, texts, "\uFEFF" + pairs, pairs.replace("\"type\":\"BPE\",", ""))) {
+      Files.writeString(file, content);
+      assertGolden(rows);
+    }
+    Files.copy(CHECKPOINT.resolve("tokenizer/vocab.json"), folder.resolve("vocab.json"));
+    Files.writeString(file, pairs);
+    assertGolden(rows);
+    Files.writeString(folder.resolve("merges.txt"), "#version\n");
+    try (ClipTokenizer clip = clip(folder)) {
+      assertThat(clip.encode("circle", 77)).isNotEqualTo(ids(rows.get(1), "clip_ids"));
+    }
+  }
+
+  private void assertGolden(JsonNode rows) throws IOException {
+    try (ClipTokenizer clip = clip(folder)) {
+      for (JsonNode row : rows) {
+        assertThat(clip.encode(row.get("text").textValue(), 77)).isEqualTo(ids(row, "clip_ids"));
+      }
+    }
+  }
+
+  @Test
+  void theManyFormsOfATokenizersSettings() throws IOException {
+    for (String name : List.of("vocab.json", "merges.txt")) {
+      Files.copy(CHECKPOINT.resolve("tokenizer").resolve(name), folder.resolve(name));
+    }
+    Path config = folder.resolve("tokenizer_config.json");
+    int none = Integer.MAX_VALUE;
+    assertSettings(none, 1580);
+    Path special = folder.resolve("special_tokens_map.json");
+    Files.writeString(special, "{\"pad_token\": {\"content\": \"!\", \"lstrip\": false}}");
+    long other = assertSettings(none, -1);
+    Files.writeString(special, "{\"pad_token\": \"!\"}");
+    assertSettings(none, other);
+    for (String pad : List.of("\"!\"", "{\"__type\": \"AddedToken\", \"content\": \"!\"}")) {
+      Files.writeString(config, "{\"model_max_length\": 77.0, \"pad_token\": " + pad + "}");
+      assertSettings(77, other);
+    }
+    for (String length : List.of("1e30", "1000000000000000019884624838656", "Infinity", "null")) {
+      Files.writeString(
+          config,
+          "\uFEFF{\"model_max_length\": "
+              + length
+              + ", \"pad_token\": \"!\", \"extra_special_tokens\": [\"x\"], \"new\": {}}");
+      assertSettings(none, other);
+    }
+    for (String length : List.of("0", "-1", "NaN", "\"77\"", "[]")) {
+      Files.writeString(config, "{\"model_max_length\": " + length + "}");
+      assertThatThrownBy(() -> clip(folder))
+          .isInstanceOf(ModelException.class)
+          .hasMessageContainingAll(config.toString(), "'model_max_length'");
+    }
+  }
+
+  private long assertSettings(int length, long pad) throws IOException {
+    try (ClipTokenizer clip = clip(folder)) {
+      long found = clip.encode("a", 77)[76];
+      assertThat(clip.maxLength()).isEqualTo(length);
+      if (pad >= 0) {
+        assertThat(found).isEqualTo(pad);
+      }
+      return found;
+    }
+  }
+
+  /** Half of a character, as a text field may cut an emoji. */
+  @Test
+  void halvesOfCharactersAreRead() throws IOException {
+    try (ClipTokenizer clip = clip(CHECKPOINT.resolve("tokenizer"))) {
+      assertThat(clip.encode("a \uD83D b", 77)).isEqualTo(clip.encode("a \uFFFD b", 77));
+      assertThat(clip.lost("a \uD83D bcd", 3)).endsWith("bcd");
     }
   }
 }
