@@ -1,7 +1,11 @@
 package io.github.urae.cli;
 
+import static java.util.stream.Collectors.joining;
+
 import io.github.urae.adapter.UnmatchedKey;
+import io.github.urae.internal.PrintableText;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -11,6 +15,9 @@ import picocli.CommandLine.Option;
 
 /** Says what a command on adapters has written: for people, or as JSON. */
 final class AdapterResult {
+
+  /** Keys that a warning names. */
+  private static final int SHOWN = 5;
 
   @Option(names = "--json", description = "Print JSON.")
   boolean json;
@@ -41,13 +48,31 @@ final class AdapterResult {
     spec.commandLine().getOut().flush();
   }
 
-  /** Names every key that changed nothing; not even a quiet command keeps them to itself. */
+  /**
+   * Tells of keys that changed nothing, and why, with some of their names; not even a quiet command
+   * keeps that to itself.
+   */
   static void warn(CommandSpec spec, List<UnmatchedKey> unmatched) {
+    Map<String, List<String>> keys = new LinkedHashMap<>();
     for (UnmatchedKey key : unmatched) {
-      spec.commandLine()
-          .getErr()
-          .println("urae: " + key.adapter().path() + ": '" + key.key() + "' changes nothing");
+      keys.computeIfAbsent(key.adapter().path() + ": " + key.reason(), r -> new ArrayList<>())
+          .add("'" + key.key() + "'");
     }
+    keys.forEach(
+        (reason, names) -> {
+          String shown =
+              names.stream().limit(SHOWN).map(PrintableText::shortened).collect(joining(", "));
+          int more = names.size() - SHOWN;
+          spec.commandLine()
+              .getErr()
+              .println(
+                  "urae: "
+                      + PrintableText.of(reason)
+                      + ": "
+                      + shown
+                      + (more > 0 ? " and " + more + " more" : "")
+                      + (names.size() == 1 ? " changes nothing" : " change nothing"));
+        });
   }
 
   /** Seconds since a moment, to a tenth. */

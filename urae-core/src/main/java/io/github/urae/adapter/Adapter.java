@@ -88,7 +88,8 @@ public final class Adapter implements Closeable {
   /**
    * Opens an adapter.
    *
-   * @param path a {@code .safetensors} file in any of the forms of {@link AdapterFormat}
+   * @param path a {@code .safetensors} file in any of the forms of {@link AdapterFormat}, or a
+   *     folder with one
    * @return the adapter; the caller closes it
    * @throws IOException if the file is missing or cannot be read
    * @throws io.github.urae.FileFormatException if it breaks the safetensors format

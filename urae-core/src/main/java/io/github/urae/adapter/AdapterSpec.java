@@ -7,7 +7,7 @@ import java.nio.file.Path;
 /**
  * An adapter file and how strongly it is applied.
  *
- * @param path a {@code .safetensors} file
+ * @param path a {@code .safetensors} file, or a folder with one adapter
  * @param scale what the change is multiplied by, finite; 1 applies it as trained, 0 not at all
  */
 public record AdapterSpec(Path path, double scale) {

@@ -316,7 +316,8 @@ public final class CheckpointMerger {
     /**
      * Merges.
      *
-     * @return the keys of adapters that change nothing; empty unless that is let pass
+     * @return the keys of adapters that change nothing, with the reason; empty unless that is let
+     *     pass, but for parts that FLUX does not use and for what a file holds twice
      * @throws IOException if reading or writing fails, there is not enough space for the result, or
      *     the output is there already
      * @throws io.github.urae.UraeException if a file is damaged or an adapter does not fit; nothing

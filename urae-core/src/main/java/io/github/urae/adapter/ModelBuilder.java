@@ -77,7 +77,8 @@ public abstract class ModelBuilder<B extends ModelBuilder<B>> {
   /**
    * Adds an adapter as it was trained.
    *
-   * @param file a LoRA or URAE's minor components, in any of the forms of {@link AdapterFormat}
+   * @param file a LoRA or URAE's minor components, in any of the forms of {@link AdapterFormat}, or
+   *     a folder with one
    * @return this
    */
   public final B adapter(Path file) {
@@ -88,7 +89,8 @@ public abstract class ModelBuilder<B extends ModelBuilder<B>> {
    * Adds an adapter. Several are applied in the order in which they are added; URAE's 4K adapter
    * belongs after its 2K one.
    *
-   * @param file a LoRA or URAE's minor components, in any of the forms of {@link AdapterFormat}
+   * @param file a LoRA or URAE's minor components, in any of the forms of {@link AdapterFormat}, or
+   *     a folder with one
    * @param scale what its change is multiplied by, finite; 1 applies it as trained
    * @return this
    * @throws io.github.urae.AdapterException if the scale is not finite
@@ -137,8 +139,8 @@ public abstract class ModelBuilder<B extends ModelBuilder<B>> {
 
   /**
    * Goes on where keys of an adapter change nothing in this model, and names them afterwards.
-   * Otherwise that is an error. An adapter of which no key changes anything is an error all the
-   * same.
+   * Otherwise that is an error, but for parts that FLUX does not use and for what a file holds
+   * twice. An adapter of which no key changes anything is an error all the same.
    *
    * @param value by default false
    * @return this

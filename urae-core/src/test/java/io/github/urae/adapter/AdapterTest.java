@@ -215,7 +215,7 @@ class AdapterTest {
     // Java's own expressions would try a hundred thousand million ways to read the name.
     String slow = ".*".repeat(12) + "!";
     assertThat(scaleOf(configured("{\"alpha_pattern\": {\"" + slow + "\": 12}}"))).isEqualTo(1);
-    for (String pattern : List.of("((a{100}){100}){100}", "x{5000}", "(?=a)", "a".repeat(1001))) {
+    for (String pattern : List.of("((a{100}){100}){100}", "x{5000}", "(?=a)", "a+".repeat(501))) {
       assertRefused(
           write(configured("{\"alpha_pattern\": {\"" + pattern + "\": 12}}")),
           "alpha_pattern",
@@ -229,7 +229,7 @@ class AdapterTest {
   @CsvSource({"oft_blocks, OFT", "boft_R, BOFT"})
   void otherKinds(String ending, String kind) throws IOException {
     AdapterSpec spec = write(peft().noise(TO_Q + "." + ending, 4, 4));
-    assertRefused(spec, "'" + TO_Q + "." + ending + "'", "a " + kind + " adapter");
+    assertRefused(spec, "'" + TO_Q + "." + ending + "'", " " + kind + " adapter");
     try (TinyFlux model = new TinyFlux()) {
       AdapterOptions lenient = new AdapterOptions(true, true);
       assertThatThrownBy(() -> model.chain(lenient, spec)).isInstanceOf(AdapterException.class);
@@ -361,7 +361,7 @@ class AdapterTest {
   void keysThatChangeNothing() throws IOException {
     String deeper = "transformer.transformer_blocks.2.attn.to_q";
     AdapterSpec spec =
-        write(peft().pair(deeper, 4, 128, 128).alpha(deeper, 4).noise("logit_scale", 1));
+        write(peft().pair(deeper, 4, 128, 128).alpha(deeper, 4).noise("some_other_thing", 1));
     assertRefused(
         spec,
         "4 of 6 keys change nothing in this model",
@@ -369,7 +369,7 @@ class AdapterTest {
         deeper + ".lora_A.weight",
         deeper + ".lora_B.weight",
         deeper + ".alpha",
-        "logit_scale");
+        "some_other_thing");
     try (TinyFlux model = new TinyFlux()) {
       AdapterChain chain = model.chain(new AdapterOptions(true, false), spec);
       assertThat(chain.unmatched())
@@ -378,7 +378,7 @@ class AdapterTest {
               deeper + ".lora_A.weight",
               deeper + ".lora_B.weight",
               deeper + ".alpha",
-              "logit_scale");
+              "some_other_thing");
       assertThat(chain.changedWeights(Component.TRANSFORMER)).containsExactly(WEIGHT);
     }
   }

@@ -315,9 +315,11 @@ public final class FluxPipeline implements ImagePipeline {
   }
 
   /**
-   * Returns the keys of the present adapters that change nothing in this model.
+   * Returns the keys of the present adapters that change nothing in this model, with the reason:
+   * for parts that FLUX does not use, the same change under another name, and with {@link
+   * ModelBuilder#ignoreUnmatched} all others.
    *
-   * @return immutable; empty unless {@link ModelBuilder#ignoreUnmatched}
+   * @return immutable
    * @throws IllegalStateException if this pipeline is closed
    */
   public List<UnmatchedKey> unmatchedAdapterKeys() {

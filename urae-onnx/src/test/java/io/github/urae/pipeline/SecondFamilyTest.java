@@ -75,8 +75,9 @@ class SecondFamilyTest {
           1,
           names(),
           new ModelFamily.Adapters(
-              List.of(Map.entry("quilt.", Component.TRANSFORMER)),
-              new ParameterTable("no names", List.of(""), List.of()),
+              List.of(ModelFamily.Prefix.of("quilt.", Component.TRANSFORMER)),
+              List.of(),
+              List.of(),
               Pattern.compile(".*attn\\.to_q\\.weight")),
           Map.of(),
           new Reference(0.5f));

@@ -55,7 +55,7 @@ record AdapterKey(String module, KeyRole role) {
           new Ending(".b_norm", KeyRole.BIAS_DIFFERENCE, false),
           new Ending(".set_weight", KeyRole.WHOLE_WEIGHT, false));
 
-  /** XLabs' processors: {@code qkv_lora1.down}. */
+  /** XLabs' processors, {@code qkv_lora1.down}, and old diffusers', {@code to_q_lora.down}. */
   private static final List<String> XLABS_MODULES = List.of("_lora", "_lora1", "_lora2");
 
   private static final String MINOR_PROCESSOR = ".attn.processor.to_";
@@ -79,6 +79,10 @@ record AdapterKey(String module, KeyRole role) {
     if (stem.endsWith(NORM_SCALE)) {
       return Optional.of(
           new AdapterKey(stem.substring(0, stem.length() - SCALE.length()), KeyRole.WHOLE_WEIGHT));
+    }
+    if (stem.endsWith(SCALE) && stem.length() > SCALE.length() && stem.length() == key.length()) {
+      return Optional.of(
+          new AdapterKey(stem.substring(0, stem.length() - SCALE.length()), KeyRole.SCALE));
     }
     if (stem.length() < key.length() && !stem.isEmpty()) {
       return Optional.of(new AdapterKey(stem, bias ? KeyRole.WHOLE_BIAS : KeyRole.WHOLE_WEIGHT));

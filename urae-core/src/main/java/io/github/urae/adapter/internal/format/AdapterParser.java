@@ -2,6 +2,7 @@ package io.github.urae.adapter.internal.format;
 
 import io.github.urae.AdapterException;
 import io.github.urae.adapter.AdapterFormat;
+import io.github.urae.internal.PrintableText;
 import io.github.urae.weights.SafetensorsFile;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -21,26 +22,20 @@ public final class AdapterParser {
 
   private static final Logger LOG = LoggerFactory.getLogger(AdapterParser.class);
 
-  /** Kinds of adapters that change weights in another way, by how a part of a key begins. */
-  private static final Map<String, String> UNSUPPORTED =
-      Map.of(
-          "oft_", "OFT",
-          "boft_", "BOFT",
-          "ia3_", "IA3",
-          "vera_lambda", "VeRA");
-
   /** Modules of Black Forest Labs' own code. */
   private static final Pattern OWN_NAMES =
       Pattern.compile("(^|\\.)(double_blocks|single_blocks|final_layer|(img|txt|time)_in)(\\.|$)");
 
   private final SafetensorsFile file;
+  private final Optional<AdapterConfig> config;
   private final Map<String, Map<KeyRole, String>> keysOfModules = new LinkedHashMap<>();
   private final List<AdapterModule> modules = new ArrayList<>();
   private final List<String> unknownKeys = new ArrayList<>();
   private boolean minorComponents;
 
-  public AdapterParser(SafetensorsFile file) {
+  AdapterParser(SafetensorsFile file, Optional<AdapterConfig> config) {
     this.file = file;
+    this.config = config;
   }
 
   public List<AdapterModule> modules() {
@@ -52,16 +47,14 @@ public final class AdapterParser {
   }
 
   public void parse() throws IOException {
-    for (String key : file.tensors().keySet()) {
-      refuseUnsupported(key);
-      sort(key);
-    }
+    refuseUnusable();
+    file.tensors().keySet().forEach(this::sort);
     refuseOtherFiles();
     if (minorComponents && !keysOfModules.values().stream().allMatch(AdapterParser::isMinor)) {
       throw new AdapterException(
           file.path() + ": holds minor components and low-rank updates at once; expected one kind");
     }
-    Optional<AlphaSettings> settings = AlphaSettings.of(file);
+    Optional<AlphaSettings> settings = AlphaSettings.of(file, config);
     for (Map.Entry<String, Map<KeyRole, String>> module : keysOfModules.entrySet()) {
       ChangeReader reader = new ChangeReader(file, settings, module.getKey(), module.getValue());
       List<AdapterModule> changes = reader.read();
@@ -103,18 +96,20 @@ public final class AdapterParser {
 
   private void refuseOtherFiles() {
     Set<String> keys = file.tensors().keySet();
-    if (keys.stream().noneMatch(AdapterParser::isAdapterKey)) {
-      throw new AdapterException(
-          file.path()
-              + ": holds no adapter: none of its "
-              + keys.size()
-              + " keys belongs to a change of a weight; the first are "
-              + keys.stream().limit(3).toList()
-              + (keys.stream().anyMatch(AdapterParser::isWhole)
-                  ? ". It holds whole weights, as a checkpoint does"
-                  : "")
-              + ForeignAdapters.hint(keys));
+    if (keys.stream().anyMatch(AdapterParser::isAdapterKey)) {
+      return;
     }
+    Optional<String> other = UnusableAdapters.otherWeights(keys);
+    Optional<String> family = ForeignAdapters.family(keys);
+    throw new AdapterException(
+        file.path()
+            + ": holds no adapter"
+            + other.map(what -> ": this is " + what).orElse("")
+            + family.map(name -> ", and its keys are those of " + name).orElse("")
+            + ". None of its "
+            + keys.size()
+            + " keys belongs to a change of a weight; the first are "
+            + keys.stream().limit(3).map(PrintableText::quoted).collect(Collectors.joining(", ")));
   }
 
   /**
@@ -136,29 +131,21 @@ public final class AdapterParser {
         if (changed.contains(key.substring(0, dot))) {
           throw new AdapterException(
               file.path()
-                  + ": '"
-                  + key
-                  + "': belongs to a change that is known without it, and may alter its effect; the"
+                  + ": "
+                  + PrintableText.quoted(key)
+                  + ": belongs to a change that is known without it, and may alter its effect; the"
                   + " adapter is of a kind that is not supported");
         }
       }
     }
   }
 
-  private void refuseUnsupported(String key) {
-    UNSUPPORTED.forEach(
-        (part, kind) -> {
-          if (key.contains("." + part)) {
-            throw new AdapterException(
-                file.path()
-                    + ": '"
-                    + key
-                    + "': this is a "
-                    + kind
-                    + " adapter, which is not supported; supported are LoRA, DoRA, LoKr, LoHa,"
-                    + " differences of weights, and URAE's minor components");
-          }
-        });
+  private void refuseUnusable() {
+    UnusableAdapters.kind(file.tensors().keySet())
+        .ifPresent(
+            kind -> {
+              throw new AdapterException(file.path() + ": this is " + kind);
+            });
   }
 
   private void sort(String key) {
@@ -175,15 +162,19 @@ public final class AdapterParser {
             .putIfAbsent(known.get().role(), key);
     if (before != null) {
       throw new AdapterException(
-          file.path() + ": '" + key + "' and '" + before + "' are for the same module");
+          file.path()
+              + ": "
+              + PrintableText.quoted(key)
+              + " and "
+              + PrintableText.quoted(before)
+              + " are for the same module");
     }
   }
 
   /** Tells whether some adapter, supported or not, has such a key. */
   public static boolean isAdapterKey(String key) {
     boolean known = AdapterKey.of(key).map(k -> k.role() != KeyRole.ALPHA).orElse(false);
-    return (known && !isWhole(key))
-        || UNSUPPORTED.keySet().stream().anyMatch(part -> key.contains("." + part));
+    return (known && !isWhole(key)) || UnusableAdapters.isOfSomeKind(key);
   }
 
   /** Tells whether a key is that of a parameter, which adapters and checkpoints may hold. */
@@ -200,10 +191,12 @@ public final class AdapterParser {
     if (minorComponents) {
       return AdapterFormat.MINOR_COMPONENTS;
     }
-    if (modules.stream().anyMatch(m -> m.name().startsWith("lora_"))) {
+    if (modules.stream()
+        .anyMatch(m -> m.name().startsWith("lora_") || m.name().startsWith("lycoris_"))) {
       return AdapterFormat.KOHYA;
     }
-    if (modules.stream().anyMatch(m -> m.name().contains(".processor."))) {
+    if (modules.stream()
+        .anyMatch(m -> m.name().contains("_blocks.") && m.name().contains(".processor."))) {
       return AdapterFormat.XLABS;
     }
     return modules.stream().anyMatch(m -> OWN_NAMES.matcher(m.name()).find())

@@ -1,6 +1,7 @@
 package io.github.urae.adapter.internal.format;
 
 import io.github.urae.AdapterException;
+import io.github.urae.internal.PrintableText;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.SafetensorsFile;
 import java.io.IOException;
@@ -124,7 +125,7 @@ final class ChangeReader {
 
   private static boolean isOfProduct(KeyRole role) {
     return switch (role) {
-      case DOWN, UP, ALPHA, MAGNITUDE -> true;
+      case DOWN, UP, ALPHA, SCALE, MAGNITUDE -> true;
       default -> role.name().startsWith("KRONECKER") || role.name().startsWith("HADAMARD");
     };
   }
@@ -227,16 +228,26 @@ final class ChangeReader {
   }
 
   private void checkProduct(KeyRole downRole, Matrix down, KeyRole upRole, Matrix up) {
+    if (down.rows() == 0 && up.columns() == 0) {
+      throw refused(
+          keys.get(downRole),
+          "an empty pair of rank 0, "
+              + down.tensor().shape()
+              + " and "
+              + up.tensor().shape()
+              + ": its program did not save what it had trained; save the adapter again, or"
+              + " remove the pair");
+    }
     if (down.rows() == 0 || up.columns() != down.rows()) {
       throw new AdapterException(
           file.path()
-              + ": '"
-              + keys.get(downRole)
-              + "' "
+              + ": "
+              + PrintableText.quoted(keys.get(downRole))
+              + " "
               + down.tensor().shape()
-              + " and '"
-              + keys.get(upRole)
-              + "' "
+              + " and "
+              + PrintableText.quoted(keys.get(upRole))
+              + " "
               + up.tensor().shape()
               + ": expected [rank, inputs] and [outputs, rank] of the same rank");
     }
@@ -276,8 +287,11 @@ final class ChangeReader {
   private Scale scale(long rank, KeyRole named) throws IOException {
     double alpha = rank;
     double factor = 1;
-    String key = keys.get(KeyRole.ALPHA);
-    if (key != null) {
+    String key = keys.get(has(KeyRole.SCALE) ? KeyRole.SCALE : KeyRole.ALPHA);
+    if (has(KeyRole.SCALE)) {
+      factor = scalar(key);
+      alpha = factor * rank;
+    } else if (key != null) {
       alpha = scalar(key);
       factor = alpha / rank;
     } else if (settings.isPresent()) {
@@ -350,6 +364,6 @@ final class ChangeReader {
   }
 
   private AdapterException refused(String key, String fault) {
-    return new AdapterException(file.path() + ": '" + key + "': " + fault);
+    return new AdapterException(file.path() + ": " + PrintableText.quoted(key) + ": " + fault);
   }
 }

@@ -10,6 +10,8 @@ enum KeyRole {
   UP_BIAS,
   /** What alpha / rank is made of. */
   ALPHA,
+  /** What stands for alpha / rank. */
+  SCALE,
   /** DoRA's lengths. */
   MAGNITUDE,
   KRONECKER_1,

@@ -7,9 +7,12 @@ import io.github.urae.internal.Sha256;
 import io.github.urae.weights.SafetensorsFile;
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * An adapter file, parsed and checked. Thread-safe; owns the mapped file until {@link #close()},
@@ -18,6 +21,7 @@ import java.util.Map;
 public final class ParsedAdapter implements Closeable {
 
   private final SafetensorsFile file;
+  private final Optional<AdapterConfig> config;
   private final AdapterFormat format;
   private final List<AdapterModule> modules;
   private final List<String> unknownKeys;
@@ -25,8 +29,10 @@ public final class ParsedAdapter implements Closeable {
   /** Made when first asked for: a second pass over the file. */
   private String digest;
 
-  private ParsedAdapter(SafetensorsFile file, AdapterParser parser) {
+  private ParsedAdapter(
+      SafetensorsFile file, Optional<AdapterConfig> config, AdapterParser parser) {
     this.file = file;
+    this.config = config;
     this.format = parser.format();
     this.modules = List.copyOf(parser.modules());
     this.unknownKeys = List.copyOf(parser.unknownKeys());
@@ -35,7 +41,7 @@ public final class ParsedAdapter implements Closeable {
   /**
    * Opens an adapter.
    *
-   * @param path a {@code .safetensors} file
+   * @param path a {@code .safetensors} file, or a folder with one adapter
    * @return the adapter; the caller closes it
    * @throws IOException if the file is missing or cannot be read
    * @throws io.github.urae.FileFormatException if it breaks the safetensors format
@@ -44,17 +50,18 @@ public final class ParsedAdapter implements Closeable {
   public static ParsedAdapter open(Path path) throws IOException {
     OwnedResources opened = new OwnedResources();
     try {
-      SafetensorsFile file = opened.add(SafetensorsFile.open(path));
-      AdapterParser parser = new AdapterParser(file);
+      SafetensorsFile file = opened.add(SafetensorsFile.open(AdapterFolder.fileIn(path)));
+      Optional<AdapterConfig> config = AdapterConfig.beside(file.path());
+      AdapterParser parser = new AdapterParser(file, config);
       parser.parse();
-      return new ParsedAdapter(file, parser);
+      return new ParsedAdapter(file, config, parser);
     } catch (Throwable e) {
       opened.closeAfter(e);
       throw e;
     }
   }
 
-  /** Returns the file's path, as given. */
+  /** Returns the file's path: as given, or in the folder that was given. */
   public Path path() {
     return file.path();
   }
@@ -80,10 +87,10 @@ public final class ParsedAdapter implements Closeable {
   }
 
   /**
-   * Returns what identifies the file's content, wherever it lies. Read once, however often it is
-   * asked for.
+   * Returns what identifies the adapter, wherever it lies: the content of its file, and of PEFT's
+   * configuration where one belongs to it. Read once, however often it is asked for.
    *
-   * @return as {@link Sha256#nameOfContent}
+   * @return as {@link Sha256#nameOfContent}, for a file without a configuration
    * @throws IOException if the file cannot be read
    * @throws io.github.urae.FileFormatException if it was replaced since it was opened
    */
@@ -91,9 +98,16 @@ public final class ParsedAdapter implements Closeable {
     if (digest == null) {
       String read = Sha256.nameOfContent(file.path());
       file.checkUnchanged();
-      digest = read;
+      digest = config.map(beside -> with(beside, read)).orElse(read);
     }
     return digest;
+  }
+
+  private static String with(AdapterConfig config, String content) {
+    MessageDigest both = Sha256.start();
+    both.update(content.getBytes(StandardCharsets.UTF_8));
+    both.update(config.digest().getBytes(StandardCharsets.UTF_8));
+    return Sha256.name(both);
   }
 
   @Override

@@ -1,29 +1,20 @@
 package io.github.urae.adapter.internal.match;
 
 import io.github.urae.AdapterException;
-import io.github.urae.adapter.AdapterFormat;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.UnmatchedKey;
-import io.github.urae.adapter.internal.format.AdapterModule;
-import io.github.urae.adapter.internal.format.Change;
-import io.github.urae.adapter.internal.format.ForeignAdapters;
 import io.github.urae.adapter.internal.format.ParsedAdapter;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.internal.OwnedResources;
-import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorSource;
 import java.io.Closeable;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Collections;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Collectors;
 
 /**
  * Adapters in order, matched against the weights of a model: which weight changes by what. Nothing
@@ -80,13 +71,14 @@ public final class AdapterChain implements Closeable {
       for (AdapterSpec spec : specs) {
         adapters.add(opened.add(ParsedAdapter.open(spec.path())));
       }
-      Matching matching = new Matching(new ModuleTargets(family, model), options);
+      AdapterMatching matching =
+          new AdapterMatching(family, new ModuleTargets(family, model), options);
       for (int i = 0; i < specs.size(); i++) {
         Set<String> weights = matching.match(specs.get(i), adapters.get(i));
         BaseFingerprint.check(i, adapters, model.get(Component.TRANSFORMER), weights);
       }
       return new AdapterChain(
-          specs, adapters, matching.updates(), matching.applied, matching.unmatched, opened);
+          specs, adapters, matching.updates(), matching.applied(), matching.unmatched(), opened);
     } catch (Throwable e) {
       opened.closeAfter(e);
       throw e;
@@ -158,9 +150,10 @@ public final class AdapterChain implements Closeable {
   }
 
   /**
-   * Returns the keys that change nothing.
+   * Returns the keys that change nothing: for parts that the family does not use, the same change
+   * under another name, and with {@link AdapterOptions#ignoreUnmatched()} all others.
    *
-   * @return immutable; empty unless {@link AdapterOptions#ignoreUnmatched()}
+   * @return immutable
    */
   public List<UnmatchedKey> unmatched() {
     return unmatched;
@@ -174,178 +167,6 @@ public final class AdapterChain implements Closeable {
   @Override
   public void close() throws IOException {
     opened.close();
-  }
-
-  /** Collects the updates of all adapters, and what does not match. */
-  private static final class Matching {
-
-    private final ModuleTargets targets;
-    private final AdapterOptions options;
-    private final Map<Component, Map<String, List<WeightUpdate>>> collected = new LinkedHashMap<>();
-    private final Map<Component, List<AdapterSpec>> applied = new LinkedHashMap<>();
-    private final List<UnmatchedKey> unmatched = new ArrayList<>();
-
-    Matching(ModuleTargets targets, AdapterOptions options) {
-      this.targets = targets;
-      this.options = options;
-    }
-
-    Map<Component, Map<String, List<WeightUpdate>>> updates() {
-      return Collections.unmodifiableMap(collected);
-    }
-
-    /** Returns the weights of the transformer that the adapter changes. */
-    Set<String> match(AdapterSpec spec, ParsedAdapter adapter) {
-      Set<String> changed = new LinkedHashSet<>();
-      boolean minor = adapter.format() == AdapterFormat.MINOR_COMPONENTS;
-      Set<Component> networks = new LinkedHashSet<>();
-      List<String> missed = new ArrayList<>(adapter.unknownKeys());
-      for (AdapterModule module : adapter.modules()) {
-        Optional<List<ModuleTargets.Rows>> rows =
-            minor
-                ? targets.findMinor(module.name())
-                : targets.find(module.name(), module.parameter());
-        if (rows.isEmpty()) {
-          missed.addAll(module.keys());
-        } else {
-          checkShape(adapter, module, rows.get(), minor);
-          List<WeightUpdate.Part> parts = parts(rows.get());
-          for (ModuleTargets.Rows part : rows.get()) {
-            add(spec, adapter, module, part, parts, minor);
-            networks.add(part.network());
-            if (part.network() == Component.TRANSFORMER) {
-              changed.add(part.weight().name());
-            }
-          }
-        }
-      }
-      if (!missed.isEmpty()) {
-        refuseOrKeep(spec, adapter, missed);
-      }
-      networks.forEach(n -> applied.computeIfAbsent(n, k -> new ArrayList<>()).add(spec));
-      return changed;
-    }
-
-    private void refuseOrKeep(AdapterSpec spec, ParsedAdapter adapter, List<String> missed) {
-      long known = adapter.modules().stream().mapToLong(m -> m.keys().size()).sum();
-      boolean nothing = missed.size() == known + adapter.unknownKeys().size();
-      if (nothing || !options.ignoreUnmatched()) {
-        throw new AdapterException(
-            adapter.path()
-                + ": "
-                + missed.size()
-                + " of "
-                + (known + adapter.unknownKeys().size())
-                + " keys change nothing in this model"
-                + (nothing
-                    ? "; the adapter was made for another one: "
-                    : "; leave them out with ignoreUnmatched, if that is meant: ")
-                + String.join(", ", missed)
-                + familyOf(adapter));
-      }
-      missed.forEach(key -> unmatched.add(new UnmatchedKey(spec, key)));
-    }
-
-    private static String familyOf(ParsedAdapter adapter) {
-      List<String> keys = new ArrayList<>(adapter.unknownKeys());
-      adapter.modules().forEach(module -> keys.addAll(module.keys()));
-      return ForeignAdapters.hint(keys);
-    }
-
-    private static void checkShape(
-        ParsedAdapter adapter, AdapterModule module, List<ModuleTargets.Rows> rows, boolean minor) {
-      Change change = module.change();
-      Shape first = rows.get(0).weight().shape();
-      long outputs = rows.stream().mapToLong(ModuleTargets.Rows::rows).sum();
-      long inputs = first.rank() == 1 ? 1 : first.dimension(1);
-      if (change.outputs() != outputs || change.inputs() != inputs) {
-        throw new AdapterException(
-            adapter.path()
-                + ": "
-                + module.keys().stream()
-                    .limit(2)
-                    .map(key -> "'" + key + "'")
-                    .collect(Collectors.joining(" and "))
-                + ": expected "
-                + (change.rank() == 0 ? "values" : "a product")
-                + " of shape "
-                + Shape.of(outputs, inputs)
-                + " for "
-                + rows.get(0).weight().name()
-                + (rows.size() > 1 ? " and what follows it" : "")
-                + ", found "
-                + change.shape()
-                + "; the adapter was made for another model"
-                + familyOf(adapter));
-      }
-      // A low-rank update may have more: rank 128 on the 64 inputs of x_embedder is common.
-      if (minor && change.rank() > Math.min(outputs, inputs)) {
-        throw new AdapterException(
-            adapter.path()
-                + ": '"
-                + module.keys().get(0)
-                + "': "
-                + rows.get(0).weight().name()
-                + " "
-                + Shape.of(outputs, inputs)
-                + " has fewer minor components than the rank "
-                + change.rank());
-      }
-    }
-
-    private List<WeightUpdate> updatesOf(ModuleTargets.Rows rows) {
-      return collected
-          .computeIfAbsent(rows.network(), n -> new LinkedHashMap<>())
-          .computeIfAbsent(rows.weight().name(), w -> new ArrayList<>());
-    }
-
-    private List<WeightUpdate.Part> parts(List<ModuleTargets.Rows> rows) {
-      return rows.stream()
-          .map(
-              part ->
-                  new WeightUpdate.Part(
-                      part.weight().name(),
-                      updatesOf(part).size(),
-                      part.moduleRow(),
-                      part.weightRow(),
-                      part.rows()))
-          .toList();
-    }
-
-    private void add(
-        AdapterSpec spec,
-        ParsedAdapter adapter,
-        AdapterModule module,
-        ModuleTargets.Rows rows,
-        List<WeightUpdate.Part> parts,
-        boolean minor) {
-      List<WeightUpdate> before = updatesOf(rows);
-      if (minor) {
-        if (before.isEmpty() && !options.allowBareMinorComponents()) {
-          throw new AdapterException(
-              adapter.path()
-                  + ": '"
-                  + module.keys().get(0)
-                  + "': minor components are trained on top"
-                  + " of another adapter (URAE's 4K on its 2K); put that one before this, or set"
-                  + " allowBareMinorComponents");
-        }
-        before.add(new WeightUpdate.Minor(module, (Change.LowRank) module.change(), spec.scale()));
-      } else if (module.change() instanceof Change.LowRank change && module.magnitude().isEmpty()) {
-        before.add(
-            new WeightUpdate.LowRank(
-                module,
-                change,
-                spec.scale() * change.scale(),
-                rows.moduleRow(),
-                rows.weightRow(),
-                rows.rows()));
-      } else {
-        before.add(
-            new WeightUpdate.General(
-                module, spec.scale(), rows.moduleRow(), rows.weightRow(), rows.rows(), parts));
-      }
-    }
   }
 
   /** Returns the networks of which some weight changes. */

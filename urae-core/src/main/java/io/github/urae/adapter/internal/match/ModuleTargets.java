@@ -10,9 +10,11 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Finds the parameters that a module of an adapter changes, by whatever names its trainer uses:
@@ -34,13 +36,27 @@ final class ModuleTargets {
    */
   record Rows(Component network, TensorInfo weight, long moduleRow, long weightRow, long rows) {}
 
-  private final ModelFamily family;
+  private static final String PROCESSOR = "_processor_";
+  private static final String OLD_SUFFIX = "_lora";
+
+  /** Where CLIP keeps everything, unless it was written by transformers 5. */
+  private static final String CLIP_PREFIX = "text_model.";
+
+  /** Names of CLIP's projections in old diffusers' adapters. */
+  private static final Map<String, String> CLIP_PROJECTIONS =
+      Map.of("q_proj", "to_q", "k_proj", "to_k", "v_proj", "to_v", "out_proj", "to_out");
+
+  /** T5's embedding, which two names share. */
+  private static final List<String> T5_EMBEDDINGS = List.of("shared", "encoder.embed_tokens");
+
+  private final ModuleNames names;
   private final Map<Component, TensorSource> model;
-  private final Map<Component, Map<Parameter, Map<String, List<Rows>>>> targets = new HashMap<>();
+  private final Map<Component, Map<Parameter, Map<String, List<Rows>>>> targets =
+      new EnumMap<>(Component.class);
 
   /** Learns the names of a model's weights. */
   ModuleTargets(ModelFamily family, Map<Component, TensorSource> model) {
-    this.family = family;
+    this.names = new ModuleNames(family.adapters());
     this.model = model;
     model.forEach(
         (network, weights) -> {
@@ -50,7 +66,7 @@ final class ModuleTargets {
         });
     if (model.containsKey(Component.TRANSFORMER)) {
       addNamesOf(family.names());
-      addNamesOf(family.adapters().aliases());
+      family.adapters().aliases().forEach(this::addNamesOf);
     }
   }
 
@@ -63,42 +79,94 @@ final class ModuleTargets {
       String ending = "." + parameter.ending();
       if (tensor.name().endsWith(ending)) {
         String module = tensor.name().substring(0, tensor.name().length() - ending.length());
-        add(network, parameter, module, whole);
-        addPath(network, module + ending, whole);
+        for (String name : namesOf(network, module)) {
+          add(network, parameter, name, whole);
+          addPath(network, name + ending, whole);
+        }
       }
     }
   }
 
+  /** Returns a module's name in diffusers or transformers, and others that they had or have. */
+  private static Set<String> namesOf(Component network, String module) {
+    Set<String> names = new LinkedHashSet<>(List.of(module));
+    switch (network) {
+      case TRANSFORMER -> {
+        if (module.endsWith(".to_out.0")) {
+          names.add(module.substring(0, module.length() - ".0".length()));
+        }
+      }
+      case TEXT_ENCODER -> {
+        String flat =
+            module.startsWith(CLIP_PREFIX) ? module.substring(CLIP_PREFIX.length()) : module;
+        names.add(flat);
+        names.add(CLIP_PREFIX + flat);
+        CLIP_PROJECTIONS.forEach(
+            (name, old) -> {
+              if (flat.endsWith(".self_attn." + name)) {
+                String renamed = flat.substring(0, flat.length() - name.length()) + old;
+                names.add(renamed);
+                names.add(CLIP_PREFIX + renamed);
+              }
+            });
+      }
+      case TEXT_ENCODER_2 -> {
+        if (T5_EMBEDDINGS.contains(module)) {
+          names.addAll(T5_EMBEDDINGS);
+        }
+      }
+      default -> {
+        // Adapters change no other.
+      }
+    }
+    return names;
+  }
+
   /** Returns the rows of a module's parameter; empty if the model has no such parameter. */
   Optional<List<Rows>> find(String module, Parameter parameter) {
-    Component network = Component.TRANSFORMER;
-    String rest = module;
-    boolean found = true;
-    while (found) {
-      found = false;
-      for (Map.Entry<String, Component> prefix : family.adapters().prefixes()) {
-        if (rest.startsWith(prefix.getKey())) {
-          network = prefix.getValue();
-          rest = rest.substring(prefix.getKey().length());
-          found = true;
+    for (ModuleNames.Reading reading : names.readings(module)) {
+      for (String name : spellings(reading.module())) {
+        for (Component network : targets.keySet()) {
+          if (reading.network().map(network::equals).orElse(true)) {
+            List<Rows> rows =
+                targets
+                    .get(network)
+                    .getOrDefault(parameter, Map.of())
+                    .getOrDefault(name, List.of());
+            if (!rows.isEmpty()) {
+              return Optional.of(rows);
+            }
+          }
         }
       }
     }
-    return Optional.ofNullable(
-        targets
-            .getOrDefault(network, Map.of())
-            .getOrDefault(parameter, Map.of())
-            .get(normal(rest)));
+    return Optional.empty();
+  }
+
+  /**
+   * Attention processors of old diffusers: {@code attn.processor.to_q_lora} for {@code attn.to_q}.
+   */
+  private static List<String> spellings(String module) {
+    if (!module.endsWith(OLD_SUFFIX) && !module.contains(PROCESSOR)) {
+      return List.of(module);
+    }
+    String plain = module.replace(PROCESSOR, "_");
+    return List.of(
+        module,
+        plain.endsWith(OLD_SUFFIX)
+            ? plain.substring(0, plain.length() - OLD_SUFFIX.length())
+            : plain);
+  }
+
+  /** Returns what a key is for, if it is for a known part that nothing reads. */
+  Optional<String> unused(String key) {
+    return names.unused(key);
   }
 
   /** Returns the weight that a minor component's module belongs to, in URAE's names. */
   Optional<List<Rows>> findMinor(String module) {
     String attention = module.replace(".processor.to_", ".to_");
     return find(attention.endsWith(".to_out") ? attention + ".0" : attention, Parameter.WEIGHT);
-  }
-
-  private static String normal(String module) {
-    return module.replace('.', '_');
   }
 
   private static long rows(TensorInfo weight) {
@@ -113,7 +181,7 @@ final class ModuleTargets {
     targets
         .computeIfAbsent(network, n -> new EnumMap<>(Parameter.class))
         .computeIfAbsent(parameter, p -> new HashMap<>())
-        .put(normal(module), rows);
+        .putIfAbsent(ModuleNames.plain(module), rows);
   }
 
   /**

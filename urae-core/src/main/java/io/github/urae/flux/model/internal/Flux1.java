@@ -40,22 +40,10 @@ public final class Flux1 {
           3.5,
           Flux1Names.BLACK_FOREST_LABS,
           new ModelFamily.Adapters(
+              Flux1Names.ADAPTER_PREFIXES,
               List.of(
-                  Map.entry("base_model.model.", Component.TRANSFORMER),
-                  Map.entry("model.diffusion_model.", Component.TRANSFORMER),
-                  Map.entry("diffusion_model.", Component.TRANSFORMER),
-                  Map.entry("transformer.", Component.TRANSFORMER),
-                  Map.entry("text_encoders.clip_l.transformer.", Component.TEXT_ENCODER),
-                  Map.entry("text_encoders.t5xxl.transformer.", Component.TEXT_ENCODER_2),
-                  Map.entry("text_encoder_2.", Component.TEXT_ENCODER_2),
-                  Map.entry("text_encoder.", Component.TEXT_ENCODER),
-                  Map.entry("lora_unet_", Component.TRANSFORMER),
-                  Map.entry("lycoris_", Component.TRANSFORMER),
-                  Map.entry("lora_transformer_", Component.TRANSFORMER),
-                  Map.entry("lora_te1_", Component.TEXT_ENCODER),
-                  Map.entry("lora_te2_", Component.TEXT_ENCODER_2),
-                  Map.entry("lora_te3_", Component.TEXT_ENCODER_2)),
-              Flux1Names.XLABS,
+                  Flux1Names.XLABS, Flux1Names.ONE_TRAINER, Flux1Names.DIFFSYNTH, Flux1Names.FUSED),
+              Flux1Names.UNUSED_BY_ADAPTERS,
               // The image's attention in double blocks, all attention in single ones.
               Pattern.compile(
                   "(single_)?transformer_blocks\\.\\d+\\.attn\\.to_(q|k|v|out\\.0)\\.weight")),

@@ -6,6 +6,7 @@ import static io.github.urae.flux.model.internal.ParameterTable.linear;
 import static io.github.urae.flux.model.internal.ParameterTable.optional;
 import static io.github.urae.flux.model.internal.ParameterTable.scale;
 
+import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.ParameterTable.Entry;
 import io.github.urae.flux.model.internal.ParameterTable.Piece;
 import java.util.ArrayList;
@@ -47,6 +48,125 @@ final class Flux1Names {
                   "single_transformer_blocks.#.attn.to_v"),
               linear(
                   "single_blocks.#.processor.proj_lora", "single_transformer_blocks.#.proj_out")));
+
+  /**
+   * OneTrainer's modules: the parts of Black Forest Labs' fused projections, by their numbers.
+   *
+   * @see <a href="https://github.com/Open-Model-Initiative/OMI-Model-Standards">OMI: {@code
+   *     convert_flux_lora.py}</a>
+   */
+  static final ParameterTable ONE_TRAINER =
+      new ParameterTable(
+          "OneTrainer's names",
+          List.of(""),
+          List.of(
+              linear("double_blocks.#.img_attn.qkv.0", "transformer_blocks.#.attn.to_q"),
+              linear("double_blocks.#.img_attn.qkv.1", "transformer_blocks.#.attn.to_k"),
+              linear("double_blocks.#.img_attn.qkv.2", "transformer_blocks.#.attn.to_v"),
+              linear("double_blocks.#.txt_attn.qkv.0", "transformer_blocks.#.attn.add_q_proj"),
+              linear("double_blocks.#.txt_attn.qkv.1", "transformer_blocks.#.attn.add_k_proj"),
+              linear("double_blocks.#.txt_attn.qkv.2", "transformer_blocks.#.attn.add_v_proj"),
+              linear("single_blocks.#.linear1.0", "single_transformer_blocks.#.attn.to_q"),
+              linear("single_blocks.#.linear1.1", "single_transformer_blocks.#.attn.to_k"),
+              linear("single_blocks.#.linear1.2", "single_transformer_blocks.#.attn.to_v"),
+              linear("single_blocks.#.linear1.3", "single_transformer_blocks.#.proj_mlp"),
+              linear("img_in.proj", "x_embedder")));
+
+  /**
+   * The names of DiffSynth-Studio's own transformer, which it writes into adapters.
+   *
+   * @see <a href="https://github.com/modelscope/DiffSynth-Studio">DiffSynth-Studio: {@code
+   *     flux_dit.py}</a>
+   */
+  static final ParameterTable DIFFSYNTH =
+      new ParameterTable(
+          "DiffSynth-Studio's names",
+          List.of(""),
+          List.of(
+              attention("blocks.#.attn.a_to_qkv", true),
+              attention("blocks.#.attn.b_to_qkv", false),
+              linear("blocks.#.attn.a_to_out", "transformer_blocks.#.attn.to_out.0"),
+              linear("blocks.#.attn.b_to_out", "transformer_blocks.#.attn.to_add_out"),
+              linear("blocks.#.ff_a.0", "transformer_blocks.#.ff.net.0.proj"),
+              linear("blocks.#.ff_a.2", "transformer_blocks.#.ff.net.2"),
+              linear("blocks.#.ff_b.0", "transformer_blocks.#.ff_context.net.0.proj"),
+              linear("blocks.#.ff_b.2", "transformer_blocks.#.ff_context.net.2"),
+              linear("blocks.#.norm1_a.linear", "transformer_blocks.#.norm1.linear"),
+              linear("blocks.#.norm1_b.linear", "transformer_blocks.#.norm1_context.linear"),
+              queriesToFeedForward("single_blocks.#.to_qkv_mlp"),
+              linear("single_blocks.#.proj_out", "single_transformer_blocks.#.proj_out"),
+              linear("single_blocks.#.norm.linear", "single_transformer_blocks.#.norm.linear")));
+
+  /** Projections that some programs fuse before they train them. */
+  static final ParameterTable FUSED =
+      new ParameterTable(
+          "fused projections",
+          List.of(""),
+          List.of(
+              attention("transformer_blocks.#.attn.to_qkv", true),
+              attention("transformer_blocks.#.attn.to_added_qkv", false),
+              fused(
+                  "single_transformer_blocks.#.attn.to_qkv",
+                  "single_transformer_blocks.#.attn.to_q",
+                  "single_transformer_blocks.#.attn.to_k",
+                  "single_transformer_blocks.#.attn.to_v"),
+              fused(
+                  "single_blocks.#.linear1_qkv",
+                  "single_transformer_blocks.#.attn.to_q",
+                  "single_transformer_blocks.#.attn.to_k",
+                  "single_transformer_blocks.#.attn.to_v")));
+
+  /** What stands before the names of modules in adapters; wrappers of PyTorch and PEFT, too. */
+  static final List<ModelFamily.Prefix> ADAPTER_PREFIXES =
+      List.of(
+          ModelFamily.Prefix.of("base_model."),
+          ModelFamily.Prefix.of("model."),
+          ModelFamily.Prefix.of("module."),
+          ModelFamily.Prefix.of("lycoris_"),
+          ModelFamily.Prefix.of("diffusion_model.", Component.TRANSFORMER),
+          ModelFamily.Prefix.of("transformer.", Component.TRANSFORMER),
+          ModelFamily.Prefix.of("unet.", Component.TRANSFORMER),
+          ModelFamily.Prefix.of("lora_unet_", Component.TRANSFORMER),
+          ModelFamily.Prefix.of("lora_transformer_", Component.TRANSFORMER),
+          ModelFamily.Prefix.of("text_encoders.clip_l.transformer.", Component.TEXT_ENCODER),
+          ModelFamily.Prefix.of("text_encoders.clip_l.", Component.TEXT_ENCODER),
+          ModelFamily.Prefix.of("clip_l.transformer.", Component.TEXT_ENCODER),
+          ModelFamily.Prefix.of("clip_l.", Component.TEXT_ENCODER),
+          ModelFamily.Prefix.of("text_encoder.", Component.TEXT_ENCODER),
+          ModelFamily.Prefix.of("text_encoder_1.", Component.TEXT_ENCODER),
+          ModelFamily.Prefix.of("lora_te_", Component.TEXT_ENCODER),
+          ModelFamily.Prefix.of("lora_te1_", Component.TEXT_ENCODER),
+          ModelFamily.Prefix.of("text_encoders.t5xxl.transformer.", Component.TEXT_ENCODER_2),
+          ModelFamily.Prefix.of("text_encoders.t5xxl.", Component.TEXT_ENCODER_2),
+          ModelFamily.Prefix.of("t5xxl.transformer.", Component.TEXT_ENCODER_2),
+          ModelFamily.Prefix.of("t5xxl.", Component.TEXT_ENCODER_2),
+          ModelFamily.Prefix.of("t5.", Component.TEXT_ENCODER_2),
+          ModelFamily.Prefix.of("text_encoder_2.", Component.TEXT_ENCODER_2),
+          ModelFamily.Prefix.of("lora_te2_", Component.TEXT_ENCODER_2),
+          ModelFamily.Prefix.of("lora_te3_", Component.TEXT_ENCODER_2));
+
+  /** What adapters hold for parts that FLUX.1, or -schnell, does without. */
+  static final List<ModelFamily.UnusedPart> UNUSED_BY_ADAPTERS =
+      List.of(
+          new ModelFamily.UnusedPart(
+              "guidance_in", "the guidance embedding, which FLUX.1-schnell does not have"),
+          new ModelFamily.UnusedPart(
+              "time_text_embed.guidance_embedder",
+              "the guidance embedding, which FLUX.1-schnell does not have"),
+          new ModelFamily.UnusedPart(
+              "text_projection", "CLIP's text projection, which FLUX.1 does not use"),
+          new ModelFamily.UnusedPart(
+              "logit_scale", "CLIP's logit scale, which FLUX.1 does not use"),
+          new ModelFamily.UnusedPart("lm_head", "T5's decoder, which FLUX.1 does not use"),
+          new ModelFamily.UnusedPart("decoder.block", "T5's decoder, which FLUX.1 does not use"),
+          new ModelFamily.UnusedPart(
+              "text_model.embeddings.position_ids", "a table of numbers, which is not trained"),
+          new ModelFamily.UnusedPart(
+              "embeddings.position_ids", "a table of numbers, which is not trained"),
+          new ModelFamily.UnusedPart(
+              "bundle_emb",
+              "embeddings of new words (textual inversion), which are not read; the words mean"
+                  + " nothing in prompts"));
 
   private Flux1Names() {}
 
@@ -105,19 +225,23 @@ final class Flux1Names {
   private static void addSingleBlock(List<Entry> entries) {
     String original = "single_blocks.#.";
     String diffusers = "single_transformer_blocks.#.";
-    // Queries, keys and values of the width of the input, then four times as many rows.
-    entries.add(
-        entry(
-            original + "linear1",
-            7,
-            List.of(
-                new Piece(diffusers + "attn.to_q", 0, 1),
-                new Piece(diffusers + "attn.to_k", 1, 1),
-                new Piece(diffusers + "attn.to_v", 2, 1),
-                new Piece(diffusers + "proj_mlp", 3, 4))));
+    entries.add(queriesToFeedForward(original + "linear1"));
     entries.add(linear(original + "linear2", diffusers + "proj_out"));
     entries.add(scale(original + "norm.query_norm", diffusers + "attn.norm_q"));
     entries.add(scale(original + "norm.key_norm", diffusers + "attn.norm_k"));
     entries.add(linear(original + "modulation.lin", diffusers + "norm.linear"));
+  }
+
+  /** Queries, keys and values of the width of the input, then four times as many rows. */
+  private static Entry queriesToFeedForward(String module) {
+    String diffusers = "single_transformer_blocks.#.";
+    return entry(
+        module,
+        7,
+        List.of(
+            new Piece(diffusers + "attn.to_q", 0, 1),
+            new Piece(diffusers + "attn.to_k", 1, 1),
+            new Piece(diffusers + "attn.to_v", 2, 1),
+            new Piece(diffusers + "proj_mlp", 3, 4)));
   }
 }

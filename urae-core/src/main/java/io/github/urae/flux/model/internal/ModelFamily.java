@@ -4,6 +4,7 @@ import io.github.urae.flux.arithmetic.LatentLayout;
 import io.github.urae.flux.model.Component;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
@@ -84,22 +85,64 @@ public record ModelFamily(
   /**
    * How adapters name what they change, beside the names of diffusers and those of {@link #names}.
    *
-   * @param prefixes beginnings of names that stand for a network; longer ones first where one
-   *     begins another
-   * @param aliases modules that only adapters have
+   * @param prefixes what may stand before the name of a module; several may
+   * @param aliases modules that only adapters have, or that they name in their own way
+   * @param unused what adapters hold for parts that the family or some of its models do without
    * @param minorComponents the transformer's weights whose minor components URAE trains, by
    *     diffusers' names
    */
   public record Adapters(
-      List<Map.Entry<String, Component>> prefixes,
-      ParameterTable aliases,
+      List<Prefix> prefixes,
+      List<ParameterTable> aliases,
+      List<UnusedPart> unused,
       Pattern minorComponents) {
 
-    /** Copies the list. */
+    /** Copies the lists. */
     public Adapters {
       prefixes = List.copyOf(prefixes);
+      aliases = List.copyOf(aliases);
+      unused = List.copyOf(unused);
     }
   }
+
+  /**
+   * A beginning of the names of modules.
+   *
+   * @param name with the dot or the underscore at its end
+   * @param network the network that it stands for; empty for what wraps any network
+   */
+  public record Prefix(String name, Optional<Component> network) {
+
+    /**
+     * Returns a beginning that stands for a network.
+     *
+     * @param name as above
+     * @param network as above
+     * @return the prefix
+     */
+    public static Prefix of(String name, Component network) {
+      return new Prefix(name, Optional.of(network));
+    }
+
+    /**
+     * Returns a beginning that says nothing of the network.
+     *
+     * @param name as above
+     * @return the prefix
+     */
+    public static Prefix of(String name) {
+      return new Prefix(name, Optional.empty());
+    }
+  }
+
+  /**
+   * A part that adapters are trained on and that nothing here reads: their keys for it are left out
+   * with a notice, unless the model has the part.
+   *
+   * @param module how the names of its modules begin, without prefixes
+   * @param what it is, for people
+   */
+  public record UnusedPart(String module, String what) {}
 
   /** Copies the collections. */
   public ModelFamily {
