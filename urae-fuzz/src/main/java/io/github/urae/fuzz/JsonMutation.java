@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.util.RawValue;
 import java.io.ByteArrayOutputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -28,7 +29,7 @@ record JsonMutation(List<String> words) implements Mutation {
   /** A document may be changed in this many places. */
   private static final int MAX_CHANGES = 32;
 
-  private static final int MAX_BYTES = 1 << 22;
+  private static final int MAX_BYTES = 1 << 21;
 
   /** Above this many objects and arrays nothing is copied: each copy may double a document. */
   private static final int MAX_COPIED = 256;
@@ -82,16 +83,23 @@ record JsonMutation(List<String> words) implements Mutation {
     OutputStream bounded =
         new OutputStream() {
           @Override
-          public void write(int value) {
+          public void write(int value) throws IOException {
             write(new byte[] {(byte) value}, 0, 1);
           }
 
           @Override
-          public void write(byte[] part, int offset, int length) {
+          public void write(byte[] part, int offset, int length) throws IOException {
             bytes.write(part, offset, Math.min(length, MAX_BYTES - bytes.size()));
+            if (bytes.size() == MAX_BYTES) {
+              throw new EOFException();
+            }
           }
         };
-    JSON.writeValue(bounded, root);
+    try {
+      JSON.writeValue(bounded, root);
+    } catch (EOFException e) {
+      // Cut short.
+    }
     return bytes.toByteArray();
   }
 

@@ -132,20 +132,14 @@ public final class GraphSegments {
     Set<String> used = new LinkedHashSet<>();
     parts.get(part).forEach(node -> used.addAll(OnnxMessages.reads(node)));
     Map<String, GraphWeight> weights = new LinkedHashMap<>();
-    whole
-        .weights()
-        .forEach(
-            (name, weight) -> {
-              if (used.contains(name)) {
-                weights.put(name, weight);
-              }
-            });
-    constants.forEach(
-        (name, tensor) -> {
-          if (used.contains(name)) {
-            graph.addInitializer(tensor);
-          }
-        });
+    for (String name : used) {
+      if (whole.weights().containsKey(name)) {
+        weights.put(name, whole.weights().get(name));
+      }
+      if (constants.containsKey(name)) {
+        graph.addInitializer(constants.get(name));
+      }
+    }
     graph.addAllNode(parts.get(part));
     taken.forEach(
         name -> graph.addInput(inputs.containsKey(name) ? inputs.get(name) : carried(name)));
@@ -174,6 +168,9 @@ public final class GraphSegments {
   /** Derives the element types of a node's outputs from those of its inputs. */
   private void noteTypes(NodeProto node) {
     for (int i = 0; i < node.getOutputCount(); i++) {
+      if (node.getOutput(i).isEmpty()) {
+        continue;
+      }
       int type =
           ResultTypes.of(node, i, types)
               .orElseThrow(

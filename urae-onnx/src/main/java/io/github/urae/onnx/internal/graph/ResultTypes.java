@@ -167,7 +167,10 @@ final class ResultTypes {
   }
 
   private static Optional<Integer> attribute(NodeProto node, String name) {
-    return OnnxMessages.attribute(node, name).map(value -> Math.toIntExact(value.getI()));
+    return OnnxMessages.attribute(node, name)
+        .map(AttributeProto::getI)
+        .filter(type -> type == type.intValue())
+        .map(Long::intValue);
   }
 
   private static Optional<Integer> constant(NodeProto node) {

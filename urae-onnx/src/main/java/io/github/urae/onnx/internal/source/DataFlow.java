@@ -12,8 +12,15 @@ import java.util.Map;
  */
 final class DataFlow {
 
+  /**
+   * A place where a node reads a value.
+   *
+   * @param input position among the node's inputs
+   */
+  record Read(NodeProto node, int input) {}
+
   private final Map<String, NodeProto> makers = new HashMap<>();
-  private final Map<String, List<NodeProto>> readers = new HashMap<>();
+  private final Map<String, List<Read>> reads = new HashMap<>();
 
   DataFlow(List<NodeProto> nodes) {
     for (NodeProto node : nodes) {
@@ -22,9 +29,9 @@ final class DataFlow {
           makers.put(output, node);
         }
       }
-      for (String input : node.getInputList()) {
-        if (!input.isEmpty()) {
-          readers.computeIfAbsent(input, i -> new ArrayList<>()).add(node);
+      for (int i = 0; i < node.getInputCount(); i++) {
+        if (!node.getInput(i).isEmpty()) {
+          reads.computeIfAbsent(node.getInput(i), v -> new ArrayList<>()).add(new Read(node, i));
         }
       }
     }
@@ -35,10 +42,8 @@ final class DataFlow {
     return makers.get(value);
   }
 
-  /**
-   * Returns the nodes that read a value, in their order; one that reads it twice is there twice.
-   */
-  List<NodeProto> readers(String value) {
-    return readers.getOrDefault(value, List.of());
+  /** Returns where a value is read, in the order of nodes and inputs. */
+  List<Read> reads(String value) {
+    return reads.getOrDefault(value, List.of());
   }
 }

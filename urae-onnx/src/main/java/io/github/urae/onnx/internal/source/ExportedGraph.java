@@ -40,6 +40,9 @@ record ExportedGraph(
   /** Up to this size, initializers that are no parameters become part of the graph. */
   private static final long MAX_INLINE_BYTES = 1 << 16;
 
+  /** All of them together; those of FLUX.1 take less than a megabyte. */
+  private static final long MAX_INLINE_BYTES_IN_ALL = 1 << 26;
+
   private static final Set<String> HANDED_ON = Set.of("Cast", "Identity", "Transpose");
 
   static ExportedGraph of(
@@ -123,11 +126,12 @@ record ExportedGraph(
                   .add(name));
       for (NodeProto node : file.graph().getNodeList()) {
         NodeProto.Builder changed = node.toBuilder();
+        Map<String, String> chosen = new HashMap<>();
         for (int i = 0; i < node.getInputCount(); i++) {
           List<String> candidates = names.getOrDefault(node.getInput(i), List.of());
           if (!candidates.isEmpty()) {
             String parameter =
-                candidates.size() == 1 ? candidates.get(0) : nearest(node, candidates);
+                chosen.computeIfAbsent(node.getInput(i), value -> nearest(node, candidates));
             // What another node computes from is folded when a session starts: an override under
             // the parameter's name would be ignored, so that it must not match any.
             String name =
@@ -152,6 +156,9 @@ record ExportedGraph(
 
     /** Of parameters that share an initializer, the one whose module the node belongs to. */
     private static String nearest(NodeProto node, List<String> candidates) {
+      if (candidates.size() == 1) {
+        return candidates.get(0);
+      }
       String path = node.getName().replace('/', '.');
       return candidates.stream()
           .filter(name -> path.contains(name.substring(0, name.lastIndexOf('.') + 1)))
@@ -172,12 +179,23 @@ record ExportedGraph(
       Set<String> reads = new HashSet<>();
       graph.getNodeList().forEach(node -> reads.addAll(OnnxMessages.reads(node)));
       List<TensorInfo> inline = new ArrayList<>();
+      long bytes = 0;
       for (TensorInfo initializer : file.initializers().values()) {
         if (found.containsKey(initializer.name()) || !reads.contains(initializer.name())) {
           continue;
         }
         if (initializer.length() <= MAX_INLINE_BYTES) {
           inline.add(initializer);
+          bytes += initializer.length();
+          if (bytes > MAX_INLINE_BYTES_IN_ALL) {
+            throw new FileFormatException(
+                file.path()
+                    + ": initializers that are no parameters, of up to "
+                    + MAX_INLINE_BYTES
+                    + " bytes each, take more than "
+                    + MAX_INLINE_BYTES_IN_ALL
+                    + " bytes together");
+          }
         } else if (initializer.type() == type) {
           found.put(
               initializer.name(),

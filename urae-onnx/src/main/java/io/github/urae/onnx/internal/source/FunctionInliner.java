@@ -13,6 +13,7 @@ import io.github.urae.onnx.internal.graph.OnnxMessages;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -54,6 +55,9 @@ final class FunctionInliner {
   private int nodes;
 
   private long nameLetters;
+
+  /** Constants of functions are there once for each call. */
+  private long bytes;
 
   private int calls;
 
@@ -120,7 +124,12 @@ final class FunctionInliner {
       Key key = Key.of(node);
       FunctionProto function = functions.get(key);
       if (function == null) {
-        target.add(withInlinedGraphs(node));
+        NodeProto inlined = withInlinedGraphs(node);
+        bytes += inlined.getSerializedSize();
+        if (bytes > OnnxFile.MAX_GRAPH_BYTES) {
+          throw tooMuch();
+        }
+        target.add(inlined);
         continue;
       }
       if (!calling.add(key) || calling.size() > MAX_DEPTH) {
@@ -145,9 +154,11 @@ final class FunctionInliner {
         path
             + ": with its functions inlined the graph has more than "
             + OnnxFile.MAX_NODES
-            + " nodes, or more than "
+            + " nodes, more than "
             + MAX_NAME_LETTERS
-            + " letters in their names");
+            + " letters in their names, or more than "
+            + OnnxFile.MAX_GRAPH_BYTES
+            + " bytes");
   }
 
   private NodeProto withInlinedGraphs(NodeProto node) {
@@ -186,10 +197,11 @@ final class FunctionInliner {
       for (int i = 0; i < function.getInputCount(); i++) {
         names.put(function.getInput(i), OnnxMessages.input(node, i));
       }
+      Set<String> inputs = new HashSet<>(function.getInputList());
       for (int i = 0; i < node.getOutputCount(); i++) {
         String inside = function.getOutput(i);
         String outside = node.getOutput(i);
-        if (function.getInputList().contains(inside)) {
+        if (inputs.contains(inside)) {
           throw new FileFormatException(
               path
                   + ": function "

@@ -20,7 +20,8 @@ import java.util.Set;
 /**
  * Checks that a graph is one, before anything walks it: every value has one maker, everything that
  * is read is there, nothing needs its own result, and the operators that are looked into have the
- * inputs and outputs that they must have. What comes after relies on it.
+ * inputs and outputs that they must have. What comes after relies on it. Nodes may be in any order,
+ * as for ONNX Runtime; the specification wants them sorted, and so they are afterwards.
  *
  * @see <a href="https://github.com/onnx/onnx/blob/main/docs/IR.md#graphs">ONNX: graphs</a>
  */
@@ -65,10 +66,22 @@ final class GraphCheck {
           Map.entry("SimplifiedLayerNormalization", new Arity(2, 2, 2)),
           Map.entry("Constant", new Arity(0, 0, 1)));
 
-  private final Path path;
+  /**
+   * Names that a graph may read, with those of the graphs around it.
+   *
+   * @param outer the graph around it; null for the model's own
+   */
+  private record Scope(Scope outer, Set<String> names) {
 
-  /** Of the whole model, with the graphs inside of nodes. */
-  private int nodes;
+    /** One step for each graph around: protobuf nests messages no deeper than 100. */
+    boolean contains(String name) {
+      return names.contains(name) || (outer != null && outer.contains(name));
+    }
+  }
+
+  private static final Scope NOTHING = new Scope(null, Set.of());
+
+  private final Path path;
 
   private GraphCheck(Path path) {
     this.path = path;
@@ -84,7 +97,7 @@ final class GraphCheck {
    * @throws FileFormatException if the graph is malformed; names the node
    */
   static List<NodeProto> inOrder(Path path, GraphProto graph, Set<String> initializers) {
-    return new GraphCheck(path).check(graph, initializers, Set.of(), false);
+    return new GraphCheck(path).check(graph, initializers, NOTHING, false);
   }
 
   /**
@@ -94,16 +107,13 @@ final class GraphCheck {
    * @param nested whether it is the attribute of a node
    */
   private List<NodeProto> check(
-      GraphProto graph, Set<String> initializers, Set<String> outside, boolean nested) {
+      GraphProto graph, Set<String> initializers, Scope outside, boolean nested) {
     List<NodeProto> all = graph.getNodeList();
-    nodes += all.size();
-    if (nodes > OnnxFile.MAX_NODES) {
-      throw new FileFormatException(path + ": more than " + OnnxFile.MAX_NODES + " nodes");
-    }
     Set<String> given = given(graph, initializers, outside);
     Map<String, Integer> makers = new HashMap<>();
     for (int i = 0; i < all.size(); i++) {
       checkArity(all.get(i), i);
+      checkAttributes(all.get(i), i);
       for (String output : all.get(i).getOutputList()) {
         Integer other = output.isEmpty() ? null : makers.put(output, i);
         if (other != null) {
@@ -130,21 +140,12 @@ final class GraphCheck {
       }
       needed.add(before);
     }
-    Set<String> known = new HashSet<>(makers.keySet());
-    if (nested) { // It may hand on what it was given.
-      known.addAll(given);
-      known.addAll(outside);
-    }
-    checkOutputs(graph, known);
+    Scope inside = new Scope(new Scope(outside, given), makers.keySet());
+    // A graph of a node may hand on what it was given.
+    checkOutputs(graph, nested ? inside : new Scope(null, makers.keySet()));
     List<NodeProto> ordered = order(all, needed);
-    Set<String> inside = null;
     for (NodeProto node : all) {
       for (GraphProto graphOfNode : OnnxMessages.graphs(node)) {
-        if (inside == null) {
-          inside = new HashSet<>(outside);
-          inside.addAll(given);
-          inside.addAll(makers.keySet());
-        }
         check(graphOfNode, Set.of(), inside, true);
       }
     }
@@ -152,7 +153,7 @@ final class GraphCheck {
   }
 
   /** Inputs and initializers; in old files an initializer is an input as well. */
-  private Set<String> given(GraphProto graph, Set<String> initializers, Set<String> outside) {
+  private Set<String> given(GraphProto graph, Set<String> initializers, Scope outside) {
     Set<String> inputs = new HashSet<>();
     for (ValueInfoProto input : graph.getInputList()) {
       if (input.getName().isEmpty()
@@ -168,6 +169,15 @@ final class GraphCheck {
         throw new FileFormatException(
             path + ": initializer '" + initializer.getName() + "' is there twice");
       }
+      ConstantCheck.problem(initializer)
+          .ifPresent(
+              problem -> {
+                throw new FileFormatException(
+                    path + ": initializer '" + initializer.getName() + "': " + problem);
+              });
+    }
+    if (graph.getSparseInitializerCount() > 0) {
+      throw new FileFormatException(path + ": sparse initializers are not supported");
     }
     if (given.contains("")) {
       throw new FileFormatException(path + ": an initializer has no name");
@@ -176,7 +186,7 @@ final class GraphCheck {
     return given;
   }
 
-  private void checkOutputs(GraphProto graph, Set<String> known) {
+  private void checkOutputs(GraphProto graph, Scope known) {
     Set<String> names = new HashSet<>();
     for (ValueInfoProto output : graph.getOutputList()) {
       String name = output.getName();
@@ -223,6 +233,33 @@ final class GraphCheck {
               .orElseThrow(() -> malformed(node, index, "expected an attribute 'to', found none"));
       if (TensorProto.DataType.forNumber((int) to.getI()) == null || to.getI() == 0) {
         throw malformed(node, index, "casts to type " + to.getI() + ", which is none of ONNX's");
+      }
+    }
+  }
+
+  private void checkAttributes(NodeProto node, int index) {
+    Set<String> names = new HashSet<>();
+    for (AttributeProto attribute : node.getAttributeList()) {
+      String name = "attribute '" + attribute.getName() + "'";
+      if (!names.add(attribute.getName())) {
+        throw malformed(node, index, name + " is there twice");
+      }
+      if (!attribute.getRefAttrName().isEmpty()) {
+        throw malformed(node, index, name + " refers to one of a function, outside of any");
+      }
+      if (attribute.hasSparseTensor() || attribute.getSparseTensorsCount() > 0) {
+        throw malformed(node, index, name + ": sparse tensors are not supported");
+      }
+      List<TensorProto> tensors = new ArrayList<>(attribute.getTensorsList());
+      if (attribute.hasT()) {
+        tensors.add(attribute.getT());
+      }
+      for (TensorProto tensor : tensors) {
+        ConstantCheck.problem(tensor)
+            .ifPresent(
+                problem -> {
+                  throw malformed(node, index, name + ": " + problem);
+                });
       }
     }
   }

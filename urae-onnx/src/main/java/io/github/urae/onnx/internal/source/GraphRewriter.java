@@ -166,8 +166,8 @@ final class GraphRewriter {
   }
 
   private NodeProto onlyReader(String value) {
-    List<NodeProto> all = flow.readers(value);
-    return all.size() == 1 ? all.get(0) : null;
+    List<DataFlow.Read> all = flow.reads(value);
+    return all.size() == 1 ? all.get(0).node() : null;
   }
 
   /** Cuts the graph where tables [S, D], each number twice, leave the module that makes them. */
@@ -176,7 +176,7 @@ final class GraphRewriter {
     for (NodeProto node : graph.getNodeList()) {
       if (isPositions(node)) {
         for (String output : node.getOutputList()) {
-          if (flow.readers(output).stream().anyMatch(n -> !isPositions(n))) {
+          if (flow.reads(output).stream().anyMatch(read -> !isPositions(read.node()))) {
             results.add(output);
           }
         }
@@ -188,7 +188,7 @@ final class GraphRewriter {
     }
     Optional<String> cos = results.stream().filter(r -> comesFrom(r, "Cos", "Sin")).findFirst();
     Optional<String> sin = results.stream().filter(r -> comesFrom(r, "Sin", "Cos")).findFirst();
-    if (cos.isEmpty() || sin.isEmpty()) {
+    if (cos.isEmpty() || sin.isEmpty() || !isOnlyResult(cos.get()) || !isOnlyResult(sin.get())) {
       return;
     }
     replaceTable(cos.get(), "key_cos");
@@ -207,6 +207,11 @@ final class GraphRewriter {
       }
     }
     tables = true;
+  }
+
+  /** Whether the node that makes a value makes no other, so that it can go. */
+  private boolean isOnlyResult(String value) {
+    return flow.maker(value).getOutputCount() == 1;
   }
 
   private static boolean isPositions(NodeProto node) {

@@ -94,11 +94,11 @@ final class Ingredients {
     }
     NodeProto after = softmax;
     for (int i = 0; i < 3 && !after.getOpType().equals("MatMul"); i++) {
-      List<NodeProto> next = flow.readers(after.getOutput(0));
+      List<DataFlow.Read> next = flow.reads(after.getOutput(0));
       if (next.isEmpty()) {
         return false;
       }
-      after = next.get(0);
+      after = next.get(0).node();
     }
     return before != null && after.getOpType().equals("MatMul");
   }

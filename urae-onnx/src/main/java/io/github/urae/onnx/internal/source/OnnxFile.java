@@ -7,6 +7,7 @@ import ai.onnx.proto.OnnxMl.OperatorSetIdProto;
 import ai.onnx.proto.OnnxMl.StringStringEntryProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
+import com.google.protobuf.ByteString;
 import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.WireFormat;
@@ -55,7 +56,7 @@ record OnnxFile(
   private static final long MAX_OPSET = 25;
 
   /** Bytes of nodes and constants; FLUX.1's take about 4 MB. */
-  private static final long MAX_GRAPH_BYTES = 256L << 20;
+  static final long MAX_GRAPH_BYTES = 256L << 20;
 
   /** Nodes, and initializers; FLUX.1's exports have about 10 000 and 1500. */
   static final int MAX_NODES = 250_000;
@@ -144,6 +145,7 @@ record OnnxFile(
     private final List<FunctionProto> functions = new ArrayList<>();
     private final GraphProto.Builder graph = GraphProto.newBuilder();
     private final Map<String, TensorInfo> initializers = new LinkedHashMap<>();
+    private final GraphSize size;
     private long irVersion;
     private long graphBytes;
     private boolean hasGraph;
@@ -151,6 +153,7 @@ record OnnxFile(
     Reader(Path path) {
       this.path = path;
       this.folder = path.toAbsolutePath().normalize().getParent();
+      this.size = new GraphSize(path);
     }
 
     OnnxFile finish() throws IOException {
@@ -184,12 +187,31 @@ record OnnxFile(
           case 7 -> graph(in);
           case 8 -> {
             OperatorSetIdProto opset = OperatorSetIdProto.parseFrom(bytes(in));
-            opsets.put(domain(opset.getDomain()), opset.getVersion());
+            Long other = opsets.put(domain(opset.getDomain()), opset.getVersion());
+            if (other != null && other != opset.getVersion()) {
+              throw new FileFormatException(
+                  path
+                      + ": operator set '"
+                      + opset.getDomain()
+                      + "' is of two versions, "
+                      + other
+                      + " and "
+                      + opset.getVersion());
+            }
           }
-          case 25 -> functions.add(FunctionProto.parseFrom(bytes(in)));
+          case 25 -> function(FunctionProto.parseFrom(bytes(in)));
           default -> in.skipField(tag);
         }
       }
+    }
+
+    private void function(FunctionProto function) {
+      functions.add(function);
+      size.checkName(function.getNameBytes());
+      size.checkName(function.getDomainBytes());
+      size.add(function.getInputList().asByteStringList());
+      size.add(function.getOutputList().asByteStringList());
+      function.getNodeList().forEach(size::add);
     }
 
     private byte[] bytes(CodedInputStream in) throws IOException {
@@ -215,21 +237,33 @@ record OnnxFile(
       for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
         switch (WireFormat.getTagFieldNumber(tag)) {
           case 1 -> {
-            graph.addNode(NodeProto.parseFrom(bytes(in)));
-            if (graph.getNodeCount() > MAX_NODES) {
-              throw new FileFormatException(path + ": more than " + MAX_NODES + " nodes");
-            }
+            NodeProto node = NodeProto.parseFrom(bytes(in));
+            size.add(node);
+            graph.addNode(node);
           }
-          case 2 -> graph.setName(in.readString());
+          case 2 -> graph.setName(name(in));
           case 5 -> initializer(in);
-          case 11 -> graph.addInput(ValueInfoProto.parseFrom(bytes(in)));
-          case 12 -> graph.addOutput(ValueInfoProto.parseFrom(bytes(in)));
+          case 11 -> graph.addInput(value(in));
+          case 12 -> graph.addOutput(value(in));
           case 15 ->
               throw new FileFormatException(path + ": sparse initializers are not supported");
           default -> in.skipField(tag);
         }
       }
       in.popLimit(limit);
+    }
+
+    private ValueInfoProto value(CodedInputStream in) throws IOException {
+      ValueInfoProto value = ValueInfoProto.parseFrom(bytes(in));
+      size.addValues(1);
+      size.checkName(value.getNameBytes());
+      return value;
+    }
+
+    private String name(CodedInputStream in) throws IOException {
+      ByteString name = ByteString.copyFrom(bytes(in));
+      size.checkName(name);
+      return name.toStringUtf8();
     }
 
     private void initializer(CodedInputStream in) throws IOException {
@@ -252,7 +286,7 @@ record OnnxFile(
             }
           }
           case 2 -> tensor.setDataType(in.readInt32());
-          case 8 -> tensor.setName(in.readString());
+          case 8 -> tensor.setName(name(in));
           case 13 -> tensor.addExternalData(StringStringEntryProto.parseFrom(bytes(in)));
           case 14 -> {
             int location = in.readEnum();
@@ -268,7 +302,7 @@ record OnnxFile(
             position = in.getTotalBytesRead();
             in.skipRawBytes((int) length);
           }
-          case 5 -> throw unreadable(tensor.getName());
+          case 5, 6, 10, 11 -> throw unreadable(tensor.getName());
           case 7 -> {
             if (delimited) {
               int packed = in.pushLimit(in.readRawVarint32());

@@ -125,10 +125,9 @@ final class ParameterNames {
 
   /** The first reader comes to the top. */
   private void pushReaders(String value, boolean transposed, Deque<Read> open) {
-    List<NodeProto> readers = flow.readers(value);
-    for (int i = readers.size() - 1; i >= 0; i--) {
-      NodeProto node = readers.get(i);
-      open.push(new Read(node, node.getInputList().indexOf(value), transposed));
+    List<DataFlow.Read> all = flow.reads(value);
+    for (int i = all.size() - 1; i >= 0; i--) {
+      open.push(new Read(all.get(i).node(), all.get(i).input(), transposed));
     }
   }
 
@@ -242,7 +241,8 @@ final class ParameterNames {
       return Optional.empty();
     }
     String product = read.node().getOutput(0);
-    for (NodeProto node : flow.readers(product)) {
+    for (DataFlow.Read sum : flow.reads(product)) {
+      NodeProto node = sum.node();
       if (node.getOpType().equals("Add")) {
         String other = node.getInput(node.getInput(0).equals(product) ? 1 : 0);
         // Equal biases may be stored once; then one name stands for several.

@@ -10,6 +10,7 @@ import io.github.urae.ModelException;
 import io.github.urae.UraeException;
 import io.github.urae.device.Device;
 import io.github.urae.export.OnnxExport;
+import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.pipeline.FluxPipeline;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -197,6 +198,33 @@ class BrokenExportTest {
                 .getInitializerBuilder(1)
                 .setDataType(TensorProto.DataType.STRING_VALUE));
     assertRefused(FileFormatException.class, "linear_1.bias", "element type 8");
+  }
+
+  /** What once ended in a stack, a heap or a list that ran out. */
+  @Test
+  void nodesThatAreNone() throws IOException {
+    assertAdded(
+        "needs its own result",
+        node("Mul", List.of("c2", "c2"), "c1"),
+        node("Mul", List.of("c1", "c1"), "c2"),
+        node("Softmax", List.of("c1"), "c3"));
+    assertAdded("has no output", node("Identity", List.of("timestep")));
+    assertAdded("needs its own result", node("Identity", List.of("q1"), "q1"));
+    assertAdded(
+        "makes 'q1', which",
+        node("Identity", List.of("timestep"), "q1"),
+        node("Identity", List.of("q1"), "q1"));
+    assertAdded("expected 1 inputs, found []", node("Softmax", List.of(), "z"));
+  }
+
+  private static NodeProto node(String operator, List<String> inputs, String... outputs) {
+    return OnnxMessages.node("", operator, "", inputs, List.of(outputs));
+  }
+
+  private void assertAdded(String problem, NodeProto... nodes) throws IOException {
+    unpack();
+    OnnxEdit.edit(transformer, model -> model.getGraphBuilder().addAllNode(List.of(nodes)));
+    assertRefused(FileFormatException.class, transformer.toString(), problem);
   }
 
   @Test

@@ -18,6 +18,7 @@ import io.github.urae.ModelException;
 import io.github.urae.UraeException;
 import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.onnx.internal.session.ModelRunner;
+import io.github.urae.tensor.ElementType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -201,12 +202,34 @@ class FunctionInlinerTest {
 
   @Test
   void longNamesThatMultiply() {
-    ModelProto.Builder model = with(graph(call("A", "n".repeat(1 << 20), List.of("x"), "y")));
+    ModelProto.Builder model = with(graph(call("A", "n".repeat(1 << 12), List.of("x"), "y")));
     FunctionProto.Builder many = function("A", List.of("v"), List.of("w"));
-    for (int i = 0; i < 10_000; i++) {
+    for (int i = 0; i < 40_000; i++) {
       many.addNode(node("Relu", "r", List.of("v"), i == 0 ? "w" : "w" + i));
     }
     assertRefused(FileFormatException.class, model.addFunctions(many), "letters in their names");
+  }
+
+  /** One constant in a function is many once its calls are inlined. */
+  @Test
+  void constantsThatMultiply() {
+    GraphProto.Builder graph = graph();
+    for (int i = 0; i < 1000; i++) {
+      graph.addNode(call("A", "a" + i, List.of("x"), i == 0 ? "y" : "y" + i));
+    }
+    NodeProto constant =
+        node("Constant", "c", List.of(), "w").toBuilder()
+            .addAttribute(
+                OnnxMessages.attribute(
+                    "value",
+                    OnnxMessages.tensor("", ElementType.U8, 1 << 20)
+                        .setRawData(MalformedGraphTest.bytes(1 << 20))
+                        .build()))
+            .build();
+    assertRefused(
+        FileFormatException.class,
+        with(graph, function("A", List.of("v"), List.of("w"), constant)),
+        OnnxFile.MAX_GRAPH_BYTES + " bytes");
   }
 
   @Test

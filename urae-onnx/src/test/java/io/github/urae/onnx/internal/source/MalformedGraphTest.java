@@ -1,6 +1,7 @@
 package io.github.urae.onnx.internal.source;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.onnx.proto.OnnxMl.AttributeProto;
@@ -8,6 +9,9 @@ import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.ModelProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.OperatorSetIdProto;
+import ai.onnx.proto.OnnxMl.SparseTensorProto;
+import ai.onnx.proto.OnnxMl.TensorProto;
+import ai.onnx.proto.OnnxMl.TensorProto.DataType;
 import com.google.protobuf.ByteString;
 import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
@@ -17,6 +21,7 @@ import io.github.urae.tensor.Shape;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -278,6 +283,244 @@ class MalformedGraphTest {
     NodeProto nothing = NodeProto.getDefaultInstance();
     IntStream.rangeClosed(0, OnnxFile.MAX_NODES).forEach(i -> graph.addNode(nothing));
     assertRefused(graph, "more than " + OnnxFile.MAX_NODES + " nodes");
+  }
+
+  @Test
+  void moreOfOneNodeThanAnyHas() {
+    String[] many = new String[5000];
+    Arrays.setAll(many, i -> "o" + i);
+    assertRefused(
+        graph(cast("x", "y"), node("Concat", "wide", Collections.nCopies(5000, "x"), "o")),
+        "5000 inputs, outputs or attributes");
+    assertRefused(
+        graph(cast("x", "y"), node("Split", "wide", List.of("x"), many)), "5000 inputs, outputs");
+    NodeProto wide = node("Concat", "", Collections.nCopies(4000, "x"), "o");
+    GraphProto.Builder graph = graph();
+    IntStream.range(0, 600).forEach(i -> graph.addNode(wide));
+    assertRefused(graph, "more than 2097152 inputs and outputs");
+  }
+
+  @Test
+  void namesThatAreNone() {
+    assertRefused(
+        graph(cast("x", "y"), node("Relu", "n".repeat(5000), List.of("x"), "z")),
+        "a name takes 5000 bytes");
+    ByteString noText = ByteString.copyFrom(new byte[] {'a', (byte) 0xff});
+    NodeProto relu = node("Relu", "relu", List.of("x"), "z");
+    for (NodeProto.Builder changed :
+        List.of(
+            relu.toBuilder().setNameBytes(noText),
+            relu.toBuilder().addInputBytes(noText),
+            relu.toBuilder().addOutputBytes(noText),
+            relu.toBuilder().setOpTypeBytes(noText),
+            relu.toBuilder()
+                .addAttribute(AttributeProto.newBuilder().setNameBytes(noText).setI(1)))) {
+      assertRefused(graph(cast("x", "y"), changed.build()), "is not UTF-8");
+    }
+    assertRefused(
+        graph(cast("x", "y"))
+            .addInitializer(OnnxMessages.longs("", 1).toBuilder().setNameBytes(noText)),
+        "is not UTF-8");
+    // Of values, which may be any bytes, ONNX Runtime says what it thinks.
+    assertThatCode(
+            () ->
+                read(
+                    graph(
+                        cast("x", "y"),
+                        relu.toBuilder()
+                            .addAttribute(AttributeProto.newBuilder().setName("mode").setS(noText))
+                            .build())))
+        .doesNotThrowAnyException();
+  }
+
+  private static NodeProto constant(TensorProto.Builder value) {
+    return node("Constant", "constant", List.of(), "c").toBuilder()
+        .addAttribute(OnnxMessages.attribute("value", value.build()))
+        .build();
+  }
+
+  @Test
+  void constantsOfAnotherSizeThanTheirShape() throws IOException {
+    long huge = 1L << 40;
+    for (TensorProto.Builder value :
+        List.of(
+            OnnxMessages.tensor("", ElementType.F32, huge),
+            OnnxMessages.tensor("", ElementType.F32, 2).setRawData(bytes(4)),
+            OnnxMessages.tensor("", ElementType.F32, 2).addFloatData(1),
+            OnnxMessages.tensor("", ElementType.I64, 2).addInt64Data(1),
+            OnnxMessages.tensor("", ElementType.F64, 2).addDoubleData(1),
+            OnnxMessages.tensor("", ElementType.BOOL, 2).addInt32Data(1),
+            TensorProto.newBuilder().setDataType(DataType.STRING_VALUE).addDims(huge))) {
+      assertRefused(
+          graph(cast("x", "y"), constant(value)), "'constant'", "'value'", "elements, found");
+      assertRefused(
+          branch(constant(value).toBuilder().setOutput(0, "z").build()), "'constant'", "found");
+    }
+    assertRefused(
+        graph(cast("x", "y"), constant(OnnxMessages.tensor("", ElementType.F32, huge, huge))),
+        "impossible shape");
+    assertRefused(
+        graph(cast("x", "y"), constant(OnnxMessages.tensor("", ElementType.F32, -1))),
+        "impossible shape [-1]");
+    for (int type : new int[] {0, 99, -1}) {
+      assertRefused(
+          graph(cast("x", "y"), constant(TensorProto.newBuilder().setDataType(type).addDims(0))),
+          "element type " + type);
+    }
+    assertRefused(
+        graph(cast("x", "y")).addInitializer(OnnxMessages.tensor("c", ElementType.I64, huge)),
+        "initializer 'c'",
+        "found 0");
+    for (TensorProto.Builder value :
+        List.of(
+            OnnxMessages.tensor("", ElementType.F32, 0),
+            OnnxMessages.tensor("", ElementType.F32).addFloatData(1),
+            OnnxMessages.tensor("", ElementType.F16, 2, 1).setRawData(bytes(4)),
+            TensorProto.newBuilder()
+                .setDataType(DataType.COMPLEX64_VALUE)
+                .addFloatData(1)
+                .addFloatData(2))) {
+      read(graph(cast("x", "y"), constant(value)));
+    }
+  }
+
+  /** Values stored one by one are not read; that they are there must not be overlooked. */
+  @Test
+  void initializersStoredOneByOne() {
+    for (TensorProto.Builder value :
+        List.of(
+            OnnxMessages.tensor("c", ElementType.F64, 1).addDoubleData(1),
+            OnnxMessages.tensor("c", ElementType.U8, 1).addInt32Data(1),
+            TensorProto.newBuilder()
+                .setName("c")
+                .setDataType(DataType.STRING_VALUE)
+                .addDims(1)
+                .addStringData(ByteString.EMPTY),
+            TensorProto.newBuilder()
+                .setName("c")
+                .setDataType(DataType.UINT64_VALUE)
+                .addDims(1)
+                .addUint64Data(1))) {
+      assertRefused(graph(cast("x", "y")).addInitializer(value), "stored one by one");
+    }
+  }
+
+  /** ONNX Runtime would read another file, or memory at an address that the file names. */
+  @Test
+  void constantsElsewhere() {
+    for (String location : List.of("/etc/passwd", "model.onnx", "*/_ORT_MEM_ADDR_/*")) {
+      TensorProto value =
+          OnnxMessages.external(OnnxMessages.tensor("w", ElementType.F32, 1), location, 16, 4);
+      assertRefused(graph(cast("x", "y"), constant(value.toBuilder())), "found external data");
+      NodeProto branch = branch(cast("x", "z")).getNode(1);
+      GraphProto.Builder inside = branch.getAttribute(0).getG().toBuilder().addInitializer(value);
+      assertRefused(
+          graph(
+              branch(cast("x", "z")).getNode(0),
+              branch.toBuilder()
+                  .setAttribute(0, branch.getAttribute(0).toBuilder().setG(inside))
+                  .build()),
+          "initializer 'w'",
+          "found external data");
+    }
+  }
+
+  @Test
+  void attributesThatAreNone() {
+    AttributeProto to = OnnxMessages.attribute("to", 1);
+    assertRefused(
+        graph(cast("x", "y").toBuilder().addAttribute(to).build()),
+        "'cast y'",
+        "'to' is there twice");
+    assertRefused(
+        graph(
+            cast("x", "y").toBuilder().setAttribute(0, to.toBuilder().setRefAttrName("t")).build()),
+        "'cast y'",
+        "outside of any");
+    assertRefused(
+        graph(
+            cast("x", "y"),
+            node("Constant", "sparse", List.of(), "c").toBuilder()
+                .addAttribute(
+                    AttributeProto.newBuilder()
+                        .setName("sparse_value")
+                        .setSparseTensor(SparseTensorProto.newBuilder().addDims(1L << 40)))
+                .build()),
+        "'sparse'",
+        "sparse tensors are not supported");
+  }
+
+  @Test
+  void operatorSetOfTwoVersions() {
+    ModelProto.Builder model =
+        model(graph(cast("x", "y"))).addOpsetImport(OperatorSetIdProto.newBuilder().setVersion(18));
+    Path file = folder.resolve("model.onnx");
+    assertThatThrownBy(() -> OnnxFile.read(Files.write(file, model.build().toByteArray())))
+        .isInstanceOf(FileFormatException.class)
+        .hasMessageContainingAll(file.toString(), "of two versions, 17 and 18");
+    model.setOpsetImport(1, OperatorSetIdProto.newBuilder().setDomain("ai.onnx").setVersion(17));
+    assertThatCode(() -> OnnxFile.read(Files.write(file, model.build().toByteArray())))
+        .doesNotThrowAnyException();
+    for (long version : new long[] {Long.MIN_VALUE, -1, 0, Integer.MAX_VALUE + 18L}) {
+      model.clearOpsetImport().addOpsetImport(OperatorSetIdProto.newBuilder().setVersion(version));
+      assertThatThrownBy(() -> OnnxFile.read(Files.write(file, model.build().toByteArray())))
+          .isInstanceOf(ModelException.class)
+          .hasMessageContaining("found " + version);
+    }
+  }
+
+  /** Messages that hold messages, deeper than any stack; and lengths that nothing follows. */
+  @Test
+  void messagesThatAreBombs() throws IOException {
+    byte[] groups = new byte[1 << 20];
+    Arrays.fill(groups, (byte) 0x63); // Groups that begin.
+    NodeProto inner = node("Relu", "deep", List.of("x"), "z");
+    for (int i = 0; i < 60; i++) {
+      inner =
+          node("If", "if " + i, List.of("x"), "z" + i).toBuilder()
+              .addAttribute(
+                  AttributeProto.newBuilder()
+                      .setName("then_branch")
+                      .setG(GraphProto.newBuilder().addNode(inner)))
+              .build();
+    }
+    byte[] deep = model(graph(inner)).build().toByteArray();
+    byte[] lengths = {0x3a, (byte) 0xff, (byte) 0xff, (byte) 0xff, (byte) 0xff, 7, 0x0a};
+    byte[] negative = {0x3a, (byte) 0xff, (byte) 0xff, (byte) 0xff, (byte) 0xff, 15};
+    for (byte[] bomb : List.of(groups, deep, lengths, negative)) {
+      Path file = Files.write(folder.resolve("bomb.onnx"), bomb);
+      assertThatThrownBy(() -> OnnxFile.read(file))
+          .isInstanceOf(FileFormatException.class)
+          .hasMessageContaining(file + ": not a valid ONNX file");
+    }
+  }
+
+  /** Many branches under many names: what each sees is not copied. */
+  @Test
+  void manyGraphsInsideOfNodes() throws IOException {
+    GraphProto.Builder graph = branch(node("Relu", "inside", List.of("x"), "z"));
+    NodeProto branch = graph.getNode(1);
+    for (int i = 0; i < 20_000; i++) {
+      graph.addNode(branch.toBuilder().setOutput(0, "again" + i));
+    }
+    assertThat(read(graph).graph().getNodeCount()).isEqualTo(20_002);
+  }
+
+  /** Bytes may be shared: read only, they cannot hurt. */
+  @Test
+  void initializersThatOverlap() throws IOException {
+    Files.write(folder.resolve("data"), new byte[64]);
+    GraphProto.Builder graph = graph(cast("x", "y"));
+    for (int i = 0; i < 4; i++) {
+      graph.addInitializer(
+          OnnxMessages.external(
+              OnnxMessages.tensor("w" + i, ElementType.F32, 8), "data", i * 8L, 32));
+    }
+    assertThat(read(graph).initializers()).hasSize(4);
+    graph.addInitializer(
+        OnnxMessages.external(
+            OnnxMessages.tensor("over", ElementType.F32, 8), "data", Long.MAX_VALUE - 8, 32));
+    assertRefused(graph, "'over'", "which ends at 64");
   }
 
   @Test
