@@ -8,6 +8,7 @@ import io.github.urae.flux.GenerationRequest;
 import io.github.urae.testkit.TestData;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -63,7 +64,11 @@ class ShutdownTest {
               new Thread(
                   () -> {
                     sleep(500); // ONNX Runtime's own hook runs at the same time.
-                    System.out.println(draw(pipeline, 64));
+                    try (FluxPipeline another = open()) {
+                      System.out.println(draw(another, 64));
+                    } catch (IOException e) {
+                      throw new UncheckedIOException(e);
+                    }
                   }));
       System.exit(STATUS);
     }
