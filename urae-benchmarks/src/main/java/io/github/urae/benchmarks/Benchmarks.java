@@ -31,6 +31,7 @@ public final class Benchmarks {
               named("preview-factors", PreviewFactors::main),
               named("quick", Quick::main),
               named("shutdown", Shutdowns::main),
+              named("soak", Soak::main),
               named("step", StepProfile::main),
               named("ultra", UltraResolution::main),
               named("whole", WholeStep::main)));

@@ -47,7 +47,7 @@ final class EndlessLoad {
     List<List<AdapterSpec>> choices =
         List.of(
             List.of(new AdapterSpec(model.adapter2k(), 1)),
-            List.of(new AdapterSpec(model.adapter4k(), 1)));
+            List.of(new AdapterSpec(model.adapter2k(), 1), new AdapterSpec(model.adapter4k(), 1)));
     for (int i = 0; ; i++) {
       try (FluxPipeline own = builder(model, cache).offload(Offload.ONE_AT_A_TIME).build()) {
         own.setAdapters(choices.get(i % choices.size()));
