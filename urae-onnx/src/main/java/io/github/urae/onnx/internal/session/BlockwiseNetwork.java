@@ -42,6 +42,10 @@ public final class BlockwiseNetwork implements LoadedNetwork {
   private final SessionSettings settings;
   private final NetworkRuns runs;
   private final ReentrantLock oneRun = new ReentrantLock();
+
+  /** One for all blocks, since they are read one after the other: native, and freed by chance. */
+  private ByteBuffer piece;
+
   private final Set<String> inputs;
 
   /**
@@ -141,20 +145,17 @@ public final class BlockwiseNetwork implements LoadedNetwork {
   /** Loads a segment on a thread of its own. */
   private CompletableFuture<NetworkSession> load(int index, CancellationToken stop) {
     CompletableFuture<NetworkSession> session = new CompletableFuture<>();
-    Thread thread =
-        new Thread(
-            () -> {
-              try {
-                NetworkGraph segment = segments.get(index);
-                readAhead(segment, stop);
-                session.complete(open(segment));
-              } catch (Throwable e) {
-                session.completeExceptionally(e);
-              }
-            },
-            "urae-load-" + index);
-    thread.setDaemon(true);
-    thread.start();
+    NativeThreads.start(
+        "urae-load-" + index,
+        () -> {
+          try {
+            NetworkGraph segment = segments.get(index);
+            readAhead(segment, stop);
+            session.complete(open(segment));
+          } catch (Throwable e) {
+            session.completeExceptionally(e);
+          }
+        });
     return session;
   }
 
@@ -166,7 +167,9 @@ public final class BlockwiseNetwork implements LoadedNetwork {
 
   /** Brings weights from the disk into the system's cache of file pages. */
   private void readAhead(NetworkGraph segment, CancellationToken stop) throws IOException {
-    ByteBuffer piece = ByteBuffer.allocateDirect(PIECE_BYTES);
+    if (piece == null) {
+      piece = ByteBuffer.allocateDirect(PIECE_BYTES);
+    }
     for (String name : segment.weights().keySet()) {
       if (!overrides.containsKey(name)) {
         TensorInfo info = weights.tensors().get(name);

@@ -35,10 +35,8 @@ final class NetworkRun {
    */
   static NetworkRun start(Lease<LoadedNetwork> network, Map<String, Tensor> inputs) {
     NetworkRun run = new NetworkRun();
-    Thread thread = new Thread(() -> run.complete(network, inputs), "urae-" + network.get().name());
-    thread.setDaemon(true);
     try {
-      thread.start();
+      NativeThreads.start("urae-" + network.get().name(), () -> run.complete(network, inputs));
     } catch (Throwable e) { // For want of memory for one more thread.
       release(network);
       throw e;
