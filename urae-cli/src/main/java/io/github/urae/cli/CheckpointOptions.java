@@ -41,6 +41,12 @@ class CheckpointOptions {
     return cacheDir == null ? CacheFolder.byDefault() : cacheDir;
   }
 
+  private DemoModel demo() throws IOException {
+    Path folder = cacheFolder();
+    CacheFolder.create(folder);
+    return DemoModel.unpackInto(folder);
+  }
+
   /** Returns the chosen checkpoint, or the bundled one, unpacked into the cache. */
   Path modelFolder() throws IOException {
     return modelFolder(model == null ? DEMO_MODEL : model);
@@ -50,7 +56,7 @@ class CheckpointOptions {
   Path modelFolder(String text) throws IOException {
     NativeText.checkFileName(text);
     return text.equals(DEMO_MODEL)
-        ? DemoModel.unpackInto(cacheFolder()).checkpoint()
+        ? demo().checkpoint()
         : HuggingFaceCache.ofThisProcess().model(text);
   }
 
@@ -58,8 +64,8 @@ class CheckpointOptions {
   Path adapterFile(String text) throws IOException {
     NativeText.checkFileName(text);
     return switch (text) {
-      case DEMO_2K -> DemoModel.unpackInto(cacheFolder()).adapter2k();
-      case DEMO_4K -> DemoModel.unpackInto(cacheFolder()).adapter4k();
+      case DEMO_2K -> demo().adapter2k();
+      case DEMO_4K -> demo().adapter4k();
       default -> HuggingFaceCache.ofThisProcess().adapter(text);
     };
   }

@@ -23,6 +23,7 @@ import io.github.urae.flux.arithmetic.TimestepShift;
 import io.github.urae.flux.model.Component;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
+import io.github.urae.internal.SpecialFile;
 import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.SafetensorsFile;
@@ -275,7 +276,8 @@ final class GenerateCommand implements Callable<Integer> {
       defaultValue = "image.png",
       description =
           "Picture to write: .png, .jpg or .tif; -0, -1, ... are appended where there are several"
-              + " (default: ${DEFAULT-VALUE}).")
+              + " (default: ${DEFAULT-VALUE}). A device, a pipe or /dev/stdout takes them one after"
+              + " the other, as PNG.")
   Path output;
 
   @Mixin OutputOptions verbosity;
@@ -287,7 +289,9 @@ final class GenerateCommand implements Callable<Integer> {
     if (planOnly) {
       return printPlan(recorded);
     }
-    OutputFile.checkWritable(output);
+    if (!SpecialFile.is(output)) {
+      OutputFile.checkWritable(output);
+    }
     if (latentsOut != null) {
       OutputFile.checkWritable(latentsOut);
     }
@@ -308,7 +312,9 @@ final class GenerateCommand implements Callable<Integer> {
       throw wrong("Missing required parameter: 'PROMPT', or --from");
     }
     try {
-      ImageFormat.of(output);
+      if (!SpecialFile.is(output)) {
+        ImageFormat.of(output);
+      }
     } catch (InvalidRequestException e) {
       throw new ParameterException(spec.commandLine(), "--output: " + e.getMessage(), e);
     }
@@ -552,9 +558,11 @@ final class GenerateCommand implements Callable<Integer> {
     List<Path> files = new ArrayList<>();
     progress.saving(0, pictures.size());
     for (int i = 0; i < pictures.size(); i++) {
-      Path file = pictures.size() == 1 ? output : numbered(i);
+      Path file = pictures.size() == 1 || SpecialFile.is(output) ? output : numbered(i);
       pictures.get(i).save(file);
-      files.add(file);
+      if (!SpecialFile.is(file)) {
+        files.add(file); // Standard output may be where the picture went.
+      }
       progress.saving(i + 1, pictures.size());
     }
     if (latentsOut != null) {

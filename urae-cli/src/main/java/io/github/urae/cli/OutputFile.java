@@ -1,5 +1,7 @@
 package io.github.urae.cli;
 
+import io.github.urae.internal.FileFailure;
+import io.github.urae.internal.FileReplacement;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,14 +12,11 @@ final class OutputFile {
   private OutputFile() {}
 
   static void checkWritable(Path file) throws IOException {
-    Path folder = checkFolder(file);
-    if (Files.isDirectory(file)) {
-      throw new IOException(file + ": is a folder");
-    }
+    Path folder = checkFolder(FileReplacement.place(file));
     try {
       Files.delete(Files.createTempFile(folder, ".urae", null));
     } catch (IOException e) {
-      throw new IOException(file + ": cannot be written: " + folder + " takes no files", e);
+      throw new IOException(file + ": cannot be written: " + folder + " takes no files (" + FileFailure.reason(e) + ")", e);
     }
   }
 

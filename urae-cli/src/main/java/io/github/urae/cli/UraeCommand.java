@@ -3,6 +3,7 @@ package io.github.urae.cli;
 import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.UraeException;
+import io.github.urae.internal.FileFailure;
 import io.github.urae.internal.PrintableText;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
@@ -11,10 +12,7 @@ import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.Charset;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.FileSystemException;
 import java.nio.file.InvalidPathException;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -41,7 +39,8 @@ public final class UraeCommand {
           InspectCommand.class,
           MergeCommand.class,
           ConvertAdapterCommand.class,
-          MinorComponentsCommand.class);
+          MinorComponentsCommand.class,
+          CacheCommand.class);
 
   private final CancellationToken cancellation;
 
@@ -155,12 +154,8 @@ public final class UraeCommand {
 
   /** Java's messages on files are often nothing but the path. */
   private static String describe(Exception failure) {
-    String reason = failure instanceof FileSystemException e ? e.getReason() : null;
-    if (failure instanceof NoSuchFileException e && reason == null) {
-      return e.getFile() + ": no such file or folder";
-    }
-    if (failure instanceof AccessDeniedException e && reason == null) {
-      return e.getFile() + ": access denied";
+    if (failure instanceof IOException e) {
+      return FileFailure.reason(e);
     }
     return failure.getMessage() == null ? failure.toString() : failure.getMessage();
   }

@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * One safetensors file, memory-mapped. Opening reads the header only; a tensor's bytes are paged in
@@ -79,6 +80,11 @@ public final class SafetensorsFile implements TensorSource {
   @Override
   public void checkUnchanged() throws IOException {
     placed.checkUnchanged();
+  }
+
+  @Override
+  public Set<Path> displacedFiles() throws IOException {
+    return placed.displacedFiles();
   }
 
   @Override

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Named tensors on disk: one safetensors file, a checkpoint in several shards, or other files seen
@@ -114,6 +115,18 @@ public interface TensorSource extends Closeable {
    * @throws io.github.urae.FileFormatException if a file's size or modification time changed
    */
   void checkUnchanged() throws IOException;
+
+  /**
+   * Returns the files that are not found under their paths any more, since they were deleted or
+   * others took their place. Their tensors stay readable here, where the system has no files
+   * without a name (Windows) because it refuses to delete them.
+   *
+   * @return some of {@link #files()}; mostly none
+   * @throws IOException if a file cannot be looked at
+   * @throws io.github.urae.FileFormatException if a file was changed or cut short where it lies: its
+   *     bytes must not be touched any more
+   */
+  Set<Path> displacedFiles() throws IOException;
 
   /**
    * Returns what is known of one tensor.

@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
@@ -185,6 +186,35 @@ public final class MappedFile implements Closeable {
             file + ": tensor '" + name + "': the file was cut short while it was open");
       }
     }
+  }
+
+  /**
+   * Tells whether the file is not found under its path any more. Its bytes stay readable here.
+   *
+   * @return whether it was deleted, or another took its place
+   * @throws IOException if it cannot be looked at
+   * @throws FileFormatException if it was changed or cut short where it lies
+   * @throws IllegalStateException if this is closed
+   */
+  public boolean isDisplaced() throws IOException {
+    long sizeNow = access(FileChannel::size);
+    BasicFileAttributes now = null;
+    try {
+      now = Files.readAttributes(file, BasicFileAttributes.class);
+    } catch (NoSuchFileException e) {
+      LOG.debug("{} was deleted", file, e);
+    }
+    boolean displaced = now == null || !Objects.equals(now.fileKey(), identity);
+    if (sizeNow != size || (!displaced && !now.lastModifiedTime().equals(modified))) {
+      throw new FileFormatException(
+          file
+              + ": changed while it was open (expected "
+              + size
+              + " bytes, found "
+              + sizeNow
+              + "); open it again");
+    }
+    return displaced;
   }
 
   /**

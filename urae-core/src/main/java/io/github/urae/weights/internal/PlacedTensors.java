@@ -19,10 +19,12 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Tensors at known places of files of any format, memory-mapped. Places may overlap: several names
@@ -273,6 +275,17 @@ public final class PlacedTensors implements TensorSource {
                 + "); open it again");
       }
     }
+  }
+
+  @Override
+  public Set<Path> displacedFiles() throws IOException {
+    Set<Path> displaced = new LinkedHashSet<>();
+    for (Map.Entry<Path, Opened> entry : files.entrySet()) {
+      if (entry.getValue().mapping().isDisplaced()) {
+        displaced.add(entry.getKey());
+      }
+    }
+    return displaced;
   }
 
   private TensorInfo require(String name) {

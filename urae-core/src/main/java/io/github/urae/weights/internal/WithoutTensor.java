@@ -10,6 +10,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /** Another source but for one tensor, which is not among its weights. Owns the other. */
 final class WithoutTensor implements TensorSource {
@@ -58,6 +59,11 @@ final class WithoutTensor implements TensorSource {
   @Override
   public void checkUnchanged() throws IOException {
     all.checkUnchanged();
+  }
+
+  @Override
+  public Set<Path> displacedFiles() throws IOException {
+    return all.displacedFiles();
   }
 
   @Override

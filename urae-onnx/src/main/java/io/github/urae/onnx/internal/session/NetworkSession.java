@@ -16,6 +16,7 @@ import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.GraphWeight;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.OnnxMessages;
+import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
@@ -38,6 +39,12 @@ import org.slf4j.LoggerFactory;
 public final class NetworkSession implements LoadedNetwork {
 
   private static final Logger LOG = LoggerFactory.getLogger(NetworkSession.class);
+
+  /**
+   * ONNX Runtime wants a file to be where a weight is said to be that is given to the session: one
+   * that is there as long as Java runs.
+   */
+  private static final Path SOME_FILE = Path.of(System.getProperty("java.home"), "lib", "modules");
 
   private final NetworkGraph graph;
   private final Set<String> inputs;
@@ -115,17 +122,29 @@ public final class NetworkSession implements LoadedNetwork {
 
   private void start(TensorSource weights, Map<String, Tensor> overrides, SessionSettings settings)
       throws IOException, OrtException {
+    // ONNX Runtime maps files by their paths, and what it touches beyond their end ends the process.
+    Set<Path> displaced = weights.displacedFiles();
     Map<Path, Path> realPaths = new HashMap<>();
     Path folder = null;
     for (Path file : weights.files()) {
-      Path real = file.toRealPath();
-      realPaths.put(file, real);
-      folder = folder == null ? real.getParent() : commonParent(folder, real);
+      if (!displaced.contains(file)) {
+        Path real = file.toRealPath();
+        realPaths.put(file, real);
+        folder = folder == null ? real.getParent() : commonParent(folder, real);
+      }
+    }
+    if (folder == null) {
+      folder = SOME_FILE.toRealPath().getParent();
     }
     Map<String, Tensor> given = new HashMap<>(overrides);
     for (String name : graph.weights().keySet()) {
-      if (!given.containsKey(name) && !Weights.isReadableInPlace(weights.tensors().get(name))) {
-        given.put(name, Weights.inMemory(weights, name));
+      if (!given.containsKey(name)) {
+        TensorInfo info = weights.tensors().get(name);
+        if (!Weights.isReadableInPlace(info)) {
+          given.put(name, Weights.inMemory(weights, name));
+        } else if (displaced.contains(info.file())) {
+          given.put(name, held(weights, name, graph.weights().get(name).shape()));
+        }
       }
     }
     byte[] model = model(graph, weights, given.keySet(), folder, realPaths);
@@ -142,6 +161,15 @@ public final class NetworkSession implements LoadedNetwork {
       }
       session = resources.add(environment.createSession(model, options));
     }
+  }
+
+  /** Gives a weight of a file that has lost its path from the mapping that still holds it. */
+  private static Tensor held(TensorSource weights, String name, Shape shape) throws IOException {
+    if (!weights.tensors().get(name).encoding().isPlain()) {
+      return Weights.inMemory(weights, name);
+    }
+    Tensor stored = weights.tensor(name);
+    return Tensor.view(stored.type(), shape, stored.data(), name);
   }
 
   /** ONNX Runtime finds weights below one folder. Files are usually in the same. */
@@ -168,6 +196,8 @@ public final class NetworkSession implements LoadedNetwork {
     Map<Path, String> locations = new HashMap<>();
     realPaths.forEach(
         (file, real) -> locations.put(file, folder.relativize(real).toString().replace('\\', '/')));
+    String someFile =
+        locations.values().stream().findFirst().orElse(SOME_FILE.getFileName().toString());
     for (String name : graph.weights().keySet()) {
       TensorInfo info = weights.tensors().get(name);
       GraphWeight weight = graph.weights().get(name);
@@ -179,7 +209,7 @@ public final class NetworkSession implements LoadedNetwork {
       withWeights.addInitializer(
           OnnxMessages.external(
               OnnxMessages.tensor(name, weight.type(), dimensions),
-              locations.get(info.file()),
+              locations.getOrDefault(info.file(), someFile),
               info.offset(),
               weight.byteSize()));
     }
