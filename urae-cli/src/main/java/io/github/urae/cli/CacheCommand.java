@@ -68,8 +68,7 @@ final class CacheCommand {
                       spec.commandLine()
                           .getErr()
                           .println(
-                              damage
-                                  + (finding.deleted() ? "; deleted" : "; cannot be deleted")));
+                              damage + (finding.deleted() ? "; deleted" : "; cannot be deleted")));
         }
         spec.commandLine()
             .getOut()

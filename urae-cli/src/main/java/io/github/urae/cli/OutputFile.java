@@ -16,7 +16,14 @@ final class OutputFile {
     try {
       Files.delete(Files.createTempFile(folder, ".urae", null));
     } catch (IOException e) {
-      throw new IOException(file + ": cannot be written: " + folder + " takes no files (" + FileFailure.reason(e) + ")", e);
+      throw new IOException(
+          file
+              + ": cannot be written: "
+              + folder
+              + " takes no files ("
+              + FileFailure.reason(e)
+              + ")",
+          e);
     }
   }
 

@@ -9,6 +9,7 @@ import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
+import io.github.urae.internal.FileFailure;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
@@ -108,16 +109,7 @@ public final class CheckpointMerger {
         needed += typeOf(info).byteSize(info.shape().elementCount());
       }
     }
-    long free = Files.getFileStore(folder).getUsableSpace();
-    if (needed > free) {
-      throw new IOException(
-          folder
-              + ": the merged checkpoint takes up to "
-              + needed
-              + " bytes, but only "
-              + free
-              + " are free; make room, or choose a folder on another disk");
-    }
+    FileFailure.checkSpace(folder, "the merged checkpoint", needed);
   }
 
   private void write(Path target) throws IOException {

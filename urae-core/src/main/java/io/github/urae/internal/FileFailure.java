@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.OptionalLong;
+import javax.imageio.IIOException;
 
 /** Why a file could not be read or written, in words: Java's exceptions often tell half of it. */
 public final class FileFailure {
@@ -22,6 +23,9 @@ public final class FileFailure {
    * @return the reason, and the path that Java names
    */
   public static String reason(IOException failure) {
+    if (failure instanceof IIOException && failure.getCause() instanceof IOException cause) {
+      return reason(cause); // Of pictures Java tells only that it failed.
+    }
     if (!(failure instanceof FileSystemException told) || told.getReason() != null) {
       return failure.getMessage() == null ? failure.toString() : failure.getMessage();
     }
@@ -50,6 +54,9 @@ public final class FileFailure {
     StringBuilder message = new StringBuilder(file + ": could not be written");
     bytes.ifPresent(count -> message.append(" (").append(count).append(" bytes)"));
     message.append(": ").append(reason(cause));
+    if (SpecialFile.is(file)) {
+      return new IOException(message.toString(), cause);
+    }
     try {
       Path folder = file.toAbsolutePath().getParent();
       message
@@ -61,5 +68,28 @@ public final class FileFailure {
       cause.addSuppressed(e);
     }
     return new IOException(message.toString(), cause);
+  }
+
+  /**
+   * Refuses to begin what does not fit on a disk.
+   *
+   * @param folder where it is to be
+   * @param what what is to be written there, for the message
+   * @param bytes its size
+   * @throws IOException if less is free
+   */
+  public static void checkSpace(Path folder, String what, long bytes) throws IOException {
+    long free = Files.getFileStore(folder).getUsableSpace();
+    if (bytes > free) {
+      throw new IOException(
+          folder
+              + ": "
+              + what
+              + " takes up to "
+              + bytes
+              + " bytes, but only "
+              + free
+              + " are free; make room, or choose a folder on another disk");
+    }
   }
 }

@@ -96,6 +96,10 @@ public final class FileReplacement {
    * @throws IOException if a folder, device, pipe or socket is there, or the links lead nowhere
    */
   public static Path place(Path target) throws IOException {
+    if (SpecialFile.is(target)) {
+      throw new IOException(
+          target + ": is a device, pipe or socket, where only pictures can be written");
+    }
     Path place = target;
     for (int links = 0; Files.isSymbolicLink(place); links++) {
       if (links == MAX_LINKS) {
@@ -105,10 +109,6 @@ public final class FileReplacement {
     }
     if (Files.isDirectory(place)) {
       throw new IOException(target + ": is a folder; expected a file to be");
-    }
-    if (SpecialFile.is(place)) {
-      throw new IOException(
-          target + ": is a device, pipe or socket, where only pictures can be written");
     }
     return place;
   }

@@ -313,9 +313,21 @@ public final class NativeLibraries {
     return connection;
   }
 
-  /** Tells whether a file is, to the last byte, what the jar holds. A link is not. */
   private static boolean isWhole(Path file, Entry entry) throws IOException {
-    if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) || Files.size(file) != entry.size()) {
+    return isWhole(file, entry.size(), entry.checksum());
+  }
+
+  /**
+   * Tells whether a file is, to the last byte, what a jar holds. A link is not.
+   *
+   * @param file need not exist
+   * @param size the jar's entry's
+   * @param expected its CRC-32
+   * @return whether it may be loaded
+   * @throws IOException if it cannot be read
+   */
+  public static boolean isWhole(Path file, long size, long expected) throws IOException {
+    if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) || Files.size(file) != size) {
       return false;
     }
     CRC32 checksum = new CRC32();
@@ -327,12 +339,15 @@ public final class NativeLibraries {
         piece.clear();
       }
     }
-    return checksum.getValue() == entry.checksum();
+    return checksum.getValue() == expected;
   }
 
   private static void write(String file, Path target, Entry entry) throws IOException {
     if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
       LOG.warn("Replacing {}, which is not what its jar holds", target);
+      if (Files.isSymbolicLink(target)) {
+        Files.delete(target); // What it leads to is none of ours.
+      }
     }
     CacheFolder.create(target.getParent());
     try {

@@ -123,8 +123,8 @@ public interface TensorSource extends Closeable {
    *
    * @return some of {@link #files()}; mostly none
    * @throws IOException if a file cannot be looked at
-   * @throws io.github.urae.FileFormatException if a file was changed or cut short where it lies: its
-   *     bytes must not be touched any more
+   * @throws io.github.urae.FileFormatException if a file was changed or cut short where it lies:
+   *     its bytes must not be touched any more
    */
   Set<Path> displacedFiles() throws IOException;
 

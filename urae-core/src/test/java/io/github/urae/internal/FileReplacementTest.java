@@ -3,19 +3,25 @@ package io.github.urae.internal;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.urae.weights.SafetensorsWriter;
 import java.io.File;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import java.util.stream.Stream;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 class FileReplacementTest {
@@ -195,6 +201,101 @@ class FileReplacementTest {
               throw new IllegalStateException(e);
             }
           });
+    }
+  }
+
+  private static void replace(Path target, String content) throws IOException {
+    FileReplacement.replace(target, OptionalLong::empty, file -> Files.writeString(file, content));
+  }
+
+  /** As when a program writes to it: the link is the user's, and stays. */
+  @Test
+  @EnabledOnOs({OS.LINUX, OS.MAC})
+  void aLinkStaysAndWhatItLeadsToIsReplaced() throws IOException {
+    Path other = Files.createDirectory(folder.resolve("other"));
+    Path file = Files.writeString(other.resolve("file"), "before");
+    Path link = Files.createSymbolicLink(folder.resolve("link"), Path.of("other", "file"));
+    Path second = Files.createSymbolicLink(folder.resolve("second"), link);
+    replace(second, "after");
+    assertThat(Files.isSymbolicLink(second)).isTrue();
+    assertThat(Files.isSymbolicLink(link)).isTrue();
+    assertThat(file).hasContent("after");
+    assertThat(other.toFile().list()).containsExactly("file");
+    Path dangling = Files.createSymbolicLink(folder.resolve("dangling"), Path.of("new"));
+    replace(dangling, "made");
+    assertThat(folder.resolve("new")).hasContent("made");
+    Path circle = Files.createSymbolicLink(folder.resolve("circle"), Path.of("circle"));
+    assertThatThrownBy(() -> replace(circle, "x"))
+        .isInstanceOf(IOException.class)
+        .hasMessageContainingAll(circle.toString(), "circles");
+    assertThatThrownBy(() -> FileReplacement.createFolder(dangling, made -> {}))
+        .isInstanceOf(IOException.class);
+  }
+
+  @Test
+  @EnabledOnOs({OS.LINUX, OS.MAC})
+  void devicesPipesAndFoldersAreNotReplaced() throws Exception {
+    Path pipe = folder.resolve("pipe");
+    assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor()).isZero();
+    Path toNull = Files.createSymbolicLink(folder.resolve("null"), Path.of("/dev/null"));
+    for (Path special : List.of(pipe, toNull, Path.of("/dev/null"), Path.of("/dev/stdout"))) {
+      assertThatThrownBy(() -> replace(special, "x"))
+          .isInstanceOf(IOException.class)
+          .hasMessageContainingAll(special.toString(), "device, pipe or socket");
+      assertThatThrownBy(() -> SafetensorsWriter.write(special, Map.of(), Map.of()))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining(special.toString());
+    }
+    assertThatThrownBy(() -> replace(folder, "x"))
+        .isInstanceOf(IOException.class)
+        .hasMessageContainingAll(folder.toString(), "is a folder");
+    assertThat(folder.toFile().list()).containsExactlyInAnyOrder("pipe", "null");
+  }
+
+  /** Of any name: whoever saves under new names all the time leaves nothing behind either. */
+  @Test
+  void oldPartialFilesAreSweptUpUnlessSomebodyHoldsThem() throws Exception {
+    String id = ".00000000-0000-4000-8000-000000000000.partial";
+    Path old = Files.createFile(folder.resolve("old.png" + id));
+    Path fresh = Files.createFile(folder.resolve("fresh.png" + id));
+    Path users = Files.createFile(folder.resolve("film.partial"));
+    Path held = Files.createFile(folder.resolve("held.safetensors" + id));
+    Process holder =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                System.getProperty("java.class.path"),
+                Holder.class.getName(),
+                held.toString())
+            .start();
+    try {
+      assertThat(holder.inputReader().readLine()).isEqualTo("held");
+      for (Path file : List.of(old, users, held)) {
+        Files.setLastModifiedTime(file, FileTime.from(Instant.now().minusSeconds(7200)));
+      }
+      replace(folder.resolve("new.png"), "x");
+      assertThat(folder.toFile().listFiles())
+          .containsExactlyInAnyOrder(
+              fresh.toFile(), users.toFile(), held.toFile(), folder.resolve("new.png").toFile());
+    } finally {
+      holder.destroyForcibly().waitFor();
+    }
+    FileReplacement.deleteStalePartials(folder.resolve("new.png"));
+    assertThat(held).doesNotExist();
+  }
+
+  /** Holds a file's lock until it is killed. */
+  static final class Holder {
+
+    private Holder() {}
+
+    public static void main(String[] arguments) throws IOException {
+      try (FileChannel channel =
+          FileChannel.open(Path.of(arguments[0]), StandardOpenOption.WRITE)) {
+        FileReplacement.lockIfPossible(channel);
+        System.out.println("held");
+        System.in.read();
+      }
     }
   }
 }

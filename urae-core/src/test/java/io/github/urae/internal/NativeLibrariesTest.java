@@ -90,6 +90,41 @@ class NativeLibrariesTest {
     assertThat(Files.getAttribute(folder.resolve("b.so"), "unix:ino")).isEqualTo(whole);
   }
 
+  /** What is loaded runs: it must be the jar's, whoever has been at the folder. */
+  @Test
+  void aFlippedByteOrALinkIsUnpackedAnew() throws Exception {
+    NativeLibraries libraries = jar("1.jar", "one", "two");
+    Path folder = libraries.unpack();
+    Files.writeString(folder.resolve("a.so"), "oNe");
+    Path other = Files.writeString(cache.resolve("other"), "two");
+    Files.delete(folder.resolve("b.so"));
+    Files.createSymbolicLink(folder.resolve("b.so"), other);
+    libraries.load(
+        loaded -> {
+          assertThat(loaded.resolve("a.so")).hasContent("one");
+          assertThat(Files.isSymbolicLink(loaded.resolve("b.so"))).isFalse();
+          assertThat(loaded.resolve("b.so")).hasContent("two");
+        });
+    assertThat(other).as("the link's target").hasContent("two");
+  }
+
+  @Test
+  void otherVersionsGoWhenTheyWereNotUsedForAMonth() throws Exception {
+    Path old = jar("1.jar", "one", "two").unpack();
+    Path recent = jar("2.jar", "three", "four").unpack();
+    Files.createDirectory(old.resolveSibling("something else"));
+    FileTime longAgo = FileTime.from(Instant.now().minus(Duration.ofDays(40)));
+    for (Path folder : List.of(old, old.resolveSibling("something else"))) {
+      Files.setLastModifiedTime(folder, longAgo);
+    }
+    Path used = jar("3.jar", "five", "six").unpack();
+    Files.setLastModifiedTime(used, longAgo);
+    jar("3.jar", "five", "six").load(folder -> assertThat(folder).isEqualTo(used));
+    assertThat(list(used.getParent()))
+        .containsExactlyInAnyOrder(
+            used.getFileName().toString(), recent.getFileName().toString(), "something else");
+  }
+
   @Test
   void aMissingLibraryIsNamed() throws Exception {
     jar("1.jar", "one", "two");

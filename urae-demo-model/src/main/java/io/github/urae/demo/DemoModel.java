@@ -1,11 +1,6 @@
 package io.github.urae.demo;
 
-import java.io.BufferedReader;
-import java.io.FileNotFoundException;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.InputStreamReader;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -32,7 +27,8 @@ public final class DemoModel {
   }
 
   /**
-   * Unpacks the files (9 MB) unless they are there already. Several processes may do so at once.
+   * Unpacks the files (9 MB) unless they are there already. Several processes may do so at once. A
+   * file that is missing, cut short or otherwise not what was unpacked is unpacked again.
    *
    * @param parent folder to hold the folder {@code demo-model-N}; made if missing
    * @return the unpacked files
@@ -49,6 +45,11 @@ public final class DemoModel {
         if (!Files.isDirectory(target)) {
           throw e;
         }
+      }
+    }
+    for (DemoFile file : DemoFile.all()) {
+      if (!file.isWholeIn(target)) {
+        file.replaceIn(target);
       }
     }
     return new DemoModel(target);
@@ -109,27 +110,8 @@ public final class DemoModel {
   }
 
   private static void copyTo(Path folder) throws IOException {
-    for (String name : fileNames()) {
-      Path file = folder.resolve(name);
-      Files.createDirectories(file.getParent());
-      try (InputStream in = resource(name)) {
-        Files.copy(in, file);
-      }
+    for (DemoFile file : DemoFile.all()) {
+      file.unpackTo(folder.resolve(file.name()));
     }
-  }
-
-  private static List<String> fileNames() throws IOException {
-    try (BufferedReader names =
-        new BufferedReader(new InputStreamReader(resource("files.txt"), StandardCharsets.UTF_8))) {
-      return names.lines().toList();
-    }
-  }
-
-  private static InputStream resource(String name) throws IOException {
-    InputStream in = DemoModel.class.getResourceAsStream(name);
-    if (in == null) {
-      throw new FileNotFoundException("resource " + name + " is missing from urae-demo-model");
-    }
-    return in;
   }
 }

@@ -13,6 +13,7 @@ import io.github.urae.flux.model.ExportReport;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.flux.model.internal.PreviewFactors;
+import io.github.urae.internal.FileFailure;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
@@ -107,6 +108,10 @@ public final class OnnxExport {
       }
       AdapterChain chain = opened.add(settings.openChain(checkpoint.family(), adaptable));
       adaptable.forEach((network, base) -> new WeightMerger(chain, network, base).prepare());
+      FileFailure.checkSpace(
+          settings.output.toAbsolutePath().getParent(),
+          "the export",
+          graphs.values().stream().mapToLong(NetworkGraph::weightBytes).sum());
       FileReplacement.createFolder(
           settings.output,
           folder -> {

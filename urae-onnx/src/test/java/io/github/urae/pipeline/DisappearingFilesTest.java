@@ -43,7 +43,7 @@ class DisappearingFilesTest {
   private FluxPipeline open(Path checkpoint, Offload offload) throws IOException {
     return FluxPipeline.builder()
         .model(checkpoint)
-        .adapter(TestData.demo().adapter2k())
+        .adapter(TestData.adapter2k())
         .device(Device.cpu())
         .cacheFolder(cache())
         .offload(offload)
@@ -80,7 +80,7 @@ class DisappearingFilesTest {
   @ParameterizedTest
   @EnumSource(Offload.class)
   void theCacheMayBeDeletedAtAnyTime(Offload offload) throws IOException {
-    Path checkpoint = TestData.demo().checkpoint();
+    Path checkpoint = TestData.checkpoint();
     float[] expected;
     try (FluxPipeline pipeline = open(checkpoint, offload)) {
       assertThat(derived()).isNotEmpty();
@@ -169,7 +169,7 @@ class DisappearingFilesTest {
 
   @Test
   void flippedBytesInTheCacheAreNeverDrawnFrom() throws IOException {
-    Path checkpoint = TestData.demo().checkpoint();
+    Path checkpoint = TestData.checkpoint();
     float[] expected;
     try (FluxPipeline pipeline = open(checkpoint, Offload.ALL)) {
       expected = draw(pipeline);

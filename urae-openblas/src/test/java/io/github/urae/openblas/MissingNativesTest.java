@@ -10,12 +10,17 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledForJreRange;
 import org.junit.jupiter.api.condition.JRE;
@@ -89,5 +94,35 @@ class MissingNativesTest {
   void unpacksIntoTheCacheFolder() throws Exception {
     assertThat(run(entry -> true, folder.resolve("new"))).isEqualTo("1.0");
     assertThat(folder.resolve("new")).isNotEmptyDirectory();
+  }
+
+  /** JavaCPP looks at sizes and times; a library that is loaded though it is damaged crashes. */
+  @Test
+  void whatIsNotTheJarsIsUnpackedAnew() throws Exception {
+    Path cache = folder.resolve("cache");
+    assertThat(run(entry -> true, cache)).isEqualTo("1.0");
+    List<Path> libraries;
+    try (Stream<Path> files = Files.walk(cache)) {
+      libraries =
+          files
+              .filter(file -> Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS))
+              .filter(file -> Files.exists(file) && file.toFile().length() > 10_000)
+              .toList();
+    }
+    assertThat(libraries).hasSizeGreaterThan(1);
+    Map<Path, byte[]> whole = new HashMap<>();
+    for (Path library : libraries) {
+      byte[] bytes = Files.readAllBytes(library);
+      whole.put(library, bytes);
+      FileTime time = Files.getLastModifiedTime(library);
+      byte[] zeros = bytes.clone();
+      Arrays.fill(zeros, 100, bytes.length / 2, (byte) 0);
+      Files.write(library, zeros);
+      Files.setLastModifiedTime(library, time);
+    }
+    assertThat(run(entry -> true, cache)).endsWith("1.0");
+    for (Path library : libraries) {
+      assertThat(library).hasBinaryContent(whole.get(library));
+    }
   }
 }

@@ -6,10 +6,13 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Everything that a derived file depends on, as a SHA-256 digest. Equal keys mean equal content.
@@ -21,6 +24,9 @@ public final class CacheKey {
   private static final long MAX_HEADER_BYTES = 100_000_000;
 
   private static final int BEGINNING_BYTES = 1 << 20;
+
+  private static final int PIECES = 16;
+  private static final int PIECE_BYTES = 1 << 12;
 
   private final MessageDigest digest;
   private String name;
@@ -53,8 +59,9 @@ public final class CacheKey {
   }
 
   /**
-   * Adds a checkpoint: of each file the real path, size, modification time and header; of a file
-   * that is no safetensors the first mebibyte.
+   * Adds a checkpoint: of each file the real path, size, second of the last modification, header
+   * and some pieces of its content; of a file that is no safetensors the first mebibyte for a
+   * header. Container images keep no fractions of seconds.
    *
    * @param source an open checkpoint
    * @return this
@@ -64,8 +71,9 @@ public final class CacheKey {
     for (Path file : source.files()) {
       add(file.toRealPath());
       add(Files.size(file));
-      add(Files.getLastModifiedTime(file));
+      add(Files.getLastModifiedTime(file).to(TimeUnit.SECONDS));
       add(headerDigest(file));
+      add(piecesDigest(file));
     }
     return this;
   }
@@ -83,6 +91,24 @@ public final class CacheKey {
       header.update(in.readNBytes(plausible ? (int) length : BEGINNING_BYTES));
       return Sha256.name(header);
     }
+  }
+
+  /** Other weights are other weights everywhere: they differ in some piece. */
+  private static String piecesDigest(Path file) throws IOException {
+    MessageDigest pieces = Sha256.start();
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      ByteBuffer piece = ByteBuffer.allocate(PIECE_BYTES);
+      long last = Math.max(0, channel.size() - PIECE_BYTES);
+      for (int i = 0; i < PIECES; i++) {
+        long position = last / (PIECES - 1) * i;
+        piece.clear();
+        while (piece.hasRemaining() && channel.read(piece, position + piece.position()) > 0) {
+          // A file system may give less than it is asked for.
+        }
+        pieces.update(piece.flip());
+      }
+    }
+    return Sha256.name(pieces);
   }
 
   /** Returns the key as a file name: 40 hexadecimal digits. Completes the key. */

@@ -22,7 +22,8 @@ final class NativeLibrary {
 
   /**
    * Loads the library unless it is loaded. JavaCPP unpacks it, beside what {@link NativeLibraries}
-   * unpacks unless the application has told JavaCPP otherwise.
+   * unpacks unless the application has told JavaCPP otherwise; what is there is compared with the
+   * jars first.
    *
    * @throws IOException if that folder cannot be written
    * @throws LinkageError if a jar is missing
@@ -37,8 +38,12 @@ final class NativeLibrary {
       // that cannot be written.
       CacheFolder.create(folder);
       if (!Files.isWritable(folder)) {
-        throw new AccessDeniedException(folder.toString(), null, "OpenBLAS cannot be unpacked");
+        throw new AccessDeniedException(
+            folder.toString(), null, "OpenBLAS cannot be unpacked; " + CacheFolder.WAY_OUT);
       }
+    }
+    if (System.getProperty(CACHE_PROPERTY) == null) {
+      UnpackedLibraries.check(folder);
     }
     NativeLibraries.withProperty(
         CACHE_PROPERTY,

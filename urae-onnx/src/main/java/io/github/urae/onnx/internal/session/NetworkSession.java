@@ -122,7 +122,8 @@ public final class NetworkSession implements LoadedNetwork {
 
   private void start(TensorSource weights, Map<String, Tensor> overrides, SessionSettings settings)
       throws IOException, OrtException {
-    // ONNX Runtime maps files by their paths, and what it touches beyond their end ends the process.
+    // ONNX Runtime maps files by their paths, and what it touches beyond their end ends the
+    // process.
     Set<Path> displaced = weights.displacedFiles();
     Map<Path, Path> realPaths = new HashMap<>();
     Path folder = null;

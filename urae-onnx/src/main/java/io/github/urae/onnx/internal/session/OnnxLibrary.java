@@ -2,6 +2,7 @@ package io.github.urae.onnx.internal.session;
 
 import ai.onnxruntime.OrtEnvironment;
 import io.github.urae.InferenceException;
+import io.github.urae.internal.FileFailure;
 import io.github.urae.internal.NativeLibraries;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -85,8 +86,25 @@ public final class OnnxLibrary {
       if (e.getCause() instanceof IllegalCallerException denied) {
         throw denied;
       }
-      throw new InferenceException("ONNX Runtime could not be started: " + e.getCause(), e);
+      throw notStarted(e);
     }
+  }
+
+  private static InferenceException notStarted(ExceptionInInitializerError error) {
+    Throwable root = error;
+    while (root.getCause() != null) {
+      root = root.getCause();
+    }
+    return new InferenceException(
+        root instanceof IOException failure
+            ? "ONNX Runtime could not be started: it makes an empty folder in the temporary folder "
+                + System.getProperty("java.io.tmpdir")
+                + ", which failed ("
+                + FileFailure.reason(failure)
+                + "); make that folder writable, or start Java with another:"
+                + " -Djava.io.tmpdir=DIR"
+            : "ONNX Runtime could not be started: " + error.getCause(),
+        error);
   }
 
   private static NativeLibraries libraries(List<String> names) {

@@ -4,6 +4,7 @@ import com.sun.jna.NativeLibrary;
 import com.sun.jna.Platform;
 import io.github.urae.internal.NativeLibraries;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,6 +33,9 @@ final class OnnxTelemetry {
    * class loader has the one from the cache: by default, in the user's home.
    */
   private static final String JNA_FOLDER_PROPERTY = "jna.tmpdir";
+
+  /** Keeps JNA from complaining of that folder where it cannot be written. */
+  private static final String JNA_NOT_UNPACKED_PROPERTY = "jna.nounpack";
 
   /** A variable is the process's. */
   private static boolean done;
@@ -64,22 +68,21 @@ final class OnnxTelemetry {
    */
   static <T> T withJna(Supplier<T> call) {
     Path libraries;
-    Path temporary;
     try {
       libraries = jna().unpack();
-      temporary = NativeLibraries.folder().resolve("jna");
     } catch (IOException e) {
       LinkageError error = new UnsatisfiedLinkError("JNA's library cannot be unpacked");
       error.initCause(e);
       throw error;
     }
     List<T> result = new ArrayList<>();
-    NativeLibraries.withProperty(
-        JNA_LIBRARY_PROPERTY,
-        libraries.toString(),
+    Runnable withUnpacking =
         () ->
             NativeLibraries.withProperty(
-                JNA_FOLDER_PROPERTY, temporary.toString(), () -> result.add(call.get())));
+                Files.isWritable(libraries) ? JNA_FOLDER_PROPERTY : JNA_NOT_UNPACKED_PROPERTY,
+                Files.isWritable(libraries) ? libraries.toString() : "true",
+                () -> result.add(call.get()));
+    NativeLibraries.withProperty(JNA_LIBRARY_PROPERTY, libraries.toString(), withUnpacking);
     return result.get(0);
   }
 
