@@ -28,6 +28,11 @@ public final class AdapterFile {
     return this;
   }
 
+  public AdapterFile tensor(String key, Tensor tensor) {
+    tensors.put(key, tensor);
+    return this;
+  }
+
   /** Adds a pair under PEFT's names. */
   public AdapterFile pair(String module, long rank, long inputs, long outputs) {
     return noise(module + ".lora_A.weight", rank, inputs)

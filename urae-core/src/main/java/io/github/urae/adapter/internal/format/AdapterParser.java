@@ -7,6 +7,7 @@ import io.github.urae.weights.SafetensorsFile;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +26,9 @@ public final class AdapterParser {
   /** Modules of Black Forest Labs' own code. */
   private static final Pattern OWN_NAMES =
       Pattern.compile("(^|\\.)(double_blocks|single_blocks|final_layer|(img|txt|time)_in)(\\.|$)");
+
+  /** Most parts of a key, between dots, that may follow its module's name. */
+  private static final int MOST_PARTS = 4;
 
   private final SafetensorsFile file;
   private final Optional<AdapterConfig> config;
@@ -122,22 +126,34 @@ public final class AdapterParser {
 
   /**
    * What is not known beside what is may change how that is meant, as DoRA's magnitude does: it is
-   * no key that can be left out.
+   * no key that can be left out. Neither is a whole parameter that seems to be of a module below.
    */
   private void refuseUnknownParts() {
-    Set<String> changed = modules.stream().map(AdapterModule::name).collect(Collectors.toSet());
-    for (String key : unknownKeys) {
-      for (int dot = key.lastIndexOf('.'); dot > 0; dot = key.lastIndexOf('.', dot - 1)) {
-        if (changed.contains(key.substring(0, dot))) {
-          throw new AdapterException(
-              file.path()
-                  + ": "
-                  + PrintableText.quoted(key)
-                  + ": belongs to a change that is known without it, and may alter its effect; the"
-                  + " adapter is of a kind that is not supported");
-        }
+    Set<String> changed = new HashSet<>();
+    Map<String, String> keysByPath = new LinkedHashMap<>();
+    unknownKeys.forEach(key -> keysByPath.put(key, key));
+    for (AdapterModule module : modules) {
+      if (module.change() instanceof Change.Replacement) {
+        keysByPath.put(module.name(), module.keys().get(0));
+      } else {
+        changed.add(module.name());
       }
     }
+    keysByPath.forEach(
+        (path, key) -> {
+          int dot = path.lastIndexOf('.');
+          for (int part = 0; part < MOST_PARTS && dot > 0; part++) {
+            if (changed.contains(path.substring(0, dot))) {
+              throw new AdapterException(
+                  file.path()
+                      + ": "
+                      + PrintableText.quoted(key)
+                      + ": belongs to a change that is known without it, and may alter its effect;"
+                      + " the adapter is of a kind that is not supported");
+            }
+            dot = path.lastIndexOf('.', dot - 1);
+          }
+        });
   }
 
   private void refuseUnusable() {

@@ -320,7 +320,10 @@ final class ChangeReader {
   private Matrix matrix(KeyRole role) throws IOException {
     Tensor tensor = tensor(role);
     int rank = tensor.shape().rank();
-    boolean flat = rank > 0;
+    // Of pairs without a rank more is said elsewhere.
+    boolean isEmpty =
+        tensor.shape().elementCount() == 0 && role != KeyRole.DOWN && role != KeyRole.UP;
+    boolean flat = rank > 0 && !isEmpty;
     for (int axis = 2; axis < rank; axis++) {
       flat &= tensor.shape().dimension(axis) == 1;
     }
