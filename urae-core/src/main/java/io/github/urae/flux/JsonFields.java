@@ -1,13 +1,13 @@
 package io.github.urae.flux;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.InvalidRequestException;
+import io.github.urae.internal.BoundedJson;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashSet;
@@ -31,14 +31,7 @@ final class JsonFields {
   static final int MAX_LENGTH = 1 << 28;
 
   static final JsonMapper JSON =
-      JsonMapper.builder(
-              com.fasterxml.jackson.core.JsonFactory.builder()
-                  .streamReadConstraints(
-                      StreamReadConstraints.builder()
-                          .maxStringLength(MAX_LENGTH)
-                          .maxNestingDepth(16)
-                          .build())
-                  .build())
+      BoundedJson.mapper(16, MAX_LENGTH)
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
           .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
           .build();

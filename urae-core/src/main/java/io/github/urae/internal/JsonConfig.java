@@ -28,7 +28,7 @@ public final class JsonConfig {
 
   /** As Python's own reader, whose NaN and Infinity are no JSON. */
   private static final JsonMapper JSON =
-      JsonMapper.builder().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS).build();
+      BoundedJson.mapper().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS).build();
 
   private final Path file;
   private final JsonNode root;

@@ -161,6 +161,45 @@ class SafetensorsFileTest {
     assertRefused(file(json, 8));
   }
 
+  /** As large as a header may be, in the memory of a small process. */
+  @Test
+  void headersThatAreBombsAreRefused() throws IOException {
+    String tensor = "'%d':{'dtype':'U8','shape':[0],'data_offsets':[0,0]},";
+    StringBuilder many = new StringBuilder("{");
+    for (int i = 0; i <= 250_000; i++) {
+      many.append(tensor.formatted(i));
+    }
+    assertRefused(file(many.append("'end':0}").toString(), 0), "more than 250000 tensors");
+    String ones = "1,".repeat(100);
+    assertRefused(
+        file("{'a':{'dtype':'U8','shape':[" + ones + "1],'data_offsets':[0,1]}}", 1),
+        "tensor 'a'",
+        "shape holds more than 64 numbers");
+    for (String deep :
+        List.of(
+            "{'a':" + "[".repeat(1_000_000),
+            "{'a':{'x':" + "{'b':".repeat(1_000_000),
+            "{'__metadata__':{'a':" + "[".repeat(1_000_000))) {
+      assertRefused(file(deep, 0));
+    }
+    String digits = "1".repeat(1_000_000);
+    assertRefused(
+        file("{'a':{'dtype':'U8','shape':[" + digits + "],'data_offsets':[0,1]}}", 1),
+        "Number value length");
+    assertRefused(
+        file("{'a':{'dtype':'U8','shape':[1e" + digits + "],'data_offsets':[0,1]}}", 1),
+        "Number value length");
+  }
+
+  @Test
+  void keysMayBeLong() throws IOException {
+    String name = "k".repeat(1_000_000);
+    Path file = file("{'" + name + "':{'dtype':'U8','shape':[1],'data_offsets':[0,1]}}", 1);
+    try (SafetensorsFile open = SafetensorsFile.open(file)) {
+      assertThat(open.tensors()).containsOnlyKeys(name);
+    }
+  }
+
   @Test
   void errorsNameTheTensorAndWhatWasFound() throws IOException {
     assertRefused(

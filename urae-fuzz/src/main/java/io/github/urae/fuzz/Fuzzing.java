@@ -24,9 +24,9 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * Long runs: each target in a process of its own, with Jazzer, 512 MB of heap and 5 seconds for an
- * input. A process that ends early, by a hang or in native code, counts as a finding and is started
- * again.
+ * Long runs: each target in a process of its own, with Jazzer, 512 MB of heap and 5 seconds of
+ * processor time for an input. A process that ends early, by a hang or in native code, counts as a
+ * finding and is started again.
  */
 public final class Fuzzing {
 
@@ -37,7 +37,9 @@ public final class Fuzzing {
           + "minutes: of all targets together, 10 by default; folder: where corpus and findings"
           + " are kept, ./fuzz by default";
 
-  private static final int SECONDS_FOR_AN_INPUT = 5;
+  /** For what waits and takes no processor time; {@link JazzerEntry} ends what takes 5 seconds. */
+  private static final int SECONDS_FOR_AN_INPUT = 60;
+
   private static final int MOST_FINDINGS = 20;
 
   private static final Pattern PROGRESS = Pattern.compile("#(\\d+)\\s.*cov: (\\d+).*");
@@ -204,6 +206,8 @@ public final class Fuzzing {
     inputs.forEach(input -> command.add(input.toString()));
     Process process =
         new ProcessBuilder(command).directory(work.toFile()).redirectErrorStream(true).start();
+    Thread end = new Thread(process::destroyForcibly, "end of " + before.target());
+    Runtime.getRuntime().addShutdownHook(end);
     long executions = 0;
     long coverage = before.coverage();
     List<String> found = new ArrayList<>(before.findings());
@@ -233,11 +237,13 @@ public final class Fuzzing {
       }
     }
     int status = process.waitFor();
+    Runtime.getRuntime().removeShutdownHook(end);
     if (status != 0 && saved == 0) {
       Path kept = findings.resolve("ended-" + HexFormat.of().toHexDigits(System.nanoTime()));
       keepLastInput(work, kept);
       Files.move(log, Path.of(kept + ".log"), StandardCopyOption.REPLACE_EXISTING);
-      found.add("the process ended with status " + status + ": " + kept);
+      found.add(
+          (problem == null ? "the process ended with status " + status : problem) + ": " + kept);
     }
     return new Summary(before.target(), before.executions() + executions, coverage, found);
   }

@@ -4,13 +4,12 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.urae.FileFormatException;
+import io.github.urae.internal.BoundedJson;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
@@ -57,16 +56,7 @@ public final class ImageTexts {
   private static final String OTHER = "comment";
 
   private static final JsonMapper JSON =
-      JsonMapper.builder(
-              JsonFactory.builder()
-                  .streamReadConstraints(
-                      StreamReadConstraints.builder()
-                          .maxStringLength(MAX_BYTES)
-                          .maxNestingDepth(1)
-                          .build())
-                  .build())
-          .enable(JsonWriteFeature.ESCAPE_NON_ASCII)
-          .build();
+      BoundedJson.mapper(1, MAX_BYTES).enable(JsonWriteFeature.ESCAPE_NON_ASCII).build();
 
   private final Path file;
   private final Map<String, String> texts = new LinkedHashMap<>();

@@ -4,9 +4,9 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
-import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import io.github.urae.FileFormatException;
+import io.github.urae.internal.BoundedJson;
 import io.github.urae.internal.MistakenFile;
 import io.github.urae.internal.PrintableText;
 import io.github.urae.tensor.ElementType;
@@ -16,8 +16,10 @@ import io.github.urae.weights.WeightEncoding;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.CharBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.CoderResult;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -40,18 +42,18 @@ public final class SafetensorsHeader {
   /** The reference implementation's limit. */
   public static final long MAX_HEADER_BYTES = 100_000_000;
 
+  /** FLUX.1's transformer has 780 of them, an adapter for all networks 3000. */
+  static final int MAX_TENSORS = 250_000;
+
+  private static final int MAX_RANK = 64;
+
   public static final String METADATA_KEY = "__metadata__";
 
   private static final JsonFactory JSON =
       JsonFactory.builder()
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
           // Names and metadata may be long; the header's own limit bounds them.
-          .streamReadConstraints(
-              StreamReadConstraints.builder()
-                  .maxStringLength((int) MAX_HEADER_BYTES)
-                  .maxNameLength((int) MAX_HEADER_BYTES)
-                  .maxNestingDepth(8)
-                  .build())
+          .streamReadConstraints(BoundedJson.limits(8, (int) MAX_HEADER_BYTES).build())
           .build();
 
   private SafetensorsHeader() {}
@@ -109,7 +111,8 @@ public final class SafetensorsHeader {
     }
     ByteBuffer json = ByteBuffer.allocate((int) headerSize);
     readFully(file, channel, json, Long.BYTES);
-    return parse(file, decode(file, json.flip()), Long.BYTES + headerSize, fileSize);
+    checkText(file, json.flip());
+    return parse(file, json.array(), Long.BYTES + headerSize, fileSize);
   }
 
   private static Optional<FileFormatException> mistaken(Path file, FileChannel channel)
@@ -130,23 +133,29 @@ public final class SafetensorsHeader {
     }
   }
 
-  private static String decode(Path file, ByteBuffer json) {
+  /** The parser would let some bytes pass that are no UTF-8. */
+  private static void checkText(Path file, ByteBuffer json) {
     if (!json.hasRemaining() || json.get(0) != '{') {
       throw new FileFormatException(file + ": the safetensors header does not start with '{'");
     }
-    try {
-      return StandardCharsets.UTF_8
-          .newDecoder()
-          .onMalformedInput(CodingErrorAction.REPORT)
-          .onUnmappableCharacter(CodingErrorAction.REPORT)
-          .decode(json)
-          .toString();
-    } catch (CharacterCodingException e) {
-      throw new FileFormatException(file + ": the safetensors header is not UTF-8", e);
+    CharsetDecoder decoder =
+        StandardCharsets.UTF_8
+            .newDecoder()
+            .onMalformedInput(CodingErrorAction.REPORT)
+            .onUnmappableCharacter(CodingErrorAction.REPORT);
+    // Piece by piece: a whole header of characters would take three times its bytes.
+    CharBuffer piece = CharBuffer.allocate(1 << 13);
+    ByteBuffer rest = json.duplicate();
+    CoderResult result;
+    do {
+      result = decoder.decode(rest, piece.clear(), true);
+    } while (result.isOverflow());
+    if (result.isError()) {
+      throw new FileFormatException(file + ": the safetensors header is not UTF-8");
     }
   }
 
-  private static PlacedTensors.Contents parse(Path file, String json, long dataStart, long fileSize)
+  private static PlacedTensors.Contents parse(Path file, byte[] json, long dataStart, long fileSize)
       throws IOException {
     Map<String, String> metadata = Map.of();
     List<TensorInfo> tensors = new ArrayList<>();
@@ -158,6 +167,9 @@ public final class SafetensorsHeader {
         if (name.equals(METADATA_KEY)) {
           metadata = parseMetadata(file, parser);
         } else {
+          if (tensors.size() == MAX_TENSORS) {
+            throw new FileFormatException(file + ": more than " + MAX_TENSORS + " tensors");
+          }
           tensors.add(parseTensor(file, name, parser, dataStart));
         }
       }
@@ -278,6 +290,9 @@ public final class SafetensorsHeader {
             file,
             name,
             field + " holds '" + parser.getText() + "', not a size in bytes or elements");
+      }
+      if (values.size() == MAX_RANK) {
+        throw damaged(file, name, field + " holds more than " + MAX_RANK + " numbers");
       }
       values.add(parser.getLongValue());
     }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.urae.FileFormatException;
+import io.github.urae.internal.BoundedJson;
 import io.github.urae.internal.InputFile;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.weights.TensorSource;
@@ -23,7 +24,7 @@ import java.util.Set;
 public final class ShardedSafetensors {
 
   private static final JsonMapper JSON =
-      JsonMapper.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
+      BoundedJson.mapper().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
 
   /** As large as the largest header of a safetensors file, which holds the same names. */
   private static final int MAX_BYTES = (int) SafetensorsHeader.MAX_HEADER_BYTES;

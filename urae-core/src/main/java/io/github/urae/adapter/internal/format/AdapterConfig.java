@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.urae.FileFormatException;
+import io.github.urae.internal.BoundedJson;
 import io.github.urae.internal.InputFile;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.internal.Sha256;
@@ -35,7 +36,7 @@ record AdapterConfig(Path file, JsonNode settings, String digest) {
 
   /** As Python's own reader, whose NaN and Infinity are no JSON. */
   private static final JsonMapper JSON =
-      JsonMapper.builder().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS).build();
+      BoundedJson.mapper().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS).build();
 
   /**
    * Reads the configuration of an adapter's file. In a folder of several files it belongs to the

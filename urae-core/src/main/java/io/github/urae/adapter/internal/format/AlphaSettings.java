@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.AdapterException;
+import io.github.urae.internal.BoundedJson;
 import io.github.urae.internal.PrintableText;
 import io.github.urae.weights.SafetensorsFile;
 import java.util.ArrayList;
@@ -31,7 +32,7 @@ final class AlphaSettings {
 
   private static final String DIFFUSERS_KEY = "lora_adapter_metadata";
 
-  private static final JsonMapper JSON = new JsonMapper();
+  private static final JsonMapper JSON = BoundedJson.mapper().build();
 
   /** diffusers puts the network's name before each setting; others have none. */
   private static final List<String> NETWORKS =

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.FileFormatException;
+import io.github.urae.internal.BoundedJson;
 import io.github.urae.internal.InputFile;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.internal.PrintableText;
@@ -24,7 +25,7 @@ final class TokenizerFile {
   private static final int MAX_TEXT_LENGTH = 1024;
   private static final int MAX_ADDED_TOKENS = 100_000;
 
-  private static final JsonMapper JSON = new JsonMapper();
+  private static final JsonMapper JSON = BoundedJson.mapper().build();
 
   private final Path file;
   private final JsonNode root;
