@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.function.UnaryOperator;
@@ -380,6 +381,90 @@ class AdapterTest {
               deeper + ".alpha",
               "some_other_thing");
       assertThat(chain.changedWeights(Component.TRANSFORMER)).containsExactly(WEIGHT);
+    }
+  }
+
+  @Test
+  void manyKeysAreCountedAndAFewNamed() throws IOException {
+    AdapterFile file = new AdapterFile();
+    for (int i = 0; i < 400; i++) {
+      file.pair("unet.down_blocks.1.attentions." + i + ".proj_in", 1, 1, 1);
+    }
+    AdapterSpec spec = write(file);
+    try (TinyFlux model = new TinyFlux()) {
+      assertThatThrownBy(() -> model.chain(spec))
+          .isInstanceOf(AdapterException.class)
+          .hasMessageStartingWith(
+              spec.path()
+                  + ": its keys are those of adapters for Stable Diffusion 1 or 2; choose one for"
+                  + " this model. 800 of 800 keys change nothing")
+          .hasMessageEndingWith(" and 795 more")
+          .satisfies(e -> assertThat(e.getMessage()).hasSizeLessThan(700));
+    }
+  }
+
+  // What is there twice
+
+  private static final String KOHYA_QKV = "lora_unet_double_blocks_0_img_attn_qkv";
+
+  @Test
+  void theSameUnderTwoNamesIsAppliedOnce() throws IOException {
+    float[] down = AdapterFile.noise(4 * 128, 1);
+    float[] up = AdapterFile.noise(128 * 4, 2);
+    String other = "lora_unet_transformer_blocks_0_attn_to_q";
+    AdapterFile file =
+        new AdapterFile()
+            .values(TO_Q + ".lora_A.weight", down, 4, 128)
+            .values(TO_Q + ".lora_B.weight", up, 128, 4)
+            .values(other + ".lora_down.weight", down, 4, 128)
+            .values(other + ".lora_up.weight", up, 128, 4)
+            .alpha(other, 4);
+    try (TinyFlux model = new TinyFlux()) {
+      AdapterChain chain = model.chain(write(file));
+      assertThat(chain.updatesOf(Component.TRANSFORMER, WEIGHT)).hasSize(1);
+      assertThat(chain.unmatched())
+          .extracting(UnmatchedKey::reason)
+          .hasSizeBetween(2, 3)
+          .allMatch(reason -> reason.startsWith("the same change as '"));
+    }
+    // In another strength it is not the same.
+    assertRefused(
+        write(file.alpha(other, 2)), TO_Q + ".lora_A.weight", other, "two different ways");
+  }
+
+  @Test
+  void whatIsNewOfTwoNamesIsApplied() throws IOException {
+    float[] down = AdapterFile.noise(4 * 128, 1);
+    float[] up = AdapterFile.noise(384 * 4, 2);
+    AdapterFile file =
+        new AdapterFile()
+            .values(TO_Q + ".lora_A.weight", down, 4, 128)
+            .values(TO_Q + ".lora_B.weight", Arrays.copyOf(up, 128 * 4), 128, 4)
+            .values(KOHYA_QKV + ".lora_down.weight", down, 4, 128)
+            .values(KOHYA_QKV + ".lora_up.weight", up, 384, 4);
+    AdapterFile alone =
+        new AdapterFile()
+            .values(KOHYA_QKV + ".lora_down.weight", down, 4, 128)
+            .values(KOHYA_QKV + ".lora_up.weight", up, 384, 4);
+    try (TinyFlux model = new TinyFlux()) {
+      AdapterChain both = model.chain(write(file));
+      AdapterChain one = model.chain(alone.write(folder.resolve("alone.safetensors")));
+      assertThat(both.changedWeights(Component.TRANSFORMER)).hasSize(3);
+      for (String weight : one.changedWeights(Component.TRANSFORMER)) {
+        assertThat(model.merger(both, Component.TRANSFORMER).mergeToFloats(weight))
+            .isEqualTo(model.merger(one, Component.TRANSFORMER).mergeToFloats(weight));
+      }
+    }
+  }
+
+  @Test
+  void namesThatATerminalWouldObey() throws IOException {
+    String bad = "transformer.\u001b[2J\u009b31m\u202e.lora_A.weight";
+    AdapterSpec spec = write(peft().noise(bad, 4, 128).noise(bad.replace("_A", "_B"), 128, 4));
+    assertRefused(spec, "2 of 4 keys", "\\u001b[2J\\u009b31m\\u202e");
+    try (TinyFlux model = new TinyFlux()) {
+      assertThatThrownBy(() -> model.chain(spec))
+          .satisfies(e -> assertThat(e.getMessage()).doesNotContain("\u001b", "\u009b", "\u202e"));
     }
   }
 

@@ -91,7 +91,7 @@ public final class AdapterParser {
     List<String> off =
         modules.stream()
             .filter(module -> module.change().scale() == 0)
-            .map(AdapterModule::name)
+            .map(module -> PrintableText.quoted(module.name()))
             .toList();
     if (!off.isEmpty()) {
       LOG.info("{}: alpha is 0, so these stay as they are: {}", file.path(), off);

@@ -29,7 +29,7 @@ final class ModulePatterns {
   private static final int MAX_REPETITIONS = 1000;
 
   /** Steps of all matches together: seconds. */
-  private static final double MAX_WORK = 5e8;
+  private static final double MAX_WORK = 1e8;
 
   /**
    * Names of networks, before the names that PEFT knows; and of PEFT's own wrapper. What a pattern

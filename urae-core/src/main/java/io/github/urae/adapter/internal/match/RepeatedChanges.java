@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.stream.Stream;
 
 /**
  * Finds what one adapter holds twice. Some files have the same change under two sets of names,
@@ -52,20 +53,53 @@ final class RepeatedChanges {
       List<Applied> before =
           appliedTo.computeIfAbsent(
               rows.network() + " " + rows.weight().name(), weight -> new ArrayList<>());
-      Optional<Applied> other =
-          before.stream()
-              .filter(applied -> !applied.module().name().equals(module.name()))
-              .filter(applied -> overlap(applied.rows(), rows))
-              .findFirst();
-      if (other.isEmpty()) {
-        fresh.add(rows);
-        before.add(new Applied(module, rows));
-      } else {
-        check(other.get(), new Applied(module, rows));
-        firstKeys.put(module, other.get().module().keys().get(0));
+      List<ModuleTargets.Rows> left = List.of(rows);
+      for (Applied other : before) {
+        if (!other.module().name().equals(module.name())) {
+          left = left.stream().flatMap(part -> without(module, part, other).stream()).toList();
+        }
       }
+      left.forEach(part -> before.add(new Applied(module, part)));
+      fresh.addAll(left);
     }
     return fresh;
+  }
+
+  /** Returns what of some rows another module has not changed; what it has, it must have so. */
+  private List<ModuleTargets.Rows> without(
+      AdapterModule module, ModuleTargets.Rows rows, Applied other) {
+    long first = Math.max(rows.weightRow(), other.rows().weightRow());
+    long end =
+        Math.min(rows.weightRow() + rows.rows(), other.rows().weightRow() + other.rows().rows());
+    if (first >= end) {
+      return List.of(rows);
+    }
+    Applied mine = new Applied(module, part(rows, first, end));
+    Applied theirs = new Applied(other.module(), part(other.rows(), first, end));
+    boolean whole = mine.rows().equals(rows);
+    // Of other changes a part of a part is none.
+    if (!isSame(theirs, mine) || !(whole || isProduct(module))) {
+      throw different(theirs, mine);
+    }
+    firstKeys.put(module, other.module().keys().get(0));
+    return Stream.of(
+            part(rows, rows.weightRow(), first), part(rows, end, rows.weightRow() + rows.rows()))
+        .filter(part -> part.rows() > 0)
+        .toList();
+  }
+
+  private static boolean isProduct(AdapterModule module) {
+    return module.change() instanceof Change.LowRank && module.magnitude().isEmpty();
+  }
+
+  /** Returns those of some rows that are the weight's from one to before another. */
+  private static ModuleTargets.Rows part(ModuleTargets.Rows rows, long first, long end) {
+    return new ModuleTargets.Rows(
+        rows.network(),
+        rows.weight(),
+        rows.moduleRow() + first - rows.weightRow(),
+        first,
+        end - first);
   }
 
   /** Returns a key of the module that did the same before. */
@@ -73,28 +107,17 @@ final class RepeatedChanges {
     return firstKeys.get(module);
   }
 
-  private static boolean overlap(ModuleTargets.Rows one, ModuleTargets.Rows other) {
-    return one.weightRow() < other.weightRow() + other.rows()
-        && other.weightRow() < one.weightRow() + one.rows();
-  }
-
-  private void check(Applied one, Applied other) {
-    boolean same =
-        one.rows().weightRow() == other.rows().weightRow()
-            && one.rows().rows() == other.rows().rows()
-            && isSame(one, other);
-    if (!same) {
-      throw new AdapterException(
-          adapter.path()
-              + ": "
-              + PrintableText.quoted(one.module().keys().get(0))
-              + " and "
-              + PrintableText.quoted(other.module().keys().get(0))
-              + " change the same rows of "
-              + one.rows().weight().name()
-              + " in two different ways; the file holds two adapters under two sets of names: save"
-              + " one of them without the other");
-    }
+  private AdapterException different(Applied one, Applied other) {
+    return new AdapterException(
+        adapter.path()
+            + ": "
+            + PrintableText.quoted(one.module().keys().get(0))
+            + " and "
+            + PrintableText.quoted(other.module().keys().get(0))
+            + " change the same rows of "
+            + one.rows().weight().name()
+            + " in two different ways; the file holds two adapters under two sets of names: save"
+            + " one of them without the other");
   }
 
   private static boolean isSame(Applied one, Applied other) {
