@@ -17,7 +17,7 @@ class DrawTest {
   @Test
   void drawsWithNothingButTheArtifacts() throws Exception {
     Path target = Path.of("target").toAbsolutePath();
-    Path picture = target.resolve("circle.png");
+    Path picture = target.resolve("boat.png");
     Draw.main(
         new String[] {
           DemoModel.unpackInto(target).checkpoint().toString(), picture.toString()
@@ -25,7 +25,7 @@ class DrawTest {
     BufferedImage image = ImageIO.read(picture.toFile());
     assertEquals(128, image.getWidth());
     int corner = image.getRGB(4, 4);
-    assertTrue((corner & 0xFF) > ((corner >> 16) & 0xFF), "the background is blue");
+    assertTrue((corner & 0xFF) > ((corner >> 16) & 0xFF), "the sky is blue");
   }
 
   @Test

@@ -30,6 +30,7 @@ public final class Benchmarks {
               named("plan", PlannedMemory::main),
               named("preview-factors", PreviewFactors::main),
               named("quick", Quick::main),
+              named("sheet", Sheet::main),
               named("shutdown", Shutdowns::main),
               named("soak", Soak::main),
               named("step", StepProfile::main),

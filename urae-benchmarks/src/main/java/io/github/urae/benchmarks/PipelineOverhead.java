@@ -19,7 +19,7 @@ import java.util.function.Consumer;
  */
 public final class PipelineOverhead {
 
-  private static final String PROMPT = "a large striped yellow star on a black background";
+  private static final String PROMPT = "a lighthouse on a cliff at sunset with clouds";
   private static final int SIZE = 512;
   private static final int STEPS = 8;
   private static final int ROUNDS = 7;

@@ -69,7 +69,7 @@ public final class PlannedMemory {
   }
 
   private static GenerationRequest.Builder request(int side) {
-    return GenerationRequest.builder("a red circle").size(side, side).steps(1).seed(0);
+    return GenerationRequest.builder("desert dunes").size(side, side).steps(1).seed(0);
   }
 
   private static void measure(int side) throws IOException {

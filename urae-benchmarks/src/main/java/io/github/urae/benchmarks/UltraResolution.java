@@ -24,8 +24,7 @@ import java.util.List;
  */
 public final class UltraResolution {
 
-  private static final String PROMPT =
-      "a drawing of a purple heart to the left of an orange triangle on a grey background";
+  private static final String PROMPT = "desert dunes at sunset with the sun on the right";
 
   private UltraResolution() {}
 

@@ -35,6 +35,7 @@ class ReadmeTest {
   private static final Pattern CLASS = Pattern.compile("(?m)^public (?:final )?class (\\w+)");
   private static final Pattern VERSION = Pattern.compile("<version>(.*?)</version>");
   private static final Pattern COMMAND = Pattern.compile("(?m)^\\./urae ((?:.+\\\\\n)*.+)$");
+  private static final Pattern PICTURE = Pattern.compile("!\\[.*?\\]\\([^)]*images/([^)]+)\\)");
   private static final Pattern ARGUMENT = Pattern.compile("\"([^\"]*)\"|(\\S+)");
 
   @TempDir Path folder;
@@ -195,14 +196,42 @@ class ReadmeTest {
     return tests.stream();
   }
 
+  /** So that {@code scripts/draw-pictures} can draw them anew. */
+  @Test
+  void aCommandIsShownForEveryPicture() throws IOException {
+    List<String> shown = new ArrayList<>();
+    for (Path document : documents()) {
+      String text = Files.readString(document);
+      List<String> drawn =
+          COMMAND
+              .matcher(text)
+              .results()
+              .map(command -> List.of(arguments(command.group(1).replace("\\\n", " "))))
+              .filter(line -> line.contains("--output"))
+              .map(line -> line.get(line.indexOf("--output") + 1))
+              .toList();
+      for (MatchResult picture : PICTURE.matcher(text).results().toList()) {
+        shown.add(picture.group(1));
+        assertThat(picture.group(1))
+            .satisfiesAnyOf(
+                name -> assertThat(drawn).as(document.toString()).containsOnlyOnce(name),
+                name -> assertThat(name).matches("sheet-\\d\\d\\.jpg"));
+      }
+    }
+    try (Stream<Path> files = Files.list(ROOT.resolve("docs/images"))) {
+      assertThat(files.map(file -> file.getFileName().toString()))
+          .containsExactlyInAnyOrderElementsOf(shown);
+    }
+  }
+
   @Test
   void theFirstCommandDrawsAPicture() throws IOException {
     Matcher command = COMMAND.matcher(Files.readString(ROOT.resolve("README.md")));
     assertThat(command.find()).isTrue();
-    Path picture = folder.resolve("star.png");
+    Path picture = folder.resolve("lighthouse.png");
     String cache = Path.of("target", "test-cache").toAbsolutePath().toString();
     List<String> arguments = new ArrayList<>(List.of(arguments(command.group(1))));
-    arguments.set(arguments.indexOf("star.png"), picture.toString());
+    arguments.set(arguments.indexOf("lighthouse.png"), picture.toString());
     arguments.addAll(List.of("--cache-dir", cache, "--steps", "2"));
     StringWriter err = new StringWriter();
     int status =

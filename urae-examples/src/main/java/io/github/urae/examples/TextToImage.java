@@ -5,7 +5,7 @@ import java.nio.file.Path;
 
 /**
  * A picture of a text. Shows: opening a model by folder or Hugging Face id, drawing, saving.
- * Arguments: model, text, output file, such as {@code FLUX.1-dev "a red circle" circle.png}.
+ * Arguments: model, text, output file, such as {@code FLUX.1-dev "a sailing boat" boat.png}.
  */
 public final class TextToImage {
 

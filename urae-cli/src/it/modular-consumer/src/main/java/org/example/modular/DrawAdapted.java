@@ -16,7 +16,7 @@ class DrawAdapted {
             .adapter(demo.adapter2k())
             .adapter(demo.adapter4k())
             .build()) {
-      return pipeline.generate("a red circle on a blue background", 128, 128);
+      return pipeline.generate("desert dunes at sunset", 128, 128);
     }
   }
 }
