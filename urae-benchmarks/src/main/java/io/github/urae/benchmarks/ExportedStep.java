@@ -168,7 +168,9 @@ public final class ExportedStep {
       throws IOException {
     if (way.equals("checkpoint")) {
       return Weights.of(
-          graph, NetworkWeights.open(checkpoint.resolve("transformer"), Flux1.FAMILY));
+          graph,
+          NetworkWeights.open(
+              checkpoint.resolve("transformer"), Flux1.FAMILY, Component.TRANSFORMER));
     }
     ExportedNetwork network =
         ExportedNetwork.open(

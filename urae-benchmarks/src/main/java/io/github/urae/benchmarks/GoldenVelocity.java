@@ -86,7 +86,8 @@ public final class GoldenVelocity {
     NetworkGraph graph = TransformerGraph.build(config, type);
     SessionSettings settings = new SessionSettings(device, OptionalInt.empty(), false);
     WeightCache converted = new WeightCache(cache, WeightCache.DEFAULT_MAX_BYTES);
-    try (Weights weights = Weights.of(graph, NetworkWeights.open(folder, Flux1.FAMILY));
+    try (Weights weights =
+            Weights.of(graph, NetworkWeights.open(folder, Flux1.FAMILY, Component.TRANSFORMER));
         NetworkSession session =
             NetworkSession.open(
                 graph,

@@ -3,6 +3,7 @@ package io.github.urae.benchmarks;
 import io.github.urae.CancellationToken;
 import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
+import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.flux.model.internal.TransformerConfig;
@@ -39,7 +40,8 @@ final class StepServer {
     NetworkGraph graph = TransformerGraph.build(config, type);
     Map<String, Tensor> inputs = StepInputs.of(new LatentGrid(Flux1.LATENTS, side, side));
     SessionSettings settings = new SessionSettings(device, OptionalInt.empty(), false);
-    try (Weights weights = Weights.of(graph, NetworkWeights.open(folder, Flux1.FAMILY));
+    try (Weights weights =
+            Weights.of(graph, NetworkWeights.open(folder, Flux1.FAMILY, Component.TRANSFORMER));
         NetworkSession session =
             NetworkSession.open(graph, weights.original(), Map.of(), settings)) {
       System.out.printf(Peer.ANSWER + "URAE %s on %s%n", type, device);

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
 import java.io.CharConversionException;
@@ -122,6 +123,46 @@ public final class JsonConfig {
    */
   public int positiveInt(String key, int missing) {
     return has(key) ? positive(key, root.get(key)) : missing;
+  }
+
+  /**
+   * Returns a positive integer that may stand as the first of an array, as sizes of pictures do.
+   *
+   * @param key name in the object
+   * @param missing what a missing key means
+   * @return its value, 1 to 2^31 - 1
+   */
+  public int firstPositiveInt(String key, int missing) {
+    JsonNode node = root.path(key);
+    return node.isArray() && !node.isEmpty()
+        ? positive(key, node.get(0))
+        : positiveInt(key, missing);
+  }
+
+  /**
+   * Returns an object in this one.
+   *
+   * @param key its name
+   * @return its content; messages name the same file
+   */
+  public JsonConfig object(String key) {
+    JsonNode node = required(key);
+    if (!node.isObject()) {
+      throw expected(key, "an object", node);
+    }
+    return new JsonConfig(file, node);
+  }
+
+  /**
+   * Returns the same object without a key.
+   *
+   * @param key what is to count as missing
+   * @return a copy
+   */
+  public JsonConfig without(String key) {
+    ObjectNode copy = root.deepCopy();
+    copy.remove(key);
+    return new JsonConfig(file, copy);
   }
 
   /** Some programs write whole numbers as 2.0. */

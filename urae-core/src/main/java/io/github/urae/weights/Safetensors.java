@@ -11,7 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.List;
 import java.util.stream.Stream;
 
 /** Opens safetensors wherever they lie: a file, an index, or a folder with one of either. */
@@ -29,9 +28,12 @@ public final class Safetensors {
    *
    * <p>In a folder, the names that diffusers and transformers write ({@code
    * diffusion_pytorch_model}, {@code model}) win over others, and an index wins over a single file
-   * of the same name.
+   * of the same name. Of variants ({@code model.fp16.safetensors}, {@code
+   * model.safetensors.index.fp16.json}), the plain one is read, else {@code bf16}, {@code fp32},
+   * {@code fp16} or the only one.
    *
-   * @param path a {@code .safetensors} file, a {@code .safetensors.index.json} file, or a folder
+   * @param path a {@code .safetensors} file, a {@code .safetensors.index.json} file, with or
+   *     without a variant in its name, or a folder
    * @return the open source; the caller closes it
    * @throws IOException if something is missing or cannot be read
    * @throws FileFormatException if a file breaks the format, or the folder holds several sets of
@@ -40,14 +42,14 @@ public final class Safetensors {
    */
   public static TensorSource open(Path path) throws IOException {
     try {
-      return openFile(Files.isDirectory(path) ? findInFolder(path) : path);
+      return openFile(Files.isDirectory(path) ? inFolder(path) : path);
     } catch (NoSuchFileException e) {
       throw HuggingFaceCache.explained(e);
     }
   }
 
   private static TensorSource openFile(Path path) throws IOException {
-    if (path.getFileName().toString().endsWith(INDEX_SUFFIX)) {
+    if (WeightFolder.isIndex(path.getFileName().toString())) {
       return ShardedSafetensors.open(path);
     }
     refuseGguf(path);
@@ -66,37 +68,16 @@ public final class Safetensors {
     }
   }
 
-  private static Path findInFolder(Path folder) throws IOException {
-    for (String name : List.of("diffusion_pytorch_model", "model")) {
-      for (String suffix : List.of(INDEX_SUFFIX, FILE_SUFFIX)) {
-        Path candidate = folder.resolve(name + suffix);
-        if (Files.exists(candidate)) {
-          return candidate;
+  private static Path inFolder(Path folder) throws IOException {
+    try {
+      return WeightFolder.find(folder);
+    } catch (NoSuchFileException e) {
+      try (Stream<Path> entries = Files.list(folder)) {
+        for (Path gguf : entries.filter(p -> p.toString().endsWith(".gguf")).sorted().toList()) {
+          refuseGguf(gguf);
         }
       }
-    }
-    List<Path> indices = list(folder, INDEX_SUFFIX);
-    List<Path> files = list(folder, FILE_SUFFIX);
-    List<Path> candidates = indices.isEmpty() ? files : indices;
-    if (candidates.isEmpty()) {
-      for (Path gguf : list(folder, ".gguf")) {
-        refuseGguf(gguf);
-      }
-      throw new NoSuchFileException(
-          folder.toString(),
-          null,
-          "the folder holds no .safetensors file; other formats (.bin, .gguf, .ckpt) are not read");
-    }
-    if (candidates.size() > 1) {
-      throw new FileFormatException(
-          folder + ": expected one set of weights, found " + candidates + "; name one of them");
-    }
-    return candidates.get(0);
-  }
-
-  private static List<Path> list(Path folder, String suffix) throws IOException {
-    try (Stream<Path> entries = Files.list(folder)) {
-      return entries.filter(p -> p.getFileName().toString().endsWith(suffix)).sorted().toList();
+      throw e;
     }
   }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.device.Device;
 import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.tensor.ElementType;
@@ -58,8 +59,10 @@ class EncodedWeightsTest {
 
   private static void assertEveryBlockIsConverted(
       CheckpointCopy encoded, CheckpointCopy rounded, Path cache) throws IOException {
-    try (TensorSource blocks = NetworkWeights.open(encoded.file("transformer"), Flux1.FAMILY);
-        TensorSource floats = NetworkWeights.open(rounded.file("transformer"), Flux1.FAMILY)) {
+    try (TensorSource blocks =
+            NetworkWeights.open(encoded.file("transformer"), Flux1.FAMILY, Component.TRANSFORMER);
+        TensorSource floats =
+            NetworkWeights.open(rounded.file("transformer"), Flux1.FAMILY, Component.TRANSFORMER)) {
       String name = "transformer_blocks.0.attn.to_q.weight";
       TensorInfo info = blocks.tensors().get(name);
       assertThat(info)

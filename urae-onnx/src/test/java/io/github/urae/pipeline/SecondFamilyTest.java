@@ -104,7 +104,7 @@ class SecondFamilyTest {
               .replace("txt_", "words_");
       entries.add(new Entry(module, entry.parameters(), entry.shares(), pieces, entry.optional()));
     }
-    return new ParameterTable("Patchwork's names", List.of("net.", ""), entries);
+    return new ParameterTable("Patchwork's names", entries);
   }
 
   /** Two channels of a constant beside the latents', and a grey picture of one token after them. */

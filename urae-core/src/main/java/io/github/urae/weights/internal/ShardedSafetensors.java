@@ -9,7 +9,9 @@ import io.github.urae.internal.InputFile;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -29,10 +31,15 @@ public final class ShardedSafetensors {
   /** As large as the largest header of a safetensors file, which holds the same names. */
   private static final int MAX_BYTES = (int) SafetensorsHeader.MAX_HEADER_BYTES;
 
+  /** Tables of embeddings with several names, of which programs list all and store one. */
+  private static final List<String> TIED =
+      List.of("shared.weight", "embed_tokens.weight", "lm_head.weight");
+
   private ShardedSafetensors() {}
 
   /**
-   * Opens all shards of an index and checks that index and shards hold the same tensors.
+   * Opens all shards of an index and checks that index and shards hold the same tensors, but for
+   * further names of tied ones.
    *
    * @param index a {@code *.safetensors.index.json} file; its shards lie in the same folder or
    *     below
@@ -45,7 +52,12 @@ public final class ShardedSafetensors {
     Path folder = index.toAbsolutePath().getParent();
     Map<Path, String> shards = new LinkedHashMap<>();
     for (String name : weightMap.values().stream().distinct().sorted().toList()) {
-      shards.put(resolve(index, folder, name), name);
+      Path shard = resolve(index, folder, name);
+      if (!Files.exists(shard)) {
+        throw new NoSuchFileException(
+            shard.toString(), null, "the index " + index + " lists it; download it, too");
+      }
+      shards.put(shard, name);
     }
     Set<String> found = new HashSet<>();
     return PlacedTensors.read(
@@ -74,11 +86,15 @@ public final class ShardedSafetensors {
       Path index, Map<String, String> weightMap, String shard, Set<String> found) {
     weightMap.forEach(
         (tensor, listed) -> {
-          if (listed.equals(shard) && !found.contains(tensor)) {
+          if (listed.equals(shard) && !found.contains(tensor) && !isTied(tensor)) {
             throw new FileFormatException(
                 index + ": tensor '" + tensor + "' is not in its shard '" + shard + "'");
           }
         });
+  }
+
+  private static boolean isTied(String tensor) {
+    return TIED.stream().anyMatch(tensor::endsWith);
   }
 
   private static Map<String, String> readWeightMap(Path index) throws IOException {

@@ -48,7 +48,7 @@ public record CheckpointWeights(
       Path own = folder.resolve(network.folder());
       refuseExport(own);
       Path file = network == Component.TRANSFORMER ? transformer.orElse(own) : own;
-      weights.put(network, opened.add(NetworkWeights.open(file, checkpoint.family())));
+      weights.put(network, opened.add(NetworkWeights.open(file, checkpoint.family(), network)));
     }
     checkpoint.checkGuidance(weights.get(Component.TRANSFORMER));
     return new CheckpointWeights(checkpoint.family(), folder, weights);

@@ -5,6 +5,8 @@ import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.ModelInfo;
 import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.JsonConfig;
+import io.github.urae.tensor.Shape;
+import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -110,7 +112,7 @@ public record Checkpoint(
               + ": expected a folder with a "
               + names
               + " checkpoint in diffusers layout (model_index.json, transformer/, vae/, ...), found "
-              + (Files.isDirectory(folder) ? "no model_index.json in it" : "a file"));
+              + NotACheckpoint.describe(folder));
     }
     String kind = JsonConfig.read(index).text("_class_name").orElse("nothing");
     Optional<String> relative = Optional.empty();
@@ -176,11 +178,21 @@ public record Checkpoint(
   }
 
   private void checkWidths() {
-    checkWidth(Component.TEXT_ENCODER, "hidden_size", clip.width(), transformer.pooledDim());
-    checkWidth(Component.TEXT_ENCODER_2, "d_model", t5.width(), transformer.textDim());
+    checkWidth(
+        Component.TEXT_ENCODER,
+        "hidden_size",
+        clip.width(),
+        "pooled_projection_dim",
+        transformer.pooledDim());
+    checkWidth(
+        Component.TEXT_ENCODER_2,
+        "d_model",
+        t5.width(),
+        "joint_attention_dim",
+        transformer.textDim());
   }
 
-  private void checkWidth(Component network, String key, int found, int expected) {
+  private void checkWidth(Component network, String key, int found, String reader, int expected) {
     if (found != expected) {
       throw new ModelException(
           folder.resolve(network.folder()).resolve("config.json")
@@ -188,20 +200,25 @@ public record Checkpoint(
               + key
               + "': expected "
               + expected
-              + ", which the transformer reads, found "
+              + ", which the transformer reads ('"
+              + reader
+              + "' of "
+              + folder.resolve(Component.TRANSFORMER.folder()).resolve("config.json")
+              + "), found "
               + found);
     }
   }
 
   /**
-   * Checks that a transformer is told a guidance scale where the configuration says so, and only
-   * there: a file of -dev in a model of -schnell, or the other way round, would run and draw wrong
-   * pictures, or miss a weight.
+   * Checks that a transformer is no relative of the family's, which reads more than latents, and is
+   * told a guidance scale where the configuration says so, and only there: a file of -dev in a
+   * model of -schnell, or the other way round, would run and draw wrong pictures, or miss a weight.
    *
    * @param weights the transformer's, by diffusers' names
    * @throws ModelException if file and configuration contradict each other
    */
   public void checkGuidance(TensorSource weights) {
+    refuseRelatives(weights);
     String module = family.transformer().guidanceModule() + ".";
     boolean found = weights.tensors().keySet().stream().anyMatch(name -> name.startsWith(module));
     if (found != transformer.guidance()) {
@@ -219,6 +236,29 @@ public record Checkpoint(
               + " says 'guidance_embeds': "
               + transformer.guidance()
               + "; use the transformer with the model that it belongs to");
+    }
+  }
+
+  private void refuseRelatives(TensorSource weights) {
+    TensorInfo input = weights.tensors().get("x_embedder.weight");
+    TensorInfo bias = weights.tensors().get("x_embedder.bias");
+    // As many rows as the bias has: no damaged tensor.
+    boolean whole =
+        input != null
+            && bias != null
+            && input.shape().rank() == 2
+            && bias.shape().equals(Shape.of(input.shape().dimension(0)));
+    long channels = whole ? input.columns() : transformer.inputChannels();
+    if (channels != transformer.inputChannels()
+        && family.transformer().relatives().containsKey((int) channels)) {
+      throw new ModelException(
+          input.file()
+              + ": tensor 'x_embedder.weight' "
+              + input.shape()
+              + " is that of "
+              + family.transformer().relatives().get((int) channels)
+              + ", which is not supported; use a transformer of "
+              + family.members());
     }
   }
 

@@ -39,7 +39,11 @@ public record ClipTextConfig(
    * @throws ModelException if it describes another network
    */
   public static ClipTextConfig from(JsonConfig config) {
-    config.oneOf("model_type", "clip_text_model", "clip_text_model");
+    String kind = config.oneOf("model_type", "clip_text_model", "clip_text_model", "clip");
+    if (kind.equals("clip") && config.has("text_config")) {
+      // Of the whole of CLIP; the text encoder's part stands in it.
+      return from(config.object("text_config").without("model_type"));
+    }
     ClipTextConfig result =
         new ClipTextConfig(
             config.positiveInt("num_hidden_layers", 12),

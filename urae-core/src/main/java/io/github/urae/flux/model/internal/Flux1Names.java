@@ -21,20 +21,14 @@ import java.util.List;
  */
 final class Flux1Names {
 
-  /**
-   * Black Forest Labs' own names: of their single files, of GGUF files, and of most adapters.
-   * ComfyUI and stable-diffusion.cpp write a prefix before them, beside the other networks of a
-   * checkpoint.
-   */
+  /** Black Forest Labs' own names: of their single files, of GGUF files, and of most adapters. */
   static final ParameterTable BLACK_FOREST_LABS =
-      new ParameterTable(
-          "Black Forest Labs' names", List.of("model.diffusion_model.", ""), originalEntries());
+      new ParameterTable("Black Forest Labs' names", originalEntries());
 
   /** Modules that only XLabs' adapters have: parts of Black Forest Labs' blocks. */
   static final ParameterTable XLABS =
       new ParameterTable(
           "XLabs' names",
-          List.of(""),
           List.of(
               attention("double_blocks.#.processor.qkv_lora1", true),
               linear("double_blocks.#.processor.proj_lora1", "transformer_blocks.#.attn.to_out.0"),
@@ -58,7 +52,6 @@ final class Flux1Names {
   static final ParameterTable ONE_TRAINER =
       new ParameterTable(
           "OneTrainer's names",
-          List.of(""),
           List.of(
               linear("double_blocks.#.img_attn.qkv.0", "transformer_blocks.#.attn.to_q"),
               linear("double_blocks.#.img_attn.qkv.1", "transformer_blocks.#.attn.to_k"),
@@ -81,7 +74,6 @@ final class Flux1Names {
   static final ParameterTable DIFFSYNTH =
       new ParameterTable(
           "DiffSynth-Studio's names",
-          List.of(""),
           List.of(
               attention("blocks.#.attn.a_to_qkv", true),
               attention("blocks.#.attn.b_to_qkv", false),
@@ -101,7 +93,6 @@ final class Flux1Names {
   static final ParameterTable FUSED =
       new ParameterTable(
           "fused projections",
-          List.of(""),
           List.of(
               attention("transformer_blocks.#.attn.to_qkv", true),
               attention("transformer_blocks.#.attn.to_added_qkv", false),

@@ -2,6 +2,7 @@ package io.github.urae.flux.model.internal;
 
 import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
+import io.github.urae.flux.model.Component;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.TensorInfo;
@@ -33,42 +34,40 @@ public final class NetworkWeights {
   private final Set<String> unused = new LinkedHashSet<>();
   private final Map<String, TensorInfo> parameters = new LinkedHashMap<>();
 
-  private NetworkWeights(
-      ModelFamily family, Path file, String prefix, Map<String, TensorInfo> tensors) {
+  private NetworkWeights(ModelFamily family, Path file, Map<String, TensorInfo> tensors) {
     this.family = family;
     this.file = file;
-    tensors.forEach(
-        (name, info) -> {
-          if (name.startsWith(prefix)) {
-            stored.put(name.substring(prefix.length()), info);
-          }
-        });
+    stored.putAll(tensors);
     unused.addAll(stored.keySet());
   }
 
   /**
-   * Opens the weights of a network by the names of diffusers' parameters, also where they are one
-   * file of a transformer in the {@linkplain ModelFamily#names family's other names}, and in every
-   * encoding for which there is a {@link WeightEncodingProvider}.
+   * Opens the weights of a network by the names of diffusers' parameters, whatever a program has
+   * put before them, also where they are a transformer in the {@linkplain ModelFamily#names
+   * family's other names} or an autoencoder in older ones, and in every encoding for which there is
+   * a {@link WeightEncodingProvider}.
    *
    * @param path a file, an index or a folder, as for {@link Safetensors#open}
    * @param family what the network belongs to
+   * @param network which one it is
    * @return the open source; the caller closes it
    * @throws IOException if something is missing or cannot be read
    * @throws FileFormatException if a file breaks the format, or the folder holds several sets of
    *     weights
-   * @throws ModelException if weights are quantised in a way that is not supported, or a single
-   *     file is of another model
+   * @throws ModelException if weights are quantised in a way that is not supported, or are those of
+   *     another network or model
    */
-  public static TensorSource open(Path path, ModelFamily family) throws IOException {
+  public static TensorSource open(Path path, ModelFamily family, Component network)
+      throws IOException {
     OwnedResources opened = new OwnedResources();
     try {
       TensorSource source = opened.add(Safetensors.open(path));
-      Map<String, TensorInfo> tensors = RecognisedEncodings.of(source);
-      Optional<String> prefix = family.names().prefix(tensors.keySet());
-      if (prefix.isPresent()) {
-        tensors =
-            new NetworkWeights(family, source.files().get(0), prefix.get(), tensors).parameters();
+      Path file = source.files().get(0);
+      Map<String, TensorInfo> tensors =
+          StoredNames.of(network, family, RecognisedEncodings.of(source));
+      OtherNetworks.refuse(file, network, tensors, StoredNames.marks(network, family));
+      if (network == Component.TRANSFORMER && family.names().names(tensors.keySet())) {
+        tensors = new NetworkWeights(family, file, tensors).parameters();
       }
       if (tensors.equals(source.tensors())) {
         return source;

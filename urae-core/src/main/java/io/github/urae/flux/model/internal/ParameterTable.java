@@ -6,7 +6,6 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * Other names for a network's modules than diffusers', which are the names that this library goes
@@ -15,10 +14,9 @@ import java.util.Optional;
  * <p>{@code #} stands for the number of a block, the same in both names.
  *
  * @param name whose names they are, for messages
- * @param prefixes what may stand before all names of a file; may hold the empty text
  * @param entries the modules
  */
-public record ParameterTable(String name, List<String> prefixes, List<Entry> entries) {
+public record ParameterTable(String name, List<Entry> entries) {
 
   private static final String NUMBER = "#";
 
@@ -94,7 +92,6 @@ public record ParameterTable(String name, List<String> prefixes, List<Entry> ent
 
   /** Copies the collections. */
   public ParameterTable {
-    prefixes = List.copyOf(prefixes);
     entries = List.copyOf(entries);
   }
 
@@ -164,11 +161,11 @@ public record ParameterTable(String name, List<String> prefixes, List<Entry> ent
   /**
    * Finds out whether tensors have the names of this table.
    *
-   * @param names names of a file's tensors
-   * @return what stands before them, one of {@link #prefixes}; empty if they have other names
+   * @param names names of a file's tensors, without what may stand before them
+   * @return whether they do
    */
-  public Optional<String> prefix(Collection<String> names) {
-    return prefixes.stream().filter(prefix -> names.contains(prefix + mark())).findFirst();
+  public boolean names(Collection<String> names) {
+    return names.contains(mark());
   }
 
   /**
@@ -177,8 +174,21 @@ public record ParameterTable(String name, List<String> prefixes, List<Entry> ent
    * @return the first parameter of the first block
    */
   public String mark() {
-    Entry first =
-        entries.stream().filter(Entry::isInBlocks).findFirst().orElse(entries.get(0)).in(0);
+    Entry first = firstInBlocks();
     return first.module() + "." + first.parameters().keySet().iterator().next();
+  }
+
+  /**
+   * Returns a name by which a file with diffusers' names is known.
+   *
+   * @return what the {@link #mark} begins with there
+   */
+  public String diffusersMark() {
+    Entry first = firstInBlocks();
+    return first.pieces().get(0).module() + "." + first.parameters().values().iterator().next();
+  }
+
+  private Entry firstInBlocks() {
+    return entries.stream().filter(Entry::isInBlocks).findFirst().orElse(entries.get(0)).in(0);
   }
 }

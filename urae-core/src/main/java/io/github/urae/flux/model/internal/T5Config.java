@@ -31,8 +31,11 @@ public record T5Config(
     long endToken,
     long padToken) {
 
+  /** A bound beyond sense, below which no product of sizes leaves its type. */
+  private static final int MOST_CHANNELS = 1 << 28;
+
   /**
-   * Reads the configuration.
+   * Reads the configuration. Where a key is missing, it means what it does in transformers.
    *
    * @param config the content of {@code config.json}
    * @return its values
@@ -43,12 +46,12 @@ public record T5Config(
     config.oneOf("feed_forward_proj", "relu", "gated-gelu");
     T5Config result =
         new T5Config(
-            config.positiveInt("num_layers"),
-            config.positiveInt("num_heads"),
-            config.positiveInt("d_kv"),
-            config.positiveInt("d_model"),
-            config.positiveInt("d_ff"),
-            config.positiveInt("vocab_size"),
+            config.positiveInt("num_layers", 6),
+            config.positiveInt("num_heads", 8),
+            config.positiveInt("d_kv", 64),
+            config.positiveInt("d_model", 512),
+            config.positiveInt("d_ff", 2048),
+            config.positiveInt("vocab_size", 32128),
             config.number("layer_norm_epsilon", 1e-6),
             config.positiveInt("relative_attention_num_buckets", 32),
             config.positiveInt("relative_attention_max_distance", 128),
@@ -58,6 +61,10 @@ public record T5Config(
       throw config.unsupported(
           "relative_attention_num_buckets",
           "a multiple of 4, below four times relative_attention_max_distance");
+    }
+    if ((long) result.heads * result.headDim > MOST_CHANNELS) {
+      throw config.unsupported(
+          "num_heads", "at most " + MOST_CHANNELS + " channels of 'd_kv' in all together");
     }
     return result;
   }

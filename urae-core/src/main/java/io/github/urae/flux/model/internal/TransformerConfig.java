@@ -30,8 +30,11 @@ public record TransformerConfig(
     int pooledDim,
     boolean guidance) {
 
+  /** A bound beyond sense, below which no product of sizes leaves its type. */
+  private static final int MOST_CHANNELS = 1 << 28;
+
   /**
-   * Reads the configuration.
+   * Reads the configuration. Where a key is missing, it means what it does in diffusers.
    *
    * @param config the content of {@code config.json}
    * @param family what the configuration may leave open, and must not contradict
@@ -64,7 +67,7 @@ public record TransformerConfig(
     boolean axesFit =
         axes.size() == usual.rotaryAxes().size()
             && axes.stream().allMatch(a -> a % 2 == 0)
-            && axes.stream().mapToInt(a -> a).sum() == headDim;
+            && axes.stream().mapToLong(a -> a).sum() == headDim;
     if (!axesFit) {
       throw config.unsupported(
           "axes_dims_rope",
@@ -72,16 +75,22 @@ public record TransformerConfig(
               + " even numbers that add up to attention_head_dim, "
               + headDim);
     }
+    int heads = config.positiveInt("num_attention_heads", 24);
+    if ((long) heads * headDim > MOST_CHANNELS) {
+      throw config.unsupported(
+          "num_attention_heads",
+          "at most " + MOST_CHANNELS + " channels of 'attention_head_dim' in all together");
+    }
     return new TransformerConfig(
         channels,
         outputs,
-        config.positiveInt("num_layers"),
-        config.positiveInt("num_single_layers"),
-        config.positiveInt("num_attention_heads"),
+        config.positiveInt("num_layers", 19),
+        config.positiveInt("num_single_layers", 38),
+        heads,
         headDim,
         axes,
-        config.positiveInt("joint_attention_dim"),
-        config.positiveInt("pooled_projection_dim"),
+        config.positiveInt("joint_attention_dim", 4096),
+        config.positiveInt("pooled_projection_dim", 768),
         config.flag("guidance_embeds", false));
   }
 

@@ -24,8 +24,13 @@ public record VaeConfig(
     double scalingFactor,
     double shiftFactor) {
 
+  /** Bounds beyond sense, below which no product of sizes leaves its type. */
+  private static final int MOST_CHANNELS = 1 << 16;
+
+  private static final int LARGEST_SAMPLE = 1 << 14;
+
   /**
-   * Reads the configuration.
+   * Reads the configuration. Where a key is missing, it means what it does in diffusers.
    *
    * @param config the content of {@code config.json}
    * @param family what latents must look like
@@ -60,12 +65,19 @@ public record VaeConfig(
       throw config.unsupported(
           "block_out_channels", levels + " multiples of norm_num_groups, " + groups);
     }
+    if (channels.stream().anyMatch(count -> count > MOST_CHANNELS)) {
+      throw config.unsupported("block_out_channels", "at most " + MOST_CHANNELS + " each");
+    }
+    int sampleSize = config.firstPositiveInt("sample_size", 1024);
+    if (sampleSize > LARGEST_SAMPLE) {
+      throw config.unsupported("sample_size", "at most " + LARGEST_SAMPLE + " pixels a side");
+    }
     return new VaeConfig(
         latentChannels,
         channels,
         config.positiveInt("layers_per_block", 1),
         groups,
-        config.positiveInt("sample_size", 1024),
+        sampleSize,
         config.number("scaling_factor", 0.18215),
         config.number("shift_factor", 0));
   }

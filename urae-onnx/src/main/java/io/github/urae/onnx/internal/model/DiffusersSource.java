@@ -2,6 +2,7 @@ package io.github.urae.onnx.internal.model;
 
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.internal.NetworkSizes;
 import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.ClipTextGraph;
@@ -16,6 +17,7 @@ import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /** A checkpoint in diffusers layout: graphs are built from its configurations. */
 public record DiffusersSource(Checkpoint checkpoint) implements ModelSource {
@@ -34,10 +36,11 @@ public record DiffusersSource(Checkpoint checkpoint) implements ModelSource {
       throws IOException {
     OwnedResources opened = new OwnedResources();
     try {
-      TensorSource source = opened.add(NetworkWeights.open(path, checkpoint.family()));
+      TensorSource source = opened.add(NetworkWeights.open(path, checkpoint.family(), component));
       if (component == Component.TRANSFORMER) {
         checkpoint.checkGuidance(source);
       }
+      NetworkSizes.check(checkpoint, component, Optional.of(source));
       NetworkGraph graph = graph(checkpoint, component, type, LinearLayers.of(source));
       Weights weights = Weights.of(graph, source);
       UnreadTensors.report(component, graph, source);

@@ -3,6 +3,7 @@ package io.github.urae.onnx.internal.model;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.ExportReport;
 import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.internal.NetworkSizes;
 import io.github.urae.onnx.internal.graph.LinearLayers;
 import io.github.urae.onnx.internal.session.Weights;
 import io.github.urae.onnx.internal.source.ExportContracts;
@@ -15,6 +16,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -50,6 +52,7 @@ public record ExportSource(Checkpoint checkpoint) implements ModelSource {
       throw new NoSuchFileException(
           file.toString(), null, "the export lacks this network; export all parts together");
     }
+    NetworkSizes.check(checkpoint, component, Optional.empty());
     return ExportedNetwork.open(
         file,
         DiffusersSource.graph(checkpoint, component, type, LinearLayers.PLAIN),

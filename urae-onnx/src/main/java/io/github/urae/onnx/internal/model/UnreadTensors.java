@@ -23,8 +23,9 @@ final class UnreadTensors {
   /** What text encoders are stored with and no picture needs, and a second name of a first one. */
   private static final Pattern NOT_NEEDED =
       Pattern.compile(
-          "(text_model\\.embeddings\\.)?position_ids|text_projection\\.weight|logit_scale"
-              + "|encoder\\.embed_tokens\\.weight");
+          "(text_model\\.)?(embeddings\\.)?position_ids|text_projection(\\.weight)?|logit_scale"
+              + "|(encoder|decoder)\\.embed_tokens\\.weight|lm_head\\.weight"
+              + "|vision_model\\..*|visual_projection\\..*|decoder\\..*");
 
   private UnreadTensors() {}
 

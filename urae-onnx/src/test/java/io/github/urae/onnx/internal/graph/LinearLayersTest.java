@@ -195,7 +195,8 @@ class LinearLayersTest {
     float[] plain;
     float[] expected;
     NetworkGraph graph = TransformerGraph.build(checkpoint.transformer(), ElementType.F32);
-    try (Weights weights = Weights.of(graph, NetworkWeights.open(stored, Flux1.FAMILY))) {
+    try (Weights weights =
+        Weights.of(graph, NetworkWeights.open(stored, Flux1.FAMILY, Component.TRANSFORMER))) {
       TensorSource source = inSession(weights);
       assertThat(source).isSameAs(weights.original());
       try (NetworkSession session = NetworkSession.open(graph, source, Map.of(), SETTINGS)) {
@@ -207,7 +208,7 @@ class LinearLayersTest {
     }
     assertThat(TestData.relativeDifference(plain, expected)).isBetween(1e-4, 0.05);
 
-    try (TensorSource source = NetworkWeights.open(stored, Flux1.FAMILY)) {
+    try (TensorSource source = NetworkWeights.open(stored, Flux1.FAMILY, Component.TRANSFORMER)) {
       LinearLayers layers =
           LinearLayers.of(source, List.of(new Halves(), new EightBits(), new Gemm()));
       NetworkGraph mixed =

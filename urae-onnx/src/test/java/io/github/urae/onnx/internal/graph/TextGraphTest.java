@@ -68,7 +68,10 @@ class TextGraphTest {
     try (Weights weights =
             Weights.of(
                 graph,
-                NetworkWeights.open(checkpoint.folder().resolve("text_encoder"), Flux1.FAMILY));
+                NetworkWeights.open(
+                    checkpoint.folder().resolve("text_encoder"),
+                    Flux1.FAMILY,
+                    Component.TEXT_ENCODER));
         NetworkSession session =
             NetworkSession.open(
                 graph,

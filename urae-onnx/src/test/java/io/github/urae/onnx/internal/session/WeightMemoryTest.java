@@ -145,7 +145,8 @@ class WeightMemoryTest {
 
     private static double openSession(NetworkGraph graph, Path file) throws IOException {
       SessionSettings settings = new SessionSettings(Device.cpu(), OptionalInt.empty(), false);
-      try (Weights weights = Weights.of(graph, NetworkWeights.open(file, Flux1.FAMILY));
+      try (Weights weights =
+              Weights.of(graph, NetworkWeights.open(file, Flux1.FAMILY, Component.TRANSFORMER));
           NetworkSession session =
               NetworkSession.open(graph, typed(weights, file), Map.of(), settings)) {
         peak = status("RssAnon");
@@ -188,7 +189,8 @@ class WeightMemoryTest {
     }
 
     private static double convert(NetworkGraph graph, Path file) throws IOException {
-      try (Weights weights = Weights.of(graph, NetworkWeights.open(file, Flux1.FAMILY))) {
+      try (Weights weights =
+          Weights.of(graph, NetworkWeights.open(file, Flux1.FAMILY, Component.TRANSFORMER))) {
         Shape shape = typed(weights, file).tensors().get("proj_out.weight").shape();
         if (shape.elementCount() != 64 * 3072) {
           throw new AssertionError(shape);
@@ -201,7 +203,8 @@ class WeightMemoryTest {
         new SessionSettings(Device.cpu(), OptionalInt.empty(), true);
 
     private static double runWhole(NetworkGraph graph, Path file) throws IOException {
-      try (Weights weights = Weights.of(graph, NetworkWeights.open(file, Flux1.FAMILY));
+      try (Weights weights =
+              Weights.of(graph, NetworkWeights.open(file, Flux1.FAMILY, Component.TRANSFORMER));
           NetworkSession network =
               NetworkSession.open(graph, weights.original(), Map.of(), PREPACKED)) {
         return run(network);
@@ -209,7 +212,8 @@ class WeightMemoryTest {
     }
 
     private static double runBlocks(NetworkGraph graph, Path file) throws IOException {
-      try (Weights weights = Weights.of(graph, NetworkWeights.open(file, Flux1.FAMILY));
+      try (Weights weights =
+              Weights.of(graph, NetworkWeights.open(file, Flux1.FAMILY, Component.TRANSFORMER));
           BlockwiseNetwork network =
               new BlockwiseNetwork(
                   graph,

@@ -60,6 +60,13 @@ class WeightOverrideTest {
     assertEveryMatrixCounts(graph, checkpoint, "text_encoder", Map.of("input_ids", input), 14);
   }
 
+  private static Component component(String folder) {
+    return Component.networks().stream()
+        .filter(network -> network.folder().equals(folder))
+        .findFirst()
+        .orElseThrow();
+  }
+
   private static void assertEveryMatrixCounts(
       NetworkGraph graph,
       Checkpoint checkpoint,
@@ -69,7 +76,10 @@ class WeightOverrideTest {
       throws IOException {
     WeightCache cache = new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES);
     try (Weights weights =
-        Weights.of(graph, NetworkWeights.open(checkpoint.folder().resolve(folder), Flux1.FAMILY))) {
+        Weights.of(
+            graph,
+            NetworkWeights.open(
+                checkpoint.folder().resolve(folder), Flux1.FAMILY, component(folder)))) {
       TensorSource source =
           weights.inSessionType(
               Component.TRANSFORMER, cache, ProgressListener.NONE, new CancellationToken());

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.ModelException;
+import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.tensor.ElementType;
@@ -70,7 +71,7 @@ class SingleFileTest {
   @Test
   void everyParameterIsThatOfTheCheckpoint() throws IOException {
     try (TensorSource diffusers = openDemo();
-        TensorSource single = NetworkWeights.open(file, Flux1.FAMILY)) {
+        TensorSource single = NetworkWeights.open(file, Flux1.FAMILY, Component.TRANSFORMER)) {
       assertThat(single.tensors().keySet()).isEqualTo(diffusers.tensors().keySet());
       for (String name : diffusers.tensors().keySet()) {
         float[] expected = diffusers.tensor(name).toFloats();
@@ -96,7 +97,7 @@ class SingleFileTest {
 
   @Test
   void onlyTheSwappedHalvesLieInPieces() throws IOException {
-    try (TensorSource single = NetworkWeights.open(file, Flux1.FAMILY)) {
+    try (TensorSource single = NetworkWeights.open(file, Flux1.FAMILY, Component.TRANSFORMER)) {
       assertThat(single.tensors().values().stream())
           .filteredOn(info -> !info.encoding().isPlain())
           .extracting(TensorInfo::name)
@@ -115,7 +116,8 @@ class SingleFileTest {
       OriginalNames.of(diffusers).forEach((k, v) -> tensors.put("model.diffusion_model." + k, v));
       tensors.put("vae.decoder.conv_in.bias", Tensor.ofFloats(new float[4], 4));
       SafetensorsWriter.write(prefixed, Map.of(), tensors);
-      try (TensorSource single = NetworkWeights.open(prefixed, Flux1.FAMILY)) {
+      try (TensorSource single =
+          NetworkWeights.open(prefixed, Flux1.FAMILY, Component.TRANSFORMER)) {
         assertThat(single.tensors().keySet()).isEqualTo(diffusers.tensors().keySet());
       }
     }
@@ -160,7 +162,7 @@ class SingleFileTest {
   }
 
   private static void assertRefused(Path path, String... parts) {
-    assertThatThrownBy(() -> NetworkWeights.open(path, Flux1.FAMILY).close())
+    assertThatThrownBy(() -> NetworkWeights.open(path, Flux1.FAMILY, Component.TRANSFORMER).close())
         .isInstanceOf(ModelException.class)
         .hasMessageContainingAll(parts);
   }

@@ -1,0 +1,141 @@
+package io.github.urae.flux.model.internal;
+
+import io.github.urae.ModelException;
+import io.github.urae.flux.model.Component;
+import io.github.urae.internal.PrintableText;
+import io.github.urae.weights.TensorInfo;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Networks that people give in place of FLUX.1's, known by the names of their tensors, to be
+ * refused by their own name.
+ */
+final class OtherNetworks {
+
+  private static final String AS_TEXT_ENCODER =
+      "; it belongs into the folder of a text encoder, text_encoder/ or text_encoder_2/";
+
+  /**
+   * One of them.
+   *
+   * @param mark the beginning of a name, whatever modules come before; or with '*' first, a part
+   * @param name what it is, with the way out
+   */
+  private record Kind(String mark, String name) {}
+
+  /** Whose blocks have the names of FLUX.1's, so that they would be taken for it. */
+  private static final List<Kind> RELATIVES =
+      List.of(
+          new Kind("distilled_guidance_layer.", "the transformer of Chroma, another model"),
+          new Kind("double_stream_modulation_img.", "the transformer of FLUX.2, another model"),
+          new Kind("controlnet_blocks.", "a ControlNet, which is not supported"),
+          new Kind("controlnet_x_embedder.", "a ControlNet, which is not supported"),
+          new Kind("input_hint_block.", "a ControlNet, which is not supported"));
+
+  private static final List<Kind> STRANGERS =
+      List.of(
+          new Kind("*lora_A.", adapter("a LoRA")),
+          new Kind("*lora_B.", adapter("a LoRA")),
+          new Kind("*lora_down.", adapter("a LoRA")),
+          new Kind("*lora_up.", adapter("a LoRA")),
+          new Kind("lora_unet_", adapter("a LoRA")),
+          new Kind("*lokr_w", adapter("a LoKr")),
+          new Kind("*hada_w", adapter("a LoHa")),
+          new Kind("redux_up.", "FLUX.1 Redux, which turns pictures into prompts; not supported"),
+          new Kind("ip_adapter", "an IP-Adapter, which is not supported"),
+          new Kind("image_proj.", "an IP-Adapter, which is not supported"),
+          new Kind("joint_blocks.", "the transformer of Stable Diffusion 3, another model"),
+          new Kind("input_blocks.", "the U-Net of Stable Diffusion (1.5, 2 or XL), another model"),
+          new Kind("decoder.mid_block.", "an autoencoder; it belongs into the folder vae/"),
+          new Kind("decoder.mid.block_1.", "an autoencoder; it belongs into the folder vae/"),
+          new Kind("down_blocks.0.resnets.", "the U-Net of Stable Diffusion, another model"),
+          new Kind("double_stream_blocks.", "the transformer of HiDream, another model"),
+          new Kind("transformer_blocks.0.img_mod.", "the transformer of Qwen-Image, another model"),
+          new Kind("noise_refiner.", "the transformer of Lumina or Z-Image, another model"),
+          new Kind("double_blocks.0.img_attn_qkv.", "the transformer of HunyuanVideo"),
+          new Kind("transformer.resblocks.", openClip()),
+          new Kind("vision_model.", "CLIP's picture encoder, which FLUX.1 does not use"),
+          new Kind("text_model.embeddings.", "CLIP's text encoder" + AS_TEXT_ENCODER),
+          new Kind("embeddings.token_embedding.", "CLIP's text encoder" + AS_TEXT_ENCODER),
+          new Kind("block.0.layer.0.SelfAttention.", "T5" + AS_TEXT_ENCODER),
+          new Kind("decoder.layers.", "an autoencoder of another kind, as TAESD"),
+          new Kind("double_blocks.", transformer()),
+          new Kind("single_blocks.", transformer()),
+          new Kind("transformer_blocks.", transformer()),
+          new Kind("model.layers.", "a language model, which FLUX.1 does not use"));
+
+  private OtherNetworks() {}
+
+  private static String adapter(String kind) {
+    return kind + ", not a whole network; give it as an adapter (--adapter, adapter(...))";
+  }
+
+  private static String openClip() {
+    return "CLIP by the names of OpenAI or OpenCLIP, which are not read; use the text encoder as"
+        + " transformers stores it";
+  }
+
+  private static String transformer() {
+    return "a transformer; give it as such (--transformer, transformer(...)), or put it into the"
+        + " folder transformer/";
+  }
+
+  /**
+   * Refuses what is another network for sure, and what lacks the network that it should be.
+   *
+   * @param file for messages
+   * @param network which one is expected
+   * @param tensors by the names under which the network would be known
+   * @param marks names of which the network is sure to have one
+   */
+  static void refuse(
+      Path file, Component network, Map<String, TensorInfo> tensors, List<String> marks) {
+    if (network == Component.TRANSFORMER) {
+      refuse(file, network, tensors, find(RELATIVES, tensors));
+    }
+    if (marks.stream().noneMatch(tensors::containsKey)) {
+      refuse(file, network, tensors, find(STRANGERS, tensors));
+    }
+  }
+
+  private static void refuse(
+      Path file,
+      Component network,
+      Map<String, TensorInfo> tensors,
+      Optional<Map.Entry<String, Kind>> found) {
+    if (found.isPresent()) {
+      throw new ModelException(
+          file
+              + ": expected the "
+              + network.id()
+              + " of FLUX.1, found "
+              + found.get().getValue().name()
+              + " (by the name of one of its "
+              + tensors.size()
+              + " tensors, "
+              + PrintableText.quoted(found.get().getKey())
+              + ")");
+    }
+  }
+
+  private static Optional<Map.Entry<String, Kind>> find(
+      List<Kind> kinds, Map<String, TensorInfo> tensors) {
+    for (Kind kind : kinds) {
+      for (String name : tensors.keySet()) {
+        if (fits(kind.mark(), name)) {
+          return Optional.of(Map.entry(name, kind));
+        }
+      }
+    }
+    return Optional.empty();
+  }
+
+  private static boolean fits(String mark, String name) {
+    return mark.startsWith("*")
+        ? name.contains(mark.substring(1))
+        : name.startsWith(mark) || name.contains("." + mark);
+  }
+}
