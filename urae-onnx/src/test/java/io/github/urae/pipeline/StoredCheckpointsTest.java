@@ -320,4 +320,15 @@ class StoredCheckpointsTest {
         .isInstanceOf(NoSuchFileException.class)
         .hasMessageContainingAll("model_fp16.onnx", "model.onnx");
   }
+
+  @Test
+  void tokensThatTheEncoderDoesNotKnow() throws IOException {
+    CheckpointCopy copy = CheckpointCopy.in(folder);
+    edit(copy.file("tokenizer/vocab.json"), own -> own.put("<|endoftext|>", 1581));
+    try (FluxPipeline pipeline = copy.open()) {
+      assertThatThrownBy(() -> picture(pipeline))
+          .isInstanceOf(ModelException.class)
+          .hasMessageContainingAll("text_encoder", "token 1581", "knows 1581", "'vocab_size'");
+    }
+  }
 }

@@ -24,6 +24,7 @@ public final class Flux1 {
               "FluxControlPipeline", "FLUX.1 Canny or Depth (Control)",
               "FluxPriorReduxPipeline", "FLUX.1 Redux",
               "Flux2Pipeline", "FLUX.2",
+              "ChromaPipeline", "Chroma",
               "StableDiffusionXLPipeline", "Stable Diffusion XL",
               "StableDiffusion3Pipeline", "Stable Diffusion 3",
               "StableDiffusionPipeline", "Stable Diffusion"),

@@ -1,6 +1,7 @@
 package io.github.urae.onnx.internal.generation;
 
 import io.github.urae.CancellationToken;
+import io.github.urae.ModelException;
 import io.github.urae.Stage;
 import io.github.urae.StageProgress.Unit;
 import io.github.urae.flux.PromptEmbeddings;
@@ -87,12 +88,17 @@ public final class TextEncoders {
       throws IOException {
     Encoder clipEncoder =
         new Encoder(
-            Component.TEXT_ENCODER, networks.clipTokenizer(), clip.positions(), costs.clipFlops());
+            Component.TEXT_ENCODER,
+            networks.clipTokenizer(),
+            clip.positions(),
+            clip.vocabulary(),
+            costs.clipFlops());
     Encoder t5Encoder =
         new Encoder(
             Component.TEXT_ENCODER_2,
             networks.t5Tokenizer(),
             textTokens,
+            t5.vocabulary(),
             costs.t5Flops(textTokens));
     clipEncoder.tellTruncated(clipPrompts, truncated);
     t5Encoder.tellTruncated(t5Prompts, truncated);
@@ -129,13 +135,17 @@ public final class TextEncoders {
     /** Tokens that it reads. */
     private final int length;
 
+    /** Tokens that it knows. */
+    private final int vocabulary;
+
     /** Of one prompt. */
     private final double flops;
 
-    Encoder(Component component, Tokenizer tokenizer, int length, double flops) {
+    Encoder(Component component, Tokenizer tokenizer, int length, int vocabulary, double flops) {
       this.component = component;
       this.tokenizer = tokenizer;
       this.length = length;
+      this.vocabulary = vocabulary;
       this.flops = flops;
     }
 
@@ -149,6 +159,20 @@ public final class TextEncoders {
               length,
               lost);
           truncated.accept(new TruncatedPrompt(component, prompt, length, lost));
+        }
+      }
+    }
+
+    private void checkKnown(long[] ids) {
+      for (long id : ids) {
+        if (id < 0 || id >= vocabulary) {
+          throw new ModelException(
+              networks.checkpoint().folder().resolve(component.id())
+                  + ": a prompt has token "
+                  + id
+                  + ", but this text encoder knows "
+                  + vocabulary
+                  + " ('vocab_size'); use the tokenizer that belongs to it");
         }
       }
     }
@@ -167,6 +191,7 @@ public final class TextEncoders {
             progress.begin(Stage.ENCODING_TEXT, component, prompts.size(), Unit.PROMPTS);
         for (int i = 0; i < prompts.size(); i++) {
           long[] ids = tokenizer.encode(prompts.get(i), length);
+          checkKnown(ids);
           Map<String, Tensor> inputs = new HashMap<>(otherInputs);
           inputs.put("input_ids", ofLongs(ids, 1, ids.length));
           float[] one = network.run(inputs, cancellation);

@@ -5,6 +5,7 @@ import static io.github.urae.onnx.internal.graph.OnnxMessages.attribute;
 import ai.onnx.proto.OnnxMl.AttributeProto;
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.TensorProto;
+import io.github.urae.ModelException;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import java.util.Arrays;
@@ -23,6 +24,9 @@ import java.util.stream.IntStream;
  * <p>Activations are [B, S, C] unless said otherwise, where S is a sequence of tokens.
  */
 final class GraphBuilder {
+
+  /** Operators of one network; FLUX.1's have some thousand. */
+  private static final int MOST_NODES = 100_000;
 
   private final String name;
   private final ElementType type;
@@ -130,6 +134,13 @@ final class GraphBuilder {
       List<String> inputs,
       int outputs,
       AttributeProto... attributes) {
+    if (nodes == MOST_NODES) {
+      throw new ModelException(
+          name
+              + ": the configuration describes a network of more than "
+              + MOST_NODES
+              + " operators; use the configuration that belongs to the weights");
+    }
     String nodeName = operator + "_" + nodes++;
     List<String> results =
         outputs == 1

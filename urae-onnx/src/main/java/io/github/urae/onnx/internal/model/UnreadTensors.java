@@ -25,7 +25,7 @@ final class UnreadTensors {
       Pattern.compile(
           "(text_model\\.)?(embeddings\\.)?position_ids|text_projection(\\.weight)?|logit_scale"
               + "|(encoder|decoder)\\.embed_tokens\\.weight|lm_head\\.weight"
-              + "|vision_model\\..*|visual_projection\\..*|decoder\\..*");
+              + "|spiece_model|vision_model\\..*|visual_projection\\..*|decoder\\..*");
 
   private UnreadTensors() {}
 

@@ -80,10 +80,24 @@ final class TokenizerFile {
   }
 
   private static boolean isWhole(String text) {
-    return !text.isEmpty()
-        && text.length() <= MAX_TEXT_LENGTH
-        && text.codePoints()
-            .noneMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
+    if (text.isEmpty() || text.length() > MAX_TEXT_LENGTH) {
+      return false;
+    }
+    // Plain loops: there are tens of thousands, each time a pipeline opens.
+    for (int i = 0; i < text.length(); i++) {
+      char character = text.charAt(i);
+      if (Character.isSurrogate(character)) {
+        boolean pair =
+            Character.isHighSurrogate(character)
+                && i + 1 < text.length()
+                && Character.isLowSurrogate(text.charAt(i + 1));
+        if (!pair) {
+          return false;
+        }
+        i++;
+      }
+    }
+    return true;
   }
 
   /** Returns a truth value. */

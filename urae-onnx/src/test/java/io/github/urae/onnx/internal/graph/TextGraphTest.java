@@ -1,8 +1,11 @@
 package io.github.urae.onnx.internal.graph;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import io.github.urae.CancellationToken;
+import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
 import io.github.urae.device.Device;
 import io.github.urae.flux.model.Component;
@@ -11,6 +14,7 @@ import io.github.urae.flux.model.internal.ClipTextConfig;
 import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.flux.model.internal.T5Config;
+import io.github.urae.internal.JsonConfig;
 import io.github.urae.onnx.internal.session.NetworkSession;
 import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.onnx.internal.session.Weights;
@@ -22,12 +26,18 @@ import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class TextGraphTest {
+
+  @TempDir Path folder;
 
   /**
    * CLIP attends to earlier tokens only, so that its output at a position does not depend on what
@@ -101,6 +111,35 @@ class TextGraphTest {
       assertThat(keyAfter)
           .as("key %d after the query", distance)
           .isEqualTo(distance == 0 ? 0 : bucket + 16);
+    }
+  }
+
+  /** Where no tensors tell that a configuration is wrong, in an export for instance. */
+  @Test
+  void aGraphOfAnyLengthEnds() throws IOException {
+    Path file = folder.resolve("config.json");
+    for (String type : new String[] {"clip_text_model", "t5"}) {
+      Files.writeString(
+          file,
+          "{\"model_type\": \""
+              + type
+              + "\", \"feed_forward_proj\": \"gated-gelu\", \"num_layers\": 2147483647,"
+              + " \"num_hidden_layers\": 2147483647}");
+      assertTimeoutPreemptively(
+          Duration.ofSeconds(20),
+          () ->
+              assertThatThrownBy(
+                      () -> {
+                        if (type.equals("t5")) {
+                          T5EncoderGraph.build(
+                              T5Config.from(JsonConfig.read(file)), ElementType.F32);
+                        } else {
+                          ClipTextGraph.build(
+                              ClipTextConfig.from(JsonConfig.read(file)), ElementType.F32);
+                        }
+                      })
+                  .isInstanceOf(ModelException.class)
+                  .hasMessageContaining("more than 100000 operators"));
     }
   }
 }
