@@ -9,6 +9,7 @@ import io.github.urae.adapter.AdapterFormat;
 import io.github.urae.demo.DemoModel;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.testkit.TestData;
 import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.SafetensorsWriter;
@@ -308,6 +309,22 @@ class AdapterCommandTest {
     assertThat(runCached("minor-components", "--rank=129", "--output", in("n.safetensors")))
         .isEqualTo(1);
     assertThat(err.toString().strip()).contains("expected 1 to 128").hasLineCount(1);
+  }
+
+  @Test
+  void inspectsAdaptersOfOtherKinds() throws IOException {
+    String kinds = TestData.path("adapters/decomposed.safetensors").toString();
+    assertThat(runCached("inspect", kinds, "--json")).isZero();
+    assertThat(json().get("format").textValue())
+        .isEqualTo("DoRA and LoHa with DoRA and LoKr with DoRA, kohya names");
+    assertThat(json().get("modules by kind").get("DoRA").intValue()).isEqualTo(2);
+    assertThat(json().get("modules by rank").get("2").intValue()).isEqualTo(2);
+
+    String full = TestData.path("adapters/full.safetensors").toString();
+    assertThat(runCached("inspect", full, "--json")).isZero();
+    assertThat(json().get("format").textValue()).isEqualTo("differences, kohya names");
+    assertThat(json().get("modules").toString())
+        .contains("lora_unet_img_in.bias: [128, 1], differences");
   }
 
   @Test

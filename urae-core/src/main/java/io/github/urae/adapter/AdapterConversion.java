@@ -14,11 +14,13 @@ import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.match.BaseFingerprint;
 import io.github.urae.adapter.internal.match.WeightUpdate;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
+import io.github.urae.adapter.internal.merge.LowRankForm;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
+import io.github.urae.internal.PrintableText;
 import io.github.urae.internal.TaskReporter;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
@@ -218,12 +220,12 @@ public final class AdapterConversion {
     private static void refuseOtherKinds(List<ParsedAdapter> adapters) {
       for (ParsedAdapter adapter : adapters) {
         for (AdapterModule module : adapter.modules()) {
-          if (!(module.change() instanceof Change.LowRank) || module.magnitude().isPresent()) {
+          if (LowRankForm.rank(module).isEmpty()) {
             throw new AdapterException(
                 adapter.path()
-                    + ": '"
-                    + module.keys().get(0)
-                    + "': its change is none of low rank, which is what a LoRA can hold; merge it"
+                    + ": "
+                    + PrintableText.quoted(module.keys().get(0))
+                    + ": its change is none of low rank, which is what a LoRA can hold; merge it"
                     + " into a checkpoint instead (CheckpointMerger, 'urae merge')");
           }
         }
@@ -269,9 +271,7 @@ public final class AdapterConversion {
     }
 
     private static int rankOf(WeightUpdate update) {
-      return update instanceof WeightUpdate.Minor minor
-          ? minor.change().rank()
-          : ((WeightUpdate.LowRank) update).change().rank();
+      return LowRankForm.rank(update.module()).orElseThrow();
     }
 
     /** The minor components of a weight, under URAE's names: to_out.0 is to_out there. */
@@ -359,22 +359,39 @@ public final class AdapterConversion {
       }
       for (WeightUpdate update : updates) {
         if (update instanceof WeightUpdate.LowRank low) {
-          int own = low.change().rank();
+          put(factors, rank, next, low);
+          next += low.change().rank();
+        } else if (update instanceof WeightUpdate.General general) {
+          Change.LowRank change = LowRankForm.of(general.module().change());
           put(
               factors,
               rank,
               next,
-              low.change().down().toFloats(),
-              low.change().up().toFloats(),
-              own,
-              Math.toIntExact(low.moduleRow()),
-              Math.toIntExact(low.weightRow()),
-              Math.toIntExact(low.rows()),
-              low.scale());
-          next += own;
+              new WeightUpdate.LowRank(
+                  general.module(),
+                  change,
+                  general.scale() * change.scale(),
+                  general.moduleRow(),
+                  general.weightRow(),
+                  general.rows()));
+          next += change.rank();
         }
       }
       return factors;
+    }
+
+    private static void put(Factors target, int totalRank, int first, WeightUpdate.LowRank update) {
+      put(
+          target,
+          totalRank,
+          first,
+          update.change().down().toFloats(),
+          update.change().up().toFloats(),
+          update.change().rank(),
+          Math.toIntExact(update.moduleRow()),
+          Math.toIntExact(update.weightRow()),
+          Math.toIntExact(update.rows()),
+          update.scale());
     }
 
     /** Puts one pair of matrices beside those that are there; a scale goes to A. */

@@ -19,6 +19,7 @@ import io.github.urae.tensor.internal.Elements;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -571,6 +572,29 @@ class AdapterKindsTest {
       for (int i = 0; i < 128; i++) {
         assertThat(after[i]).isEqualTo(before[i] + 0.5f * bias[i]);
       }
+    }
+  }
+
+  /** PEFT divides alpha by the rank also where LoKr's factors are whole, and says both nearby. */
+  @Test
+  void wholeFactorsOfPeft() throws IOException {
+    AdapterFile file =
+        new AdapterFile().noise(TO_Q + ".lokr_w1", 8, 8).noise(TO_Q + ".lokr_w2", 16, 16);
+    Path weights = folder.resolve("adapter_model.safetensors");
+    file.write(weights);
+    assertThat(scaleOf(weights)).isEqualTo(1);
+    Path config = folder.resolve("adapter_config.json");
+    Files.writeString(config, "{\"peft_type\": \"LOKR\", \"r\": 8, \"alpha\": 2}");
+    assertThat(scaleOf(weights)).isEqualTo(0.25);
+    Files.writeString(config, "{\"peft_type\": \"LOKR\", \"r\": 0, \"alpha\": 2}");
+    assertThatThrownBy(() -> scaleOf(weights))
+        .isInstanceOf(AdapterException.class)
+        .hasMessageContaining("finite alpha");
+  }
+
+  private static double scaleOf(Path file) throws IOException {
+    try (Adapter adapter = Adapter.open(file)) {
+      return adapter.modules().get(0).scale();
     }
   }
 

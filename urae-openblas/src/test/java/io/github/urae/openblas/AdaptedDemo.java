@@ -33,13 +33,20 @@ final class AdaptedDemo implements AutoCloseable {
   private final Map<Component, TensorSource> weights;
 
   AdaptedDemo() throws IOException {
-    weights = CheckpointWeights.open(CHECKPOINT, Optional.empty(), opened).byNetwork();
+    this(CHECKPOINT);
+  }
+
+  AdaptedDemo(Path checkpoint) throws IOException {
+    weights = CheckpointWeights.open(checkpoint, Optional.empty(), opened).byNetwork();
   }
 
   /** Opens a chain, which is closed with this. */
   AdapterChain chain(AdapterSpec... specs) throws IOException {
-    return opened.add(
-        AdapterChain.open(List.of(specs), Flux1.FAMILY, weights, AdapterOptions.STRICT));
+    return chain(AdapterOptions.STRICT, specs);
+  }
+
+  AdapterChain chain(AdapterOptions options, AdapterSpec... specs) throws IOException {
+    return opened.add(AdapterChain.open(List.of(specs), Flux1.FAMILY, weights, options));
   }
 
   float[] merge(AdapterChain chain, String weight) throws IOException {

@@ -10,15 +10,23 @@ import io.github.urae.adapter.AdapterConversion;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.CheckpointMerger;
 import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.flux.model.Component;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
+import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -73,6 +81,81 @@ class AdapterConversionTest {
       String key = "transformer.transformer_blocks.0.attn.to_q.lora_A.weight";
       assertThat(file.tensors().get(key).shape()).isEqualTo(Shape.of(48, 128));
       assertSameEffect(model.chain(LORA, MINOR), model.chain(converted), model);
+    }
+  }
+
+  /** LoKr with a factor of low rank, fused and not, and LoHa: products of two matrices, too. */
+  @Test
+  void productsOfOtherKindsThatAreOfLowRank() throws IOException {
+    Path file = folder.resolve("kinds.safetensors");
+    Random random = new Random(17);
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    String qkv = "diffusion_model.double_blocks.0.img_attn.qkv.";
+    tensors.put(qkv + "lokr_w1", noise(random, 6, 4));
+    tensors.put(qkv + "lokr_w2_a", noise(random, 64, 3));
+    tensors.put(qkv + "lokr_w2_b", noise(random, 3, 32));
+    tensors.put(qkv + "alpha", Tensor.ofFloats(new float[] {2}));
+    String v = "lora_unet_transformer_blocks_1_attn_to_v.";
+    tensors.put(v + "lokr_w1_a", noise(random, 8, 2));
+    tensors.put(v + "lokr_w1_b", noise(random, 2, 8));
+    tensors.put(v + "lokr_w2_a", noise(random, 2, 16));
+    tensors.put(v + "lokr_w2_b", noise(random, 2, 16));
+    tensors.put(v + "lokr_t2", noise(random, 2, 2));
+    String out = "lora_unet_transformer_blocks_1_attn_to_out_0.";
+    for (int i = 1; i <= 2; i++) {
+      tensors.put(out + "hada_w" + i + "_a", noise(random, 128, 3));
+      tensors.put(out + "hada_w" + i + "_b", noise(random, 3, 128));
+    }
+    SafetensorsWriter.write(file, Map.of(), tensors);
+    AdapterSpec kinds = new AdapterSpec(file, 0.75);
+    AdapterSpec converted = converted(LORA, kinds, MINOR);
+    try (AdaptedDemo model = new AdaptedDemo()) {
+      assertSameEffect(model.chain(LORA, kinds, MINOR), model.chain(converted), model);
+    }
+  }
+
+  private static Tensor noise(Random random, int rows, int columns) {
+    float[] values = new float[rows * columns];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) (0.1 * random.nextGaussian());
+    }
+    return Tensor.ofFloats(values, rows, columns);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"lokr", "full", "decomposed", "peft_bias"})
+  void changesThatAreNoneOfLowRank(String name) {
+    AdapterSpec other = new AdapterSpec(TestData.path("adapters/" + name + ".safetensors"), 1);
+    assertThatThrownBy(() -> conversion(AdaptedDemo.CHECKPOINT, LORA, other, MINOR).writeLowRank())
+        .isInstanceOf(AdapterException.class)
+        .hasMessageContainingAll(other.path().toString(), "none of low rank", "urae merge");
+    assertThat(folder.resolve("converted.safetensors")).doesNotExist();
+  }
+
+  /** The components are those of the weight after DoRA and whatever else comes before. */
+  @Test
+  void minorComponentsAfterChangesOfOtherKinds() throws IOException {
+    List<AdapterSpec> before =
+        Stream.of("peft_dora", "full", "decomposed")
+            .map(name -> new AdapterSpec(TestData.path("adapters/" + name + ".safetensors"), 1))
+            .toList();
+    Path merged = folder.resolve("merged");
+    CheckpointMerger.builder()
+        .model(AdaptedDemo.CHECKPOINT)
+        .adapter(LORA.path())
+        .adapters(before)
+        .elementType(ElementType.F32)
+        .output(merged)
+        .write();
+    List<AdapterSpec> all = new ArrayList<>(List.of(LORA));
+    all.addAll(before);
+    all.add(MINOR);
+    String weight = "transformer_blocks.0.attn.to_q.weight";
+    try (AdaptedDemo model = new AdaptedDemo();
+        AdaptedDemo base = new AdaptedDemo(merged)) {
+      float[] expected = base.merge(base.chain(new AdapterOptions(false, true), MINOR), weight);
+      float[] actual = model.merge(model.chain(all.toArray(AdapterSpec[]::new)), weight);
+      assertThat(TestData.largestDifference(expected, actual)).isLessThan(1e-5);
     }
   }
 

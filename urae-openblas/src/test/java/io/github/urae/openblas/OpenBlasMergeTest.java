@@ -28,6 +28,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,6 +37,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Merging by OpenBLAS: the same as plain Java, whose results core's tests hold to float64. */
 class OpenBlasMergeTest {
@@ -153,5 +155,99 @@ class OpenBlasMergeTest {
         assertThat(Math.abs(merged.get(0.25)[i] - expected)).isLessThan(1e-6);
       }
     }
+  }
+
+  /** Rows of every kind of product, multiplied by OpenBLAS, against plain loops. */
+  @ParameterizedTest
+  @ValueSource(strings = {"lokr", "loha", "dora"})
+  void largeWeightsOfOtherKinds(String kind) throws IOException {
+    int rows = 1030;
+    int columns = 1024;
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    double[] product = new double[rows * columns];
+    switch (kind) {
+      case "lokr" -> {
+        float[] left = noise(10 * 8, 11);
+        float[] up = noise(103 * 3, 12);
+        float[] down = noise(3 * 128, 13);
+        tensors.put(MODULE + ".lokr_w1", Tensor.ofFloats(left, 10, 8));
+        tensors.put(MODULE + ".lokr_w2_a", Tensor.ofFloats(up, 103, 3));
+        tensors.put(MODULE + ".lokr_w2_b", Tensor.ofFloats(down, 3, 128));
+        double[] right = product(up, down, 103, 3, 128);
+        for (int i = 0; i < product.length; i++) {
+          int row = i / columns;
+          int column = i % columns;
+          product[i] = left[row / 103 * 8 + column / 128] * right[row % 103 * 128 + column % 128];
+        }
+      }
+      case "loha" -> {
+        Arrays.fill(product, 1);
+        for (int factor = 1; factor <= 2; factor++) {
+          float[] up = noise(rows * 2, 20 + factor);
+          float[] down = noise(2 * columns, 30 + factor);
+          tensors.put(MODULE + ".hada_w" + factor + "_a", Tensor.ofFloats(up, rows, 2));
+          tensors.put(MODULE + ".hada_w" + factor + "_b", Tensor.ofFloats(down, 2, columns));
+          double[] one = product(up, down, rows, 2, columns);
+          for (int i = 0; i < product.length; i++) {
+            product[i] *= one[i];
+          }
+        }
+      }
+      default -> {
+        float[] up = noise(rows * 17, 41);
+        float[] down = noise(17 * columns, 42);
+        tensors.put(MODULE + ".lora_A.weight", Tensor.ofFloats(down, 17, columns));
+        tensors.put(MODULE + ".lora_B.weight", Tensor.ofFloats(up, rows, 17));
+        product = product(up, down, rows, 17, columns);
+      }
+    }
+    float[] weight = noise(rows * columns, 6);
+    double[] expected = new double[weight.length];
+    for (int i = 0; i < expected.length; i++) {
+      expected[i] = weight[i] + product[i];
+    }
+    if (kind.equals("dora")) {
+      float[] lengths = noise(columns, 43);
+      tensors.put(MODULE + ".dora_scale", Tensor.ofFloats(lengths, 1, columns));
+      double[] squares = new double[columns];
+      for (int i = 0; i < expected.length; i++) {
+        squares[i % columns] += expected[i] * expected[i];
+      }
+      for (int i = 0; i < expected.length; i++) {
+        expected[i] *= lengths[i % columns] / Math.sqrt(squares[i % columns]);
+      }
+    }
+    Path adapter = folder.resolve("adapter.safetensors");
+    SafetensorsWriter.write(adapter, Map.of(), tensors);
+    Path base = folder.resolve("base.safetensors");
+    SafetensorsWriter.write(
+        base, Map.of(), Map.of(MODULE + ".weight", Tensor.ofFloats(weight, rows, columns)));
+    try (TensorSource source = SafetensorsFile.open(base);
+        AdapterChain chain =
+            AdapterChain.open(
+                List.of(new AdapterSpec(adapter, 1)),
+                Flux1.FAMILY,
+                Map.of(Component.TRANSFORMER, source),
+                AdapterOptions.STRICT)) {
+      float[] merged =
+          new WeightMerger(chain, Component.TRANSFORMER, source).mergeToFloats(MODULE + ".weight");
+      double largest = Arrays.stream(expected).map(Math::abs).max().orElseThrow();
+      for (int i = 0; i < merged.length; i++) {
+        assertThat((double) merged[i]).isCloseTo(expected[i], within(1e-5 * largest));
+      }
+    }
+  }
+
+  private static double[] product(float[] up, float[] down, int rows, int rank, int columns) {
+    double[] product = new double[rows * columns];
+    for (int row = 0; row < rows; row++) {
+      for (int k = 0; k < rank; k++) {
+        for (int column = 0; column < columns; column++) {
+          product[row * columns + column] +=
+              (double) up[row * rank + k] * down[k * columns + column];
+        }
+      }
+    }
+    return product;
   }
 }

@@ -302,6 +302,26 @@ final class AlphaSettings {
     return sources.stream().anyMatch(source -> source.of(network, RANK_STABILISED).asBoolean());
   }
 
+  /**
+   * Returns what PEFT multiplies LoKr's product by where both factors are whole: alpha / rank, as
+   * anywhere else. Its configuration has the rank, no tensor does.
+   *
+   * @return empty if this is no configuration of PEFT's LoKr
+   */
+  Optional<Double> scaleOfWholeFactors(String module) {
+    String network = networkOf(module);
+    for (Source source : sources) {
+      JsonNode rank = source.of(network, "r");
+      Optional<Double> alpha = alpha(source, module);
+      if (source.of(network, "peft_type").asText().equalsIgnoreCase("LOKR")
+          && rank.isNumber()
+          && alpha.isPresent()) {
+        return Optional.of(alpha.get() / rank.doubleValue());
+      }
+    }
+    return Optional.empty();
+  }
+
   /** Tells whether they are those of a DoRA adapter. */
   boolean isDora() {
     return sources.stream()

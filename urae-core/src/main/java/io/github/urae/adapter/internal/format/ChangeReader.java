@@ -159,13 +159,26 @@ final class ChangeReader {
             KeyRole.KRONECKER_2_A,
             KeyRole.KRONECKER_2_B,
             Optional.of(KeyRole.KRONECKER_2_CORE));
-    // Alpha of two whole factors says nothing: writers put a large number there.
     int rank = right.rank() > 0 ? right.rank() : left.rank();
     Scale scale =
         rank == 0
-            ? new Scale(0, 1)
+            ? scaleOfWholeFactors()
             : scale(rank, right.rank() > 0 ? KeyRole.KRONECKER_2_B : KeyRole.KRONECKER_1_B);
     return new Change.Kronecker(left, right, scale.alpha, scale.factor);
+  }
+
+  /** Alpha beside two whole factors says nothing: writers put a large number there. */
+  private Scale scaleOfWholeFactors() {
+    Optional<Double> configured =
+        has(KeyRole.ALPHA)
+            ? Optional.empty()
+            : settings.flatMap(alpha -> alpha.scaleOfWholeFactors(module));
+    if (configured.isPresent() && !Double.isFinite(configured.get())) {
+      throw refused(
+          keys.get(KeyRole.KRONECKER_1),
+          "expected a finite alpha / r in the configuration, found " + configured.get());
+    }
+    return new Scale(0, configured.orElse(1.0));
   }
 
   private Change hadamard() throws IOException {

@@ -31,10 +31,15 @@ final class ProductRows implements ChangeRows {
     this(
         Math.toIntExact(factor.rows()),
         Math.toIntExact(factor.columns()),
-        Math.toIntExact(factor.core().map(Matrix::rows).orElse(factor.down().rows())),
+        rank(factor),
         down(factor),
         up(factor),
         algebra);
+  }
+
+  /** The number of columns of the left factor. */
+  static int rank(Change.Factor factor) {
+    return Math.toIntExact(factor.core().map(Matrix::rows).orElse(factor.down().rows()));
   }
 
   private ProductRows(
@@ -46,7 +51,8 @@ final class ProductRows implements ChangeRows {
             : new HeapFactors(rows, columns, rank, down, up);
   }
 
-  private static float[] up(Change.Factor factor) {
+  /** The left factor, [rows, rank]. */
+  static float[] up(Change.Factor factor) {
     Matrix up = factor.up().orElseThrow();
     float[] values = up.toFloats();
     if (!factor.isUpTransposed()) {
@@ -63,8 +69,8 @@ final class ProductRows implements ChangeRows {
     return turned;
   }
 
-  /** The right factor, with the core multiplied into it. */
-  private static float[] down(Change.Factor factor) {
+  /** The right factor, with the core multiplied into it, [rank, columns]. */
+  static float[] down(Change.Factor factor) {
     float[] down = factor.down().toFloats();
     if (factor.core().isEmpty()) {
       return down;
