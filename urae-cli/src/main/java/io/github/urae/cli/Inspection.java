@@ -133,7 +133,8 @@ final class Inspection {
       String size = reader.getWidth(0) + "x" + reader.getHeight(0);
       reader.dispose();
       return size;
-    } catch (IIOException e) {
+    } catch (IIOException | RuntimeException e) {
+      // Readers answer damaged files with whatever goes wrong first.
       throw new FileFormatException(picture + ": not a valid picture: " + e.getMessage(), e);
     }
   }

@@ -12,7 +12,7 @@ import io.github.urae.tensor.Tensor;
 public record InitialLatents(Tensor latents) implements Start {
 
   /**
-   * Checks type and rank.
+   * Checks type, rank and that all numbers are finite.
    *
    * @param latents as above
    */
@@ -23,6 +23,7 @@ public record InitialLatents(Tensor latents) implements Start {
               + latents.type()
               + latents.shape());
     }
+    TensorContent.checkFinite("latents", latents);
   }
 
   @Override

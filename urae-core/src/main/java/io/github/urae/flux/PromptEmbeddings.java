@@ -15,7 +15,7 @@ import io.github.urae.tensor.Tensor;
 public record PromptEmbeddings(Tensor pooled, Tensor sequence) implements Prompts {
 
   /**
-   * Checks that both are float32, of rank 2 and 3, for the same number of prompts.
+   * Checks that both are float32, of rank 2 and 3, for the same number of prompts, and finite.
    *
    * @param pooled as above
    * @param sequence as above
@@ -38,6 +38,8 @@ public record PromptEmbeddings(Tensor pooled, Tensor sequence) implements Prompt
               + sequence.type()
               + sequence.shape());
     }
+    TensorContent.checkFinite("embeddings", pooled);
+    TensorContent.checkFinite("embeddings", sequence);
   }
 
   @Override

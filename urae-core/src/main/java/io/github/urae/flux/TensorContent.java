@@ -1,5 +1,6 @@
 package io.github.urae.flux;
 
+import io.github.urae.InvalidRequestException;
 import io.github.urae.tensor.Tensor;
 
 /** Tensors compared and told apart by what they hold. */
@@ -11,6 +12,22 @@ final class TensorContent {
   static boolean equal(Tensor a, Tensor b) {
     return a == b
         || (a.type() == b.type() && a.shape().equals(b.shape()) && a.data().equals(b.data()));
+  }
+
+  /** Refuses numbers that no picture can be made from. */
+  static void checkFinite(String name, Tensor tensor) {
+    float[] part = new float[1 << 12];
+    long count = tensor.shape().elementCount();
+    for (long first = 0; first < count; first += part.length) {
+      int length = (int) Math.min(part.length, count - first);
+      tensor.toFloats(first, part, 0, length);
+      for (int i = 0; i < length; i++) {
+        if (!Float.isFinite(part[i])) {
+          throw new InvalidRequestException(
+              name + ": expected finite numbers, found " + part[i] + " at " + (first + i));
+        }
+      }
+    }
   }
 
   /** Goes with {@link #equal}. */

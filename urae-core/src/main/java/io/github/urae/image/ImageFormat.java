@@ -97,10 +97,23 @@ public enum ImageFormat {
    * @param file a PNG, JPEG or TIFF file, whatever its name
    * @return names and texts, in the file's order; empty where it has none
    * @throws IOException if the file cannot be read
-   * @throws FileFormatException if it is none of these files, damaged, or has more than 16 MiB of
-   *     texts
+   * @throws FileFormatException if it is none of these files, damaged, or has more texts than
+   *     {@link ReadLimits#DEFAULTS} allow
    */
   public static Map<String, String> texts(Path file) throws IOException {
-    return ImageTexts.read(file);
+    return texts(file, ReadLimits.DEFAULTS);
+  }
+
+  /**
+   * Reads the texts as {@link #texts(Path)} does, within other limits.
+   *
+   * @param file a PNG, JPEG or TIFF file, whatever its name
+   * @param limits on texts
+   * @return names and texts, in the file's order; empty where it has none
+   * @throws IOException if the file cannot be read
+   * @throws FileFormatException if it is none of these files, damaged, or has more texts
+   */
+  public static Map<String, String> texts(Path file, ReadLimits limits) throws IOException {
+    return ImageTexts.read(file, limits.maxTextBytes(), limits.maxTexts());
   }
 }

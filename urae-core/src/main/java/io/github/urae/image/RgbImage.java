@@ -2,10 +2,12 @@ package io.github.urae.image;
 
 import io.github.urae.FileFormatException;
 import io.github.urae.InvalidRequestException;
-import java.awt.color.ColorSpace;
+import io.github.urae.image.internal.DecodedPicture;
+import io.github.urae.image.internal.ImagePixels;
+import io.github.urae.image.internal.PictureDecoder;
+import io.github.urae.internal.InputFile;
 import java.awt.image.BufferedImage;
 import java.awt.image.ColorModel;
-import java.awt.image.ComponentColorModel;
 import java.awt.image.DataBuffer;
 import java.awt.image.DataBufferInt;
 import java.awt.image.DirectColorModel;
@@ -13,20 +15,11 @@ import java.awt.image.Raster;
 import java.awt.image.SampleModel;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Iterator;
-import javax.imageio.ImageIO;
-import javax.imageio.ImageReader;
-import javax.imageio.stream.ImageInputStream;
-import javax.imageio.stream.MemoryCacheImageInputStream;
 
 /** An opaque picture of 8 bits a colour, sRGB. Immutable. */
 public final class RgbImage {
-
-  /** Larger files are taken for damaged, or made to fill the memory; 16384x16384. */
-  private static final long MAX_PIXELS = 1L << 28;
 
   private final int width;
   private final int height;
@@ -81,126 +74,75 @@ public final class RgbImage {
   }
 
   /**
-   * Copies a picture. Levels of grey stay as they are; other colour spaces are converted to sRGB.
+   * Copies a picture. Levels of grey stay as they are, of 16 bits the upper 8 are taken; other
+   * colour spaces are converted to sRGB.
    *
    * @param image any kind that has no transparent pixel
    * @return the copy
    * @throws InvalidRequestException if a pixel is transparent, for its colour is then arbitrary
    */
   public static RgbImage of(BufferedImage image) {
-    int width = image.getWidth();
-    int height = image.getHeight();
-    ColorModel colours = image.getColorModel();
-    int[] pixels = new int[Math.multiplyExact(width, height)];
-    if (colours instanceof ComponentColorModel
-        && colours.getColorSpace().getType() == ColorSpace.TYPE_GRAY
-        && colours.getNumColorComponents() == 1) {
-      // Java takes grey for linear light and would brighten it.
-      readGrey(image.getRaster(), colours.getComponentSize(0), pixels);
-    } else {
-      image.getRGB(0, 0, width, height, pixels, 0, width);
-    }
-    if (colours.hasAlpha()) {
-      checkOpaque(image);
-    }
-    return new RgbImage(width, height, opaque(pixels));
-  }
-
-  private static void readGrey(Raster raster, int bits, int[] pixels) {
-    double scale = 255.0 / ((1L << bits) - 1);
-    int width = raster.getWidth();
-    int[] row = new int[width];
-    for (int y = 0; y < raster.getHeight(); y++) {
-      raster.getSamples(raster.getMinX(), raster.getMinY() + y, width, 1, 0, row);
-      for (int x = 0; x < width; x++) {
-        pixels[y * width + x] = (int) Math.round(row[x] * scale) * 0x010101;
-      }
-    }
-  }
-
-  private static void checkOpaque(BufferedImage image) {
-    int[] row = new int[image.getWidth()];
-    for (int y = 0; y < image.getHeight(); y++) {
-      image.getRGB(0, y, row.length, 1, row, 0, row.length);
-      for (int x = 0; x < row.length; x++) {
-        if (row[x] >>> 24 != 0xFF) {
-          throw new InvalidRequestException(
-              "initial image: expected opaque pixels, found opacity "
-                  + (row[x] >>> 24)
-                  + " of 255 at column "
-                  + x
-                  + ", row "
-                  + y
-                  + "; put the picture on a background first");
-        }
-      }
-    }
+    return new RgbImage(image.getWidth(), image.getHeight(), ImagePixels.of(image));
   }
 
   /**
-   * Reads a file: PNG, JPEG, BMP, GIF (its first picture), or what else the Java platform finds
-   * readers for. A camera's note that the picture is to be turned (EXIF) is not followed.
+   * Reads a file: PNG, JPEG, WebP, TIFF, BMP, GIF and animations (their first picture), or what
+   * else the Java platform finds readers for. As in diffusers' {@code load_image}, a camera's note
+   * that the picture is to be turned (EXIF, XMP) is followed, printing inks (CMYK) become colours
+   * as Pillow converts them, and colour profiles are not regarded.
    *
    * @param file path of the file
    * @return the picture
    * @throws IOException if the file cannot be read
-   * @throws FileFormatException if it holds no picture that can be read, or one of more than 2^28
-   *     pixels
+   * @throws FileFormatException if it holds no picture that can be read, or more than {@link
+   *     ReadLimits#DEFAULTS} allow or fits into Java's memory
    * @throws InvalidRequestException if a pixel is transparent
    */
   public static RgbImage read(Path file) throws IOException {
-    try (InputStream bytes = Files.newInputStream(file)) {
-      return read(bytes, file.toString());
-    }
+    return read(file, ReadLimits.DEFAULTS);
+  }
+
+  /**
+   * Reads a file as {@link #read(Path)} does, within other limits.
+   *
+   * @param file path of the file
+   * @param limits on pixels and bytes
+   * @return the picture
+   * @throws IOException if the file cannot be read
+   * @throws FileFormatException if it holds no picture that can be read, or one beyond the limits
+   * @throws InvalidRequestException if a pixel is transparent
+   */
+  public static RgbImage read(Path file, ReadLimits limits) throws IOException {
+    return decoded(InputFile.read(file, limits.maxFileBytes()), file.toString(), limits);
   }
 
   /**
    * Reads a picture as {@link #read(Path)} does.
    *
-   * @param bytes a picture's file; left open, and read on from where the picture ends
+   * @param bytes a picture's file; read to its end, left open
    * @param origin what messages call it
    * @return the picture
    * @throws IOException if the bytes cannot be read
-   * @throws FileFormatException if they are no picture that can be read, or one of more than 2^28
-   *     pixels
+   * @throws FileFormatException if they are no picture that can be read, or more than {@link
+   *     ReadLimits#DEFAULTS} allow
    * @throws InvalidRequestException if a pixel is transparent
    */
   public static RgbImage read(InputStream bytes, String origin) throws IOException {
-    // A stream of its own kind: ImageIO's default would write a temporary file.
-    try (ImageInputStream stream = new MemoryCacheImageInputStream(bytes)) {
-      Iterator<ImageReader> readers = ImageIO.getImageReaders(stream);
-      if (!readers.hasNext()) {
-        throw new FileFormatException(
-            origin
-                + ": expected a picture, one of "
-                + Arrays.toString(ImageIO.getReaderFileSuffixes())
-                + ", found something else");
-      }
-      ImageReader reader = readers.next();
-      try {
-        return of(decode(origin, reader, stream));
-      } catch (InvalidRequestException e) {
-        throw new InvalidRequestException(origin + ": " + e.getMessage(), e);
-      } finally {
-        reader.dispose();
-      }
+    ReadLimits limits = ReadLimits.DEFAULTS;
+    byte[] file = bytes.readNBytes(limits.maxFileBytes() + 1);
+    if (file.length > limits.maxFileBytes()) {
+      throw new FileFormatException(
+          origin + ": expected at most " + limits.maxFileBytes() + " bytes, found more");
     }
+    return decoded(file, origin, limits);
   }
 
-  private static BufferedImage decode(String origin, ImageReader reader, ImageInputStream stream) {
+  private static RgbImage decoded(byte[] file, String origin, ReadLimits limits) {
     try {
-      reader.setInput(stream, true, true);
-      long pixels = (long) reader.getWidth(0) * reader.getHeight(0);
-      if (pixels > MAX_PIXELS) {
-        throw new FileFormatException(
-            origin + ": expected at most " + MAX_PIXELS + " pixels, found " + pixels);
-      }
-      return reader.read(0);
-    } catch (FileFormatException e) {
-      throw e;
-    } catch (IOException | RuntimeException e) {
-      // The platform's readers answer damaged files with whatever goes wrong first.
-      throw new FileFormatException(origin + ": the picture cannot be read: " + e.getMessage(), e);
+      DecodedPicture picture = PictureDecoder.decode(origin, file, limits.maxPixels());
+      return new RgbImage(picture.width(), picture.height(), picture.pixels());
+    } catch (InvalidRequestException e) {
+      throw new InvalidRequestException(origin + ": " + e.getMessage(), e);
     }
   }
 

@@ -10,6 +10,7 @@ import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.urae.FileFormatException;
 import io.github.urae.internal.BoundedJson;
+import io.github.urae.internal.InputFile;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
@@ -31,11 +32,8 @@ import java.util.zip.Inflater;
 /** Reads the texts beside a picture; none of its pixels. */
 public final class ImageTexts {
 
-  /** Most bytes of text in one file; larger ones are taken for damaged, or made to fill memory. */
-  static final int MAX_BYTES = 1 << 24;
-
-  /** Most texts in one file. */
-  static final int MAX_TEXTS = 1024;
+  /** Longest text of one file that holds all of them. */
+  private static final int MAX_LENGTH = 1 << 24;
 
   private static final byte[] PNG = {(byte) 0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
   private static final byte[] JPEG = {(byte) 0xFF, (byte) 0xD8};
@@ -56,23 +54,30 @@ public final class ImageTexts {
   private static final String OTHER = "comment";
 
   private static final JsonMapper JSON =
-      BoundedJson.mapper(1, MAX_BYTES).enable(JsonWriteFeature.ESCAPE_NON_ASCII).build();
+      BoundedJson.mapper(1, MAX_LENGTH).enable(JsonWriteFeature.ESCAPE_NON_ASCII).build();
 
   private final Path file;
+  private final int maxBytes;
+  private final int maxTexts;
   private final Map<String, String> texts = new LinkedHashMap<>();
   private int bytes;
 
-  private ImageTexts(Path file) {
+  private ImageTexts(Path file, int maxBytes, int maxTexts) {
     this.file = file;
+    this.maxBytes = maxBytes;
+    this.maxTexts = maxTexts;
   }
 
   /**
    * Reads a file.
    *
+   * @param maxBytes of all texts, compressed and not
+   * @param maxTexts most texts
    * @throws FileFormatException if it is no PNG, JPEG or TIFF file, damaged, or has too many texts
    */
-  public static Map<String, String> read(Path file) throws IOException {
-    ImageTexts reader = new ImageTexts(file);
+  public static Map<String, String> read(Path file, int maxBytes, int maxTexts) throws IOException {
+    InputFile.checkRegular(file);
+    ImageTexts reader = new ImageTexts(file, maxBytes, maxTexts);
     try (InputStream stream = new BufferedInputStream(Files.newInputStream(file))) {
       stream.mark(PNG.length);
       byte[] start = stream.readNBytes(PNG.length);
@@ -153,12 +158,12 @@ public final class ImageTexts {
   }
 
   private void count(long length) {
-    if (length > MAX_BYTES - bytes) {
-      throw damaged("expected at most " + MAX_BYTES + " bytes of texts, found more");
+    if (length > maxBytes - bytes) {
+      throw damaged("expected at most " + maxBytes + " bytes of texts, found more");
     }
     bytes += (int) length;
-    if (texts.size() >= MAX_TEXTS) {
-      throw damaged("expected at most " + MAX_TEXTS + " texts, found more");
+    if (texts.size() >= maxTexts) {
+      throw damaged("expected at most " + maxTexts + " texts, found more");
     }
   }
 

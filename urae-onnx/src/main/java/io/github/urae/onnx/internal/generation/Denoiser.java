@@ -6,7 +6,9 @@ import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.Schedule;
 import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.onnx.internal.session.FiniteResults;
 import io.github.urae.onnx.internal.session.NetworkUse;
+import java.util.function.Supplier;
 
 /** Takes latents over the noise levels of a schedule. Owns nothing. */
 public final class Denoiser {
@@ -14,11 +16,26 @@ public final class Denoiser {
   private final VelocityPredictor predictor;
   private final TransformerInputs inputs;
   private final Schedule schedule;
+  private final Supplier<String> likelyCauses;
 
   public Denoiser(VelocityPredictor predictor, TransformerInputs inputs, Schedule schedule) {
+    this(predictor, inputs, schedule, () -> "");
+  }
+
+  /**
+   * Denoises with a transformer.
+   *
+   * @param likelyCauses ends the message on a velocity that is not finite
+   */
+  Denoiser(
+      VelocityPredictor predictor,
+      TransformerInputs inputs,
+      Schedule schedule,
+      Supplier<String> likelyCauses) {
     this.predictor = predictor;
     this.inputs = inputs;
     this.schedule = schedule;
+    this.likelyCauses = likelyCauses;
   }
 
   /** The same with the transformer run at every step. */
@@ -29,11 +46,13 @@ public final class Denoiser {
       int textTokens,
       Profile profile,
       Schedule schedule,
-      double guidance) {
+      double guidance,
+      Supplier<String> likelyCauses) {
     this(
         VelocityPredictor.everyStep(transformer),
         new TransformerInputs(transformer, checkpoint, grid, textTokens, profile, guidance),
-        schedule);
+        schedule,
+        likelyCauses);
   }
 
   /** Hears of every step, and says what latents to go on with. */
@@ -72,9 +91,14 @@ public final class Denoiser {
         next = schedule.corrected(step, latents, velocity, atEnd);
         velocity = atEnd;
       }
-      latents = observer.onStep(step, next, velocity);
+      latents = observer.onStep(step, checked(step, next), velocity);
     }
     return latents;
+  }
+
+  private float[] checked(int step, float[] latents) {
+    return FiniteResults.checked(
+        latents, found -> step(step) + ": latents overflow, " + found + likelyCauses.get());
   }
 
   /** Predicts the velocity at a step's noise level: packed [B, tokens, packed channels]. */
@@ -99,6 +123,15 @@ public final class Denoiser {
       for (int i = 0; i < velocity.length; i++) {
         velocity[i] = negative[i] + scale * (velocity[i] - negative[i]);
       }
+      FiniteResults.checked(
+          velocity,
+          found ->
+              step(level)
+                  + ": the velocity cannot be guided on, "
+                  + found
+                  + "; the scale of true guidance, "
+                  + conditioning.scale()
+                  + ", is too large (usual are 1 to 7)");
     }
     return velocity;
   }
@@ -113,7 +146,15 @@ public final class Denoiser {
     VelocityPredictor.Step run =
         new VelocityPredictor.Step(
             evaluation, schedule.evaluations(schedule.steps()), schedule.sigma(level), negative);
-    return inputs.velocity(
-        predictor.predict(run, inputs.at(schedule.modelTime(level), latents, text), cancellation));
+    float[] predicted =
+        predictor.predict(run, inputs.at(schedule.modelTime(level), latents, text), cancellation);
+    FiniteResults.checked(
+        predicted,
+        found -> step(level) + ": the transformer makes no picture, " + found + likelyCauses.get());
+    return inputs.velocity(predicted);
+  }
+
+  private String step(int level) {
+    return "step " + (level + 1) + " of " + schedule.steps();
   }
 }

@@ -206,7 +206,8 @@ public final class Generation {
               settled.textTokens(),
               pass.profile(),
               pass.schedule(),
-              settled.guidance().orElse(0));
+              settled.guidance().orElse(0),
+              () -> LikelyCauses.ofTransformer(networks, pass.profile(), settled.guidance()));
       GenerationProgress.Running stage =
           progress.begin(
               Stage.DENOISING, Component.TRANSFORMER, stepsDone, settled.steps(), Unit.STEPS);

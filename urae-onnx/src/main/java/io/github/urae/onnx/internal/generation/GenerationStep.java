@@ -5,6 +5,7 @@ import io.github.urae.flux.DenoisingStep;
 import io.github.urae.flux.StepCallback;
 import io.github.urae.image.RgbImage;
 import io.github.urae.onnx.internal.image.LatentPreview;
+import io.github.urae.onnx.internal.session.FiniteResults;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
@@ -133,8 +134,12 @@ final class GenerationStep implements DenoisingStep {
               + ", found "
               + (changed == null ? "null" : changed.type() + " " + changed.shape()));
     }
+    float[] latents = changed.toFloats();
+    if (!FiniteResults.areFinite(latents)) {
+      throw new IllegalArgumentException("onStepEnd: expected finite latents, found others");
+    }
     return new GenerationStep(
-        pass, preview, step, steps, index, firstImage, changed.toFloats(), velocity, cancellation);
+        pass, preview, step, steps, index, firstImage, latents, velocity, cancellation);
   }
 
   /**

@@ -11,6 +11,7 @@ import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.ClipTextConfig;
 import io.github.urae.flux.model.internal.T5Config;
 import io.github.urae.onnx.internal.model.Networks;
+import io.github.urae.onnx.internal.session.FiniteResults;
 import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.onnx.internal.tokenizer.Tokenizer;
 import io.github.urae.tensor.ElementType;
@@ -194,7 +195,17 @@ public final class TextEncoders {
           checkKnown(ids);
           Map<String, Tensor> inputs = new HashMap<>(otherInputs);
           inputs.put("input_ids", ofLongs(ids, 1, ids.length));
-          float[] one = network.run(inputs, cancellation);
+          int prompt = i + 1;
+          float[] one =
+              FiniteResults.checked(
+                  network.run(inputs, cancellation),
+                  found ->
+                      component.id()
+                          + ": prompt "
+                          + prompt
+                          + " cannot be encoded, "
+                          + found
+                          + LikelyCauses.of(networks, component));
           System.arraycopy(one, 0, all, i * elements, elements);
           stage.advance(flops);
         }

@@ -4,6 +4,7 @@ import io.github.urae.CancellationToken;
 import io.github.urae.flux.VaeTiling;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.model.internal.VaeConfig;
+import io.github.urae.onnx.internal.session.FiniteResults;
 import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.tensor.Tensor;
 import java.util.Map;
@@ -60,7 +61,15 @@ public record ImageDecoder(NetworkUse decoder, VaeConfig config, Runnable afterR
     Tensor input =
         Tensor.ofFloats(
             latents.values(), 1, config.latentChannels(), latents.height(), latents.width());
-    float[] sample = decoder.run(Map.of("latent_sample", input), cancellation);
+    float[] sample =
+        FiniteResults.checked(
+            decoder.run(Map.of("latent_sample", input), cancellation),
+            found ->
+                "the autoencoder makes no picture of the latents, "
+                    + found
+                    + "; likely causes: its weights are"
+                    + " damaged, or guidance or an adapter's scale so large that latents leave its"
+                    + " range");
     afterRun.run();
     return new Plane(
         sample,
@@ -108,7 +117,6 @@ public record ImageDecoder(NetworkUse decoder, VaeConfig config, Runnable afterR
   /** Rounds a value in -1 to 1 to 8 bits. */
   static int level(float value) {
     float scaled = value / 2 + 0.5f;
-    // Written so that NaN becomes black.
     float clamped = scaled > 0 ? (scaled < 1 ? scaled : 1) : 0;
     return (int) Math.rint(clamped * 255f);
   }

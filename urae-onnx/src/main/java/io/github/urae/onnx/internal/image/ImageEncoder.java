@@ -4,6 +4,7 @@ import io.github.urae.CancellationToken;
 import io.github.urae.flux.VaeTiling;
 import io.github.urae.flux.model.internal.VaeConfig;
 import io.github.urae.image.RgbImage;
+import io.github.urae.onnx.internal.session.FiniteResults;
 import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.tensor.Tensor;
 import java.util.Map;
@@ -44,7 +45,14 @@ public record ImageEncoder(NetworkUse encoder, VaeConfig config, Runnable afterR
   /** Runs the encoder on [3, H, W] in -1 to 1. */
   public Plane encode(Plane values, CancellationToken cancellation) {
     Tensor input = Tensor.ofFloats(values.values(), 1, 3, values.height(), values.width());
-    float[] parameters = encoder.run(Map.of("sample", input), cancellation);
+    float[] parameters =
+        FiniteResults.checked(
+            encoder.run(Map.of("sample", input), cancellation),
+            found ->
+                "the autoencoder cannot encode the initial image, "
+                    + found
+                    + "; likely cause: its weights are"
+                    + " damaged");
     afterRun.run();
     return new Plane(
         parameters,
