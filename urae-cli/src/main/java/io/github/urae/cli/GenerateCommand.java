@@ -23,6 +23,7 @@ import io.github.urae.flux.arithmetic.TimestepShift;
 import io.github.urae.flux.model.Component;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
+import io.github.urae.internal.PrintableText;
 import io.github.urae.internal.SpecialFile;
 import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.tensor.Tensor;
@@ -375,7 +376,7 @@ final class GenerateCommand implements Callable<Integer> {
 
   private void note(String message) {
     if (!verbosity.quiet) {
-      spec.commandLine().getErr().println("urae: note: " + message);
+      spec.commandLine().getErr().println("urae: note: " + PrintableText.of(message));
     }
   }
 
@@ -393,7 +394,7 @@ final class GenerateCommand implements Callable<Integer> {
             + " reads "
             + prompt.maxTokens()
             + " tokens of a prompt at most; not read: "
-            + prompt.lost());
+            + PrintableText.shortened(prompt.lost()));
   }
 
   private int printPlan(Optional<GenerationRecord> recorded) throws IOException {

@@ -117,6 +117,8 @@ public final class UraeCommand {
     return commandLine
         .registerConverter(Path.class, NativeText::path)
         .setCaseInsensitiveEnumValuesAllowed(true)
+        // A prompt may begin with an @, whatever files there are.
+        .setExpandAtFiles(false)
         .setUsageHelpAutoWidth(true);
   }
 

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.arithmetic.TimestepShift;
+import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.SafetensorsFile;
@@ -221,6 +222,28 @@ class UraeCommandTest {
         .contains("size: 64x48")
         .contains("seed: 18446744073709551615")
         .doesNotContain("{");
+  }
+
+  /** No list of arguments is taken from a file that a prompt happens to name. */
+  @Test
+  void aPromptMayBeginWithAnAt() throws IOException {
+    Path list = Files.writeString(folder.resolve("list"), "a b c");
+    Path file = folder.resolve("at.png");
+    assertThat(generate("@" + list, "--output", file.toString(), "--seed=1")).isZero();
+    assertThat(GenerationRequest.of(file).prompts().count()).isEqualTo(1);
+    assertThat(ImageFormat.texts(file)).containsEntry("prompt", "@" + list);
+  }
+
+  @Test
+  void waysToSampleAreOptions() throws IOException {
+    Path file = folder.resolve("karras.png");
+    assertThat(generate("a", "--output", file.toString(), "--sigmas=karras", "--solver", "heun"))
+        .isZero();
+    assertThat(ImageFormat.texts(file))
+        .containsEntry("sigmas", "karras")
+        .containsEntry("solver", "heun");
+    assertThat(generate("a", "--output", file.toString(), "--sigmas=sideways")).isEqualTo(2);
+    assertThat(err.toString()).contains("--sigmas").contains("KARRAS");
   }
 
   @Test

@@ -1,6 +1,7 @@
 package io.github.urae.flux;
 
 import io.github.urae.InvalidRequestException;
+import io.github.urae.flux.arithmetic.Schedule;
 import java.util.OptionalInt;
 
 /**
@@ -26,9 +27,13 @@ public record CoarseToFine(double strength, OptionalInt draftSteps) implements S
    */
   public CoarseToFine {
     InitialImage.checkStrength(strength);
-    if (draftSteps.isPresent() && draftSteps.getAsInt() < 1) {
+    if (draftSteps.isPresent()
+        && (draftSteps.getAsInt() < 1 || draftSteps.getAsInt() > Schedule.MAX_STEPS)) {
       throw new InvalidRequestException(
-          "steps of the draft: expected 1 or more, found " + draftSteps.getAsInt());
+          "steps of the draft: expected 1 to "
+              + Schedule.MAX_STEPS
+              + ", found "
+              + draftSteps.getAsInt());
     }
   }
 

@@ -1,6 +1,7 @@
 package io.github.urae.flux;
 
 import io.github.urae.InvalidRequestException;
+import io.github.urae.flux.arithmetic.Schedule;
 import io.github.urae.image.RgbImage;
 import io.github.urae.tensor.Tensor;
 import java.awt.image.BufferedImage;
@@ -59,9 +60,15 @@ public final class GenerationRequest {
     atLeastOne("steps", steps);
     atLeastOne("images per prompt", OptionalInt.of(imagesPerPrompt));
     atLeastOne("batch size", OptionalInt.of(batchSize));
-    if ((long) prompts.count() * imagesPerPrompt > Integer.MAX_VALUE) {
+    if (steps.isPresent() && steps.getAsInt() > Schedule.MAX_STEPS) {
       throw new InvalidRequestException(
-          "images: expected fewer than 2^31, found "
+          "steps: expected at most " + Schedule.MAX_STEPS + ", found " + steps.getAsInt());
+    }
+    if ((long) prompts.count() * imagesPerPrompt > Seeds.MAX_IMAGES) {
+      throw new InvalidRequestException(
+          "images: expected at most "
+              + Seeds.MAX_IMAGES
+              + ", found "
               + imagesPerPrompt
               + " for each of "
               + prompts.count()
@@ -532,7 +539,7 @@ public final class GenerationRequest {
     /**
      * Sets the number of denoising steps.
      *
-     * @param value at least 1
+     * @param value 1 to {@link Schedule#MAX_STEPS}
      * @return this
      */
     public Builder steps(int value) {
@@ -587,7 +594,7 @@ public final class GenerationRequest {
     /**
      * Sets the number of images of each prompt.
      *
-     * @param value at least 1
+     * @param value at least 1; of all prompts at most {@link Seeds#MAX_IMAGES}
      * @return this
      */
     public Builder imagesPerPrompt(int value) {

@@ -7,7 +7,8 @@ import java.util.OptionalInt;
 /**
  * Prompts in words.
  *
- * @param prompts what CLIP reads, and T5 unless it has prompts of its own; one or more
+ * @param prompts what CLIP reads, and T5 unless it has prompts of its own; one or more, each of at
+ *     most {@link #MAX_LENGTH} characters
  * @param secondPrompts what T5 reads, one for each prompt; none where it reads the same
  * @param maxSequenceLength number of text tokens that T5 and the transformer see, at least 1; empty
  *     for the checkpoint's own (512 for FLUX.1-dev, 256 for -schnell)
@@ -16,8 +17,11 @@ public record TextPrompts(
     List<String> prompts, List<String> secondPrompts, OptionalInt maxSequenceLength)
     implements Prompts {
 
+  /** Longest prompt, in characters: many times what text encoders read. */
+  public static final int MAX_LENGTH = 100_000;
+
   /**
-   * Checks the numbers.
+   * Checks numbers and lengths.
    *
    * @param prompts as above; copied
    * @param secondPrompts as above; copied
@@ -26,6 +30,8 @@ public record TextPrompts(
   public TextPrompts {
     prompts = List.copyOf(prompts);
     secondPrompts = List.copyOf(secondPrompts);
+    prompts.forEach(prompt -> checkLength("prompt", prompt));
+    secondPrompts.forEach(prompt -> checkLength("second prompt", prompt));
     if (prompts.isEmpty()) {
       throw new InvalidRequestException("prompt: expected one or more, found none");
     }
@@ -39,6 +45,17 @@ public record TextPrompts(
     if (maxSequenceLength.isPresent() && maxSequenceLength.getAsInt() < 1) {
       throw new InvalidRequestException(
           "T5 sequence length: expected 1 or more, found " + maxSequenceLength.getAsInt());
+    }
+  }
+
+  static void checkLength(String name, String prompt) {
+    if (prompt.length() > MAX_LENGTH) {
+      throw new InvalidRequestException(
+          name
+              + ": expected at most "
+              + MAX_LENGTH
+              + " characters, of which text encoders read some thousand, found "
+              + prompt.length());
     }
   }
 

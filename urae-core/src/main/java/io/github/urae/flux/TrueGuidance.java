@@ -21,6 +21,7 @@ public record TrueGuidance(List<String> negativePrompts, double scale) {
    */
   public TrueGuidance {
     negativePrompts = List.copyOf(negativePrompts);
+    negativePrompts.forEach(prompt -> TextPrompts.checkLength("negative prompt", prompt));
     if (negativePrompts.isEmpty()) {
       throw new InvalidRequestException("negative prompt: expected one or more, found none");
     }

@@ -15,11 +15,15 @@ import java.awt.image.Raster;
 import java.awt.image.SampleModel;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 
 /** An opaque picture of 8 bits a colour, sRGB. Immutable. */
 public final class RgbImage {
+
+  /** Of a file's bytes, while its picture is decoded. */
+  private static final int COPIES = 4;
 
   private final int width;
   private final int height;
@@ -113,6 +117,17 @@ public final class RgbImage {
    * @throws InvalidRequestException if a pixel is transparent
    */
   public static RgbImage read(Path file, ReadLimits limits) throws IOException {
+    InputFile.checkRegular(file);
+    long heap = Runtime.getRuntime().maxMemory();
+    if (Files.size(file) > heap / COPIES) {
+      throw new FileFormatException(
+          file
+              + ": a picture's file of "
+              + (Files.size(file) >> 20)
+              + " MB is too large for Java's memory of "
+              + (heap >> 20)
+              + "; allow more with -Xmx, or save it smaller");
+    }
     return decoded(InputFile.read(file, limits.maxFileBytes()), file.toString(), limits);
   }
 

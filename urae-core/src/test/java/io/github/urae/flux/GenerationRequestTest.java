@@ -93,7 +93,7 @@ class GenerationRequestTest {
         GenerationRequest.builder(List.of("a", "b")).imagesPerPrompt(1 << 30);
     assertThatThrownBy(request::build)
         .isInstanceOf(InvalidRequestException.class)
-        .hasMessageContaining("images: expected fewer than 2^31");
+        .hasMessageContaining("images: expected at most 65536");
   }
 
   @Test
@@ -278,5 +278,49 @@ class GenerationRequestTest {
     assertThatThrownBy(() -> full().seeds(Seeds.of(1).only(2, 4)).build())
         .isInstanceOf(InvalidRequestException.class)
         .hasMessageContaining("images of one seed: expected 4 from number 2 on, found 4 in all");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      quoteCharacter = '`',
+      value = {
+        "{\"version\":1,\"prompts\":[\"a\"],\"steps\":1e999} | steps",
+        "{\"version\":1,\"prompts\":[\"a\"],\"steps\":2147483647} | steps: expected at most 10000",
+        "{\"version\":1,\"prompts\":[\"a\"],\"guidance\":1e999} | guidance",
+        "{\"version\":1,\"prompts\":[\"a\"],\"images_per_prompt\":2147483647} | images",
+        "{\"version\":1,\"prompts\":[\"a\"],\"sigmas\":\"Karras\"} | sigmas",
+        "{\"version\":1,\"prompts\":[\"a\"],\"solver\":null} | solver",
+        "{\"version\":1,\"prompts\":[\"a\"],\"prompts\":[\"b\"]} | prompts",
+        "{\"version\":1,\"prompts\":[\"a\"],\"seeds\":[1e3]} | seeds",
+        "{\"version\":1,\"prompts\":[\"a\"],\"start\":{\"kind\":\"coarse_to_fine\",\"strength\":1,\"draft_steps\":2000000000}} | draft",
+        "{\"version\":1,\"prompts\":[\"a\"],\"nothing\":0} | nothing",
+        "[[[[[[[[[[[[[[[[[[[[[[[[ | JSON",
+        "{ | JSON",
+        "`` | JSON",
+      })
+  void hostileJson(String json, String named) {
+    assertThatThrownBy(() -> GenerationRequest.fromJson(json == null ? "" : json))
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContaining(named);
+  }
+
+  @Test
+  void promptsAreBounded() {
+    String longest = "a".repeat(TextPrompts.MAX_LENGTH);
+    assertThat(GenerationRequest.builder(longest).build().images()).isEqualTo(1);
+    String more = longest + "a";
+    for (Runnable request :
+        List.<Runnable>of(
+            () -> GenerationRequest.builder(more).build(),
+            () -> GenerationRequest.builder("a").secondPrompts(more).build(),
+            () -> GenerationRequest.builder("a").trueGuidance(more, 2).build(),
+            () ->
+                GenerationRequest.fromJson(
+                    "{\"version\":1,\"prompts\":[\"" + "a".repeat(10_000_000) + "\"]}"))) {
+      assertThatThrownBy(request::run)
+          .isInstanceOf(InvalidRequestException.class)
+          .hasMessageContaining("prompt: expected at most 100000 characters");
+    }
   }
 }

@@ -110,6 +110,20 @@ class GoldenArithmeticTest {
   }
 
   @Test
+  void noiseOfSeedsAtTheEndsOfTheirRange() throws IOException {
+    try (SafetensorsFile golden = SafetensorsFile.open(TestData.path("golden/seeds.safetensors"))) {
+      assertThat(golden.tensors()).hasSize(10);
+      for (String seed : golden.tensors().keySet()) {
+        TestData.assertClose(
+            "seed " + seed,
+            golden.tensor(seed).toFloats(),
+            new TorchGenerator(Seeds.parse(seed)).randn(48),
+            3e-7);
+      }
+    }
+  }
+
+  @Test
   void rotaryTables() throws IOException {
     try (SafetensorsFile golden = SafetensorsFile.open(TestData.path("golden/rope.safetensors"))) {
       compareRotary(

@@ -2,6 +2,7 @@ package io.github.urae.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import io.github.urae.InferenceException;
 import io.github.urae.InvalidRequestException;
@@ -14,6 +15,7 @@ import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
@@ -166,5 +168,52 @@ class NotFiniteTest {
   void largeButPossible() throws IOException {
     assertThat(pipeline.generate(request().guidance(50).trueGuidance("text", 30).build()))
         .hasSize(1);
+  }
+
+  /** Sizes and numbers of pictures that no memory holds are refused before anything is drawn. */
+  @ParameterizedTest
+  @CsvSource({
+    "2147483632, 2147483632, 1",
+    "2147483632, 16, 1",
+    "1048576, 1048576, 1",
+    "64, 2147483632, 2",
+    "4096, 4096, 65536"
+  })
+  void sizesBeyondMemory(int width, int height, int images) {
+    GenerationRequest request =
+        GenerationRequest.builder("a").size(width, height).imagesPerPrompt(images).seed(1).build();
+    assertThatThrownBy(() -> pipeline.generate(request))
+        .isInstanceOf(InvalidRequestException.class);
+    assertThatThrownBy(() -> pipeline.plan(request)).isInstanceOf(InvalidRequestException.class);
+  }
+
+  /** What a prompt may hold: nothing that ends in another exception. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "a\u0000b",
+        "\uD800",
+        "a\uDC00\uD800",
+        "\uFEFFa",
+        "\u001B]0;x\u0007",
+        "\uFFFF",
+        ""
+      })
+  void promptsOfAnyCharacters(String prompt) throws IOException {
+    GenerationRequest request =
+        GenerationRequest.builder(prompt).size(64, 64).steps(1).seed(1).build();
+    assertThat(pipeline.generate(request)).hasSize(1);
+  }
+
+  @Test
+  void theLongestPromptIsReadInBoundedTime() throws IOException {
+    String prompt = "star ".repeat(20_000);
+    assertTimeoutPreemptively(
+        Duration.ofSeconds(30),
+        () ->
+            assertThat(
+                    pipeline.generate(
+                        GenerationRequest.builder(prompt).size(64, 64).steps(1).seed(1).build()))
+                .hasSize(1));
   }
 }

@@ -115,7 +115,10 @@ public final class PictureDecoder {
               + "x"
               + Integer.toUnsignedString(height));
     }
-    long needed = pixels * (file.pixelBytes() + Integer.BYTES) + 2L * file.content().length;
+    // Turned pictures are there twice.
+    int copies = file.orientation() == CameraNotes.UPRIGHT ? 1 : 2;
+    long needed =
+        pixels * (file.pixelBytes() + copies * Integer.BYTES) + 2L * file.content().length;
     if (needed > Runtime.getRuntime().maxMemory()) {
       throw new FileFormatException(
           origin

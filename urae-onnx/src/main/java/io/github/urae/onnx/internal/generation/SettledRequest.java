@@ -16,6 +16,7 @@ import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.onnx.internal.model.Networks;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -51,6 +52,7 @@ record SettledRequest(
             checkpoint.family().latents(),
             request.width().orElse(nativeSize),
             request.height().orElse(nativeSize));
+    checkHeap(grid, request.images());
     int textTokens =
         request.prompts() instanceof TextPrompts text
             ? textTokens(networks, text.maxSequenceLength())
@@ -178,6 +180,26 @@ record SettledRequest(
     }
     int tokens = Math.toIntExact(sequence.dimension(1));
     return textTokens(networks, OptionalInt.of(tokens));
+  }
+
+  /** What all pictures take in any case: their noise, their latents and the pixels. */
+  private static void checkHeap(LatentGrid grid, int images) {
+    double latents = (double) grid.tokens() * grid.layout().packedChannels() * images;
+    double pixels = (double) grid.width() * grid.height() * images;
+    double bytes = (2 * latents + pixels) * Float.BYTES;
+    long heap = Runtime.getRuntime().maxMemory();
+    if (latents > Integer.MAX_VALUE - 8 || bytes > heap) {
+      throw new InvalidRequestException(
+          String.format(
+              Locale.ROOT,
+              "%d images of %dx%d: their noise and pixels take %.0f MB, more than Java's %d;"
+                  + " draw fewer at once, smaller ones, or allow more with -Xmx",
+              images,
+              grid.width(),
+              grid.height(),
+              bytes / (1 << 20),
+              heap >> 20));
+    }
   }
 
   /** ONNX Runtime counts the elements of a tensor in 32 bits in places. */

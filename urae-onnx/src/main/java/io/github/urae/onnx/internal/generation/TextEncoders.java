@@ -10,6 +10,7 @@ import io.github.urae.flux.TruncatedPrompt;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.ClipTextConfig;
 import io.github.urae.flux.model.internal.T5Config;
+import io.github.urae.internal.PrintableText;
 import io.github.urae.onnx.internal.model.Networks;
 import io.github.urae.onnx.internal.session.FiniteResults;
 import io.github.urae.onnx.internal.session.NetworkUse;
@@ -158,7 +159,7 @@ public final class TextEncoders {
               "{} reads {} tokens of a prompt at most; this part is not read: {}",
               component.id(),
               length,
-              lost);
+              PrintableText.shortened(lost));
           truncated.accept(new TruncatedPrompt(component, prompt, length, lost));
         }
       }
