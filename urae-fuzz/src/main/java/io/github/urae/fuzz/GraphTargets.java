@@ -1,5 +1,7 @@
 package io.github.urae.fuzz;
 
+import ai.onnx.proto.OnnxMl.ModelProto;
+import ai.onnx.proto.OnnxMl.NodeProto;
 import io.github.urae.device.Device;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
@@ -62,20 +64,34 @@ final class GraphTargets {
             : ClipTextGraph.build(checkpoint.clip(), ElementType.F32);
     Path file = folder.resolve(network.id()).resolve("model.onnx");
     SessionSettings settings = new SessionSettings(Device.cpu(), OptionalInt.of(1), false);
+    byte[] export = Files.readAllBytes(file);
     return new FuzzTarget(
-        List.of(Files.readAllBytes(file)),
+        List.of(asExported(export), export),
         new OnnxMutation(),
         bytes -> {
           Files.write(file, bytes);
-          ExportedNetwork export =
+          ExportedNetwork opened =
               ExportedNetwork.open(file, own, ExportContracts.of(network, true));
-          try (TensorSource weights = export.weights()) {
-            GraphSegments.cut(export.graph());
+          try (TensorSource weights = opened.weights()) {
+            GraphSegments.cut(opened.graph());
             if (withSession) {
-              NetworkSession.open(export.graph(), weights, Map.of(), settings).close();
+              NetworkSession.open(opened.graph(), weights, Map.of(), settings).close();
             }
           }
         });
+  }
+
+  /** An export with one node more than is known, which therefore runs as it is. */
+  private static byte[] asExported(byte[] export) throws IOException {
+    ModelProto.Builder model = ModelProto.parseFrom(export).toBuilder();
+    model
+        .getGraphBuilder()
+        .addNode(
+            NodeProto.newBuilder()
+                .setOpType("Relu")
+                .addInput(model.getGraph().getOutput(0).getName())
+                .addOutput("more"));
+    return model.build().toByteArray();
   }
 
   private static void unpackExport(Path folder) throws IOException {

@@ -23,7 +23,7 @@ import java.util.List;
  */
 final class OnnxMutation implements Mutation {
 
-  private static final int MAX_CHANGES = 8;
+  private static final int MAX_CHANGES = 4;
 
   private static final List<String> OPERATORS =
       List.of(
@@ -180,7 +180,7 @@ final class OnnxMutation implements Mutation {
       case 0 ->
           attribute
               .setType(AttributeProto.AttributeType.GRAPH)
-              .setG(nested(graph, choices, choices.of(List.of(1, 2, 20, 90))));
+              .setG(nested(graph, choices, choices.of(List.of(1, 2, 5, 25))));
       case 1 -> attribute.setType(AttributeProto.AttributeType.INT).setI(choices.edge());
       case 2 ->
           attribute
