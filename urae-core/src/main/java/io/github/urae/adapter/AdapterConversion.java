@@ -91,6 +91,9 @@ public final class AdapterConversion {
      * URAE's 2K and 4K adapters, of rank 16 each, into one of rank 48. {@code A = [-Am; A4; A2]}
      * and {@code B = [Bm, B4, B2]}, without alpha, under PEFT's names.
      *
+     * <p>LoHa's and LoKr's products count as low-rank adapters where their rank is smaller than the
+     * weight; DoRA, differences and whole weights do not.
+     *
      * @return how good the computed components are
      * @throws IOException if reading or writing fails
      * @throws AdapterException if the adapters are not low-rank ones and then one of minor

@@ -85,10 +85,10 @@ final class ChangeReader {
     if (has(KeyRole.DOWN) || has(KeyRole.UP) || has(KeyRole.UP_BIAS)) {
       products.add(lowRank());
     }
-    if (keys.keySet().stream().anyMatch(role -> role.name().startsWith("KRONECKER"))) {
+    if (keys.keySet().stream().anyMatch(KeyRole::isOfKronecker)) {
       products.add(kronecker());
     }
-    if (keys.keySet().stream().anyMatch(role -> role.name().startsWith("HADAMARD"))) {
+    if (keys.keySet().stream().anyMatch(KeyRole::isOfHadamard)) {
       products.add(hadamard());
     }
     if (products.size() > 1) {
@@ -126,7 +126,7 @@ final class ChangeReader {
   private static boolean isOfProduct(KeyRole role) {
     return switch (role) {
       case DOWN, UP, ALPHA, SCALE, MAGNITUDE -> true;
-      default -> role.name().startsWith("KRONECKER") || role.name().startsWith("HADAMARD");
+      default -> role.isOfKronecker() || role.isOfHadamard();
     };
   }
 

@@ -35,5 +35,34 @@ enum KeyRole {
   /** What the weight becomes. */
   WHOLE_WEIGHT,
   /** What the bias becomes. */
-  WHOLE_BIAS
+  WHOLE_BIAS;
+
+  /** Tells whether this is a factor of LoKr's product. */
+  boolean isOfKronecker() {
+    return switch (this) {
+      case KRONECKER_1,
+          KRONECKER_1_A,
+          KRONECKER_1_B,
+          KRONECKER_2,
+          KRONECKER_2_A,
+          KRONECKER_2_B,
+          KRONECKER_2_CORE ->
+          true;
+      default -> false;
+    };
+  }
+
+  /** Tells whether this is a factor of LoHa's products. */
+  boolean isOfHadamard() {
+    return switch (this) {
+      case HADAMARD_1_A,
+          HADAMARD_1_B,
+          HADAMARD_1_CORE,
+          HADAMARD_2_A,
+          HADAMARD_2_B,
+          HADAMARD_2_CORE ->
+          true;
+      default -> false;
+    };
+  }
 }
