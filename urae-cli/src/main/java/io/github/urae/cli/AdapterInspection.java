@@ -9,11 +9,13 @@ import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.model.AdaptableWeights;
 import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -26,6 +28,11 @@ final class AdapterInspection {
 
   private AdapterInspection() {}
 
+  /** Tells whether a path is a folder in which PEFT or diffusers keep an adapter. */
+  static boolean isAdapterFolder(Path path) {
+    return HuggingFaceCache.ADAPTER_NAMES.stream().anyMatch(n -> Files.exists(path.resolve(n)));
+  }
+
   /**
    * Describes an adapter.
    *
@@ -35,9 +42,11 @@ final class AdapterInspection {
     if (path.getFileName().toString().endsWith(".json")) {
       return Optional.empty(); // An index of shards: no adapter is that large.
     }
-    try (SafetensorsFile file = SafetensorsFile.open(path)) {
-      if (!Adapter.isAdapter(file)) {
-        return Optional.empty();
+    if (!isAdapterFolder(path)) {
+      try (SafetensorsFile file = SafetensorsFile.open(path)) {
+        if (!Adapter.isAdapter(file)) {
+          return Optional.empty();
+        }
       }
     }
     try (Adapter adapter = Adapter.open(path)) {

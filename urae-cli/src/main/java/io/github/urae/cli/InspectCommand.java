@@ -73,15 +73,16 @@ final class InspectCommand implements Callable<Integer> {
     bundled.cacheDir = cacheDir;
     Path file = bundled.anything(path);
     String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
-    if (Files.isDirectory(file)) {
-      return Inspection.ofCheckpoint(file);
-    }
-    if (name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json")) {
+    boolean weights = name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json");
+    if (weights || AdapterInspection.isAdapterFolder(file)) {
       Optional<Map<String, Object>> adapter = AdapterInspection.ofAdapter(file);
       if (adapter.isPresent() && model != null) {
         adapter.get().putAll(AdapterInspection.matched(file, bundled.modelFolder(model)));
       }
       return adapter.isPresent() ? adapter.get() : Inspection.ofWeights(file);
+    }
+    if (Files.isDirectory(file)) {
+      return Inspection.ofCheckpoint(file);
     }
     if (isPicture(file)) {
       return Inspection.ofPicture(file);

@@ -350,6 +350,14 @@ class AdapterCommandTest {
   }
 
   @Test
+  void inspectsAFolderWithAnAdapter() throws IOException {
+    String peft = TestData.path("public-cases/peft_folder/adapter_config.json").getParent() + "";
+    assertThat(run("inspect", peft, "--json")).as(err.toString()).isZero();
+    assertThat(json().get("kind").asText()).isEqualTo("adapter");
+    assertThat(json().get("modules by alpha").get("16.0").asInt()).isEqualTo(1);
+  }
+
+  @Test
   void inspectSaysWhenAnAdapterDoesNotFit() throws IOException {
     Path other = folder.resolve("other.safetensors");
     SafetensorsWriter.write(

@@ -30,6 +30,10 @@ public final class HuggingFaceCache {
   private static final String MAIN = "main";
   private static final String WEIGHTS_SUFFIX = ".safetensors";
 
+  /** The names that PEFT and diffusers give an adapter: these are meant, whatever else is there. */
+  public static final List<String> ADAPTER_NAMES =
+      List.of("adapter_model.safetensors", "pytorch_lora_weights.safetensors");
+
   private static final String PART = "[A-Za-z0-9][\\w.-]*";
   private static final Pattern ID =
       Pattern.compile(
@@ -107,7 +111,7 @@ public final class HuggingFaceCache {
    * Finds an adapter.
    *
    * @param text a file, or {@code ORG/NAME[@REVISION]:FILE}; the file's name may be left out where
-   *     the snapshot holds only one {@code .safetensors}
+   *     the snapshot holds only one {@code .safetensors}, or one of {@link #ADAPTER_NAMES}
    * @return the file
    * @throws NoSuchFileException if neither is there
    * @throws IOException if the cache cannot be read
@@ -127,6 +131,10 @@ public final class HuggingFaceCache {
     String name = id.group("file");
     if (name == null && stored.size() == 1) {
       return snapshot.resolve(stored.get(0));
+    }
+    List<String> usual = ADAPTER_NAMES.stream().filter(stored::contains).toList();
+    if (name == null && usual.size() == 1) {
+      return snapshot.resolve(usual.get(0));
     }
     if (name == null && !stored.isEmpty()) {
       throw new NoSuchFileException(

@@ -9,7 +9,12 @@ import io.github.urae.UraeException;
 import io.github.urae.adapter.internal.format.ParsedAdapter;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.flux.model.Component;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Shape;
+import io.github.urae.tensor.Tensor;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -84,6 +89,18 @@ class AdapterSettingsTest {
     configure("{\"lora_alpha\": 16}");
     assertThat(scaleOf(write(WEIGHTS, peft().alpha("base_model.model." + MODULE, 2))))
         .isEqualTo(0.5);
+  }
+
+  /** Some programs write a whole number. */
+  @Test
+  void alphaOfIntegers() throws IOException {
+    ByteBuffer eight = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(0, 8);
+    AdapterFile file =
+        peft()
+            .tensor(
+                "base_model.model." + MODULE + ".alpha",
+                Tensor.view(ElementType.I64, Shape.of(), eight, "eight"));
+    assertThat(scaleOf(write(WEIGHTS, file))).isEqualTo(2);
   }
 
   @Test

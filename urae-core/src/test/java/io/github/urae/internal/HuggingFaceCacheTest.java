@@ -117,6 +117,8 @@ class HuggingFaceCacheTest {
     Path only = download("org/style", MAIN, "pytorch_lora_weights.safetensors");
     reference("org/style", "main", MAIN);
     assertThat(cache.adapter("org/style")).isEqualTo(only);
+    download("org/style", MAIN, "another.safetensors");
+    assertThat(cache.adapter("org/style")).isEqualTo(only);
   }
 
   @Test

@@ -30,7 +30,7 @@ record AdapterConfig(Path file, JsonNode settings, String digest) {
   private static final String NAME = "adapter_config.json";
 
   /** The name of the weights that belong to it. */
-  static final String WEIGHTS = "adapter_model.safetensors";
+  private static final String WEIGHTS = "adapter_model.safetensors";
 
   private static final int MAX_BYTES = 1 << 20;
 

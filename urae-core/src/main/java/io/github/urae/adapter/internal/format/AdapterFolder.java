@@ -14,10 +14,6 @@ final class AdapterFolder {
 
   private static final String ENDING = ".safetensors";
 
-  /** The names that PEFT and diffusers write: these are meant, whatever else is there. */
-  private static final List<String> USUAL_NAMES =
-      List.of(AdapterConfig.WEIGHTS, "pytorch_lora_weights.safetensors");
-
   private static final List<String> PICKLES =
       List.of("adapter_model.bin", "pytorch_lora_weights.bin");
 
@@ -47,7 +43,10 @@ final class AdapterFolder {
           folder + ": expected an adapter, found a whole checkpoint; give it as the model");
     }
     List<Path> usual =
-        USUAL_NAMES.stream().map(folder::resolve).filter(Files::isRegularFile).toList();
+        HuggingFaceCache.ADAPTER_NAMES.stream()
+            .map(folder::resolve)
+            .filter(Files::isRegularFile)
+            .toList();
     List<Path> candidates = usual.isEmpty() ? weights(folder, 1) : usual;
     if (candidates.isEmpty()) {
       candidates = weights(folder, DEPTH);

@@ -3,7 +3,9 @@ package io.github.urae.adapter.internal.format;
 import com.google.re2j.Pattern;
 import io.github.urae.internal.PrintableText;
 import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /** Kinds of files for FLUX.1 that no merge can use, told by their keys, with the way out. */
@@ -15,67 +17,84 @@ final class UnusableAdapters {
   private static final String AS_LORA =
       "; look for a LoRA of it, or have the program that trained it merge it into a checkpoint";
 
-  /** What a file is, in words, by what is found in one of its keys. */
-  private record Kind(Pattern key, String name, String wayOut) {
+  /**
+   * What a file is, in words, by parts of its keys. Every adapter is asked for all of them: plain
+   * texts, which take no time.
+   *
+   * @param parts any of them tells; with {@code $} at its end only where the key ends so
+   */
+  private record Kind(String name, String wayOut, List<String> parts) {
 
-    static Kind of(String key, String name, String wayOut) {
-      return new Kind(Pattern.compile(key), name, wayOut);
+    static Kind of(String name, String... parts) {
+      return new Kind(name, AS_LORA, List.of(parts));
     }
 
-    private String of(String found) {
-      return name + ", by its key " + PrintableText.quoted(found) + wayOut;
+    private boolean has(String key) {
+      for (String part : parts) {
+        boolean end = part.endsWith("$");
+        if (end ? key.endsWith(part.substring(0, part.length() - 1)) : key.contains(part)) {
+          return true;
+        }
+      }
+      return false;
     }
 
-    /** A kind of PEFT or LyCORIS, by how the last parts of its keys begin. */
-    static Kind part(String part, String name) {
-      return of("\\.(" + part + ")", name, AS_LORA);
+    private String by(String key) {
+      return name + ", by its key " + PrintableText.quoted(key) + wayOut;
     }
   }
 
   private static final List<Kind> ADAPTERS =
       List.of(
-          Kind.of("\\.(a1|a2|b1|b2|bm1|bm2)(\\.weight)?$", "a GLoRA adapter", AS_LORA),
-          Kind.part("boft_", "a BOFT adapter"),
-          Kind.part("oft_|lora_oft", "an OFT adapter"),
-          Kind.part("ia3_|on_input$", "an IA3 adapter"),
-          Kind.part("vera_lambda", "a VeRA adapter"),
-          Kind.part("lora_E(\\.|$)|ranknum", "an AdaLoRA adapter"),
-          Kind.part("hra_", "an HRA adapter"),
-          Kind.part("fourierft_", "a FourierFT adapter"),
-          Kind.part("vblora_", "a VB-LoRA adapter"),
-          Kind.part("randlora_", "a RandLoRA adapter"),
-          Kind.part("bone_|miss_block", "a Bone or MiSS adapter"),
-          Kind.part("shira_", "a SHiRA adapter"),
-          Kind.part("c3a_kernel", "a C3A adapter"),
-          Kind.part("road_(theta|alpha)", "a RoAd adapter"),
-          Kind.part("waveft_", "a WaveFT adapter"),
-          Kind.part("(q|p|lambda)_layer(\\.weight)?$", "a T-LoRA adapter"),
-          Kind.part("lora_embedding_[AB]", "a LoRA of embeddings"),
           Kind.of(
-              "reshape_weight$",
+              "a GLoRA adapter",
+              ".a1.weight$",
+              ".a2.weight$",
+              ".b1.weight$",
+              ".b2.weight$",
+              ".bm1.weight$",
+              ".bm2.weight$"),
+          Kind.of("a BOFT adapter", ".boft_"),
+          Kind.of("an OFT adapter", ".oft_", ".lora_oft"),
+          Kind.of("an IA3 adapter", ".ia3_", ".on_input$"),
+          Kind.of("a VeRA adapter", ".vera_lambda"),
+          Kind.of("an AdaLoRA adapter", ".lora_E", ".ranknum"),
+          Kind.of("an HRA adapter", ".hra_"),
+          Kind.of("a FourierFT adapter", ".fourierft_"),
+          Kind.of("a VB-LoRA adapter", ".vblora_"),
+          Kind.of("a RandLoRA adapter", ".randlora_"),
+          Kind.of("a Bone or MiSS adapter", ".bone_", ".miss_block"),
+          Kind.of("a SHiRA adapter", ".shira_"),
+          Kind.of("a C3A adapter", ".c3a_kernel"),
+          Kind.of("a RoAd adapter", ".road_theta", ".road_alpha"),
+          Kind.of("a WaveFT adapter", ".waveft_"),
+          Kind.of("a T-LoRA adapter", ".q_layer.weight$", ".p_layer.weight$", ".lambda_layer$"),
+          Kind.of("a LoRA of embeddings", ".lora_embedding_A", ".lora_embedding_B"),
+          new Kind(
               "a control LoRA (FLUX.1 Canny or Depth), which widens the transformer's input for a"
                   + " structure picture",
-              "; it cannot be used without one, and such models are not supported"),
-          Kind.of(
-              "distilled_guidance_layer",
+              "; it cannot be used without one, and such models are not supported",
+              List.of(".reshape_weight$")),
+          new Kind(
               "an adapter for Chroma, whose transformer is another than FLUX.1's",
-              "; choose one that was trained on FLUX.1"),
-          Kind.of(
-              "transformer_blocks\\.\\d+\\.(qkv_proj|qkv_proj_context|mlp_fc1|mlp_context_fc1)\\.",
+              "; choose one that was trained on FLUX.1",
+              List.of("distilled_guidance_layer")),
+          new Kind(
               "a LoRA converted for Nunchaku, which packs it in its own way",
-              "; take the LoRA that it was converted from"));
+              "; take the LoRA that it was converted from",
+              List.of(".qkv_proj.", ".qkv_proj_context.", ".mlp_fc1.", ".mlp_context_fc1.")));
 
   private static final List<Kind> OTHERS =
       List.of(
-          Kind.of(
-              "ip_adapter|^image_proj|\\.image_proj_model|^ip_layers",
+          new Kind(
               "an IP-Adapter, which draws after a picture",
-              "; it is no change of weights, and not supported"),
-          Kind.of(
-              "(^|[._])(controlnet|control_model|input_hint_block|controlnet_blocks)([._]|$)",
+              "; it is no change of weights, and not supported",
+              List.of("ip_adapter", "image_proj.")),
+          new Kind(
               "a ControlNet",
-              "; it is a network of its own, and not supported"),
-          Kind.of("(^|\\.)pulid_|^id_encoder", "a PuLID model", "; not supported"));
+              "; it is a network of its own, and not supported",
+              List.of("controlnet_", "controlnet.", "control_model.", "input_hint_block")),
+          new Kind("a PuLID model", "; not supported", List.of("pulid_", "id_encoder.")));
 
   /** The only keys of files with embeddings of new words. */
   private static final Pattern WORDS =
@@ -100,13 +119,34 @@ final class UnusableAdapters {
    * @return to follow {@code "this is "}; empty if no key tells
    */
   static Optional<String> kind(Collection<String> keys) {
-    return kind(ADAPTERS, keys).or(() -> kind(OTHERS, keys));
+    Collection<String> different = differentKeys(keys);
+    return kind(ADAPTERS, different).or(() -> kind(OTHERS, different));
+  }
+
+  /** Leaves out what differs from another by its numbers only: all blocks but one. */
+  private static Collection<String> differentKeys(Collection<String> keys) {
+    Map<String, String> byLetters = new LinkedHashMap<>();
+    for (String key : keys) {
+      StringBuilder letters = new StringBuilder(key.length());
+      for (int i = 0; i < key.length(); i++) {
+        if (key.charAt(i) < '0' || key.charAt(i) > '9') {
+          letters.append(key.charAt(i));
+        }
+      }
+      byLetters.putIfAbsent(letters.toString(), key);
+    }
+    return byLetters.values();
   }
 
   private static Optional<String> kind(List<Kind> kinds, Collection<String> keys) {
-    return kinds.stream()
-        .flatMap(kind -> first(keys, kind.key()).map(kind::of).stream())
-        .findFirst();
+    for (Kind kind : kinds) {
+      for (String key : keys) {
+        if (kind.has(key)) {
+          return Optional.of(kind.by(key));
+        }
+      }
+    }
+    return Optional.empty();
   }
 
   /**

@@ -1,6 +1,5 @@
 package io.github.urae.adapter.internal.match;
 
-import com.google.re2j.Pattern;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.ModelFamily;
 import java.util.ArrayList;
@@ -27,12 +26,17 @@ final class ModuleNames {
   /** No model has longer names; a file may. */
   private static final int MAX_LENGTH = 500;
 
-  /** PyTorch's compiler and its ways to distribute a model wrap modules, wherever they are. */
-  private static final Pattern WRAPPERS =
-      Pattern.compile("_orig_mod_|_fsdp_wrapped_module_|_checkpoint_wrapped_module_");
-
-  private static final Pattern UNDERSCORES = Pattern.compile("__+");
-  private static final Pattern OUTER_UNDERSCORES = Pattern.compile("^_+|_+$");
+  /**
+   * PyTorch's compiler and its ways to distribute a model wrap modules, wherever they are; PEFT
+   * those that it trains whole.
+   */
+  private static final List<String> WRAPPERS =
+      List.of(
+          "_orig_mod_",
+          "_fsdp_wrapped_module_",
+          "_checkpoint_wrapped_module_",
+          "modules_to_save_default_",
+          "modules_to_save_");
 
   private final List<ModelFamily.Prefix> prefixes;
   private final List<ModelFamily.UnusedPart> unused;
@@ -51,9 +55,15 @@ final class ModuleNames {
   /** Returns a name without wrappers, with underscores for dots. */
   static String plain(String name) {
     String module = name.replace(".module.", ".").replace('.', '_') + "_";
-    module = WRAPPERS.matcher(module).replaceAll("");
-    module = UNDERSCORES.matcher(module).replaceAll("_");
-    return OUTER_UNDERSCORES.matcher(module).replaceAll("");
+    for (String wrapper : WRAPPERS) {
+      module = module.replace(wrapper, "");
+    }
+    while (module.contains("__")) {
+      module = module.replace("__", "_");
+    }
+    int start = module.startsWith("_") ? 1 : 0;
+    int end = module.endsWith("_") ? module.length() - 1 : module.length();
+    return module.substring(start, Math.max(start, end));
   }
 
   /** Returns what a name may stand for: as it is, and without one and more prefixes. */
