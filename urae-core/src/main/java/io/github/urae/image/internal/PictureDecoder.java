@@ -25,6 +25,9 @@ public final class PictureDecoder {
   /** Read by the Java platform without a mark of their own: whatever begins with a zero. */
   private static final String UNMARKED = "wbmp";
 
+  /** Other threads work, too, and would be the ones that find no memory. */
+  private static final double SHARE_OF_HEAP = 0.6;
+
   private PictureDecoder() {}
 
   /**
@@ -119,7 +122,7 @@ public final class PictureDecoder {
     int copies = file.orientation() == CameraNotes.UPRIGHT ? 1 : 2;
     long needed =
         pixels * (file.pixelBytes() + copies * Integer.BYTES) + 2L * file.content().length;
-    if (needed > Runtime.getRuntime().maxMemory()) {
+    if (needed > SHARE_OF_HEAP * Runtime.getRuntime().maxMemory()) {
       throw new FileFormatException(
           origin
               + ": a picture of "
@@ -128,7 +131,7 @@ public final class PictureDecoder {
               + height
               + " pixels takes "
               + (needed >> 20)
-              + " MB, more than Java's "
+              + " MB, too much of Java's "
               + (Runtime.getRuntime().maxMemory() >> 20)
               + "; allow more with -Xmx, or save it smaller");
     }
