@@ -5,17 +5,21 @@
 2k: a LoRA of rank 16 at twice the native size, on all linear layers of all blocks: URAE's has only the queries, keys,
 values and outputs of attention, which is too little for so small a model in so little time. 4k: minor components at four
 times the native size, on top of the fused 2k LoRA, of the layers that URAE takes, but of rank 48 (of 128) in place of
-16. Key names are those of URAE's published files. Goes on from the file in OUT, if there is one; the schedule goes on
+16. Every third batch of 2k is at four times, so that minor components, which change attention only, begin with something. Key names are those of URAE's published files. Goes on from the file in OUT, if there is one; the schedule goes on
 from DATA/2k_done.txt (4k_done.txt), which holds the minutes done and is removed at the end.
 Latents: DATA/codes256*.npz and codes512*.npz (train_checkpoint.py encode wide256 codes256).
-DATA/2k_minutes.txt (4k_minutes.txt), when there, overrides MINUTES while running.
+DATA/2k_minutes.txt (4k_minutes.txt), when there, overrides MINUTES while running. With WORLD_SIZE=2, MASTER_ADDR=127.0.0.1,
+MASTER_PORT and RANK=0 and 1, two processes share the work; minutes are those of the first.
 """
+import datetime
 import math
+import os
 import sys
 import time
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
@@ -102,12 +106,19 @@ def train(size, batch, minutes, peak, kind):
         for name, parameter in transformer.named_parameters():
             parameter.requires_grad_("processor" in name)
     trainable = [p for p in transformer.parameters() if p.requires_grad]
-    captions, codes = load_codes(f"codes{size}")
-    clip_ids, t5_ids = tokens(captions)
-    print("trainable", sum(p.numel() for p in trainable), "examples", len(captions), "resumed" if file.exists() else "new", flush=True)
-    image_ids, text_ids = positions(size // 8, size // 8), torch.zeros(T5_TOKENS, 3)
+    sets = []
+    for side, count in ((size, batch), (size, batch), (NATIVE * 4, 1)) if kind == "2k" else ((size, batch),):
+        captions, codes = load_codes(f"codes{side}")
+        sets.append((count, codes, *tokens(captions), positions(side // 8, side // 8)))
+    print("trainable", sum(p.numel() for p in trainable), "examples", [len(s[1]) for s in sets], "resumed" if file.exists() else "new", flush=True)
+    text_ids = torch.zeros(T5_TOKENS, 3)
     optimizer = torch.optim.AdamW(trainable, lr=peak, weight_decay=0.0)
-    generator = torch.Generator().manual_seed(int(time.time()))
+    shared, first = int(os.environ.get("WORLD_SIZE", 1)) > 1, os.environ.get("RANK", "0") == "0"
+    if shared:
+        dist.init_process_group("gloo", timeout=datetime.timedelta(hours=2))
+        for p in trainable:
+            dist.broadcast(p.data, 0)
+    generator = torch.Generator().manual_seed(int(time.time()) + 1000 * int(os.environ.get("RANK", 0)))
     control, done = DATA / f"{kind}_minutes.txt", DATA / f"{kind}_done.txt"
     before = float(done.read_text()) if done.exists() else 0.0
     started, wall, step, shown, saved = time.thread_time() - 60 * before, time.time(), 0, [], before
@@ -117,10 +128,15 @@ def train(size, batch, minutes, peak, kind):
             set_threads()
             if control.exists():
                 minutes = float(control.read_text())
+        if shared:
+            agreed = torch.tensor([elapsed, minutes])
+            dist.broadcast(agreed, 0)
+            elapsed, minutes = agreed.tolist()
         if elapsed >= minutes:
             break
         for group in optimizer.param_groups:
             group["lr"] = peak * min(1, (step + 1) / 30) * (0.5 + 0.5 * math.cos(math.pi * elapsed / minutes)) + 1e-6
+        batch, codes, clip_ids, t5_ids, image_ids = sets[step % len(sets)]
         pick = torch.randint(len(codes), (batch,), generator=generator)
         latent = codes[pick]
         noise = torch.randn(latent.shape, generator=generator)
@@ -133,16 +149,23 @@ def train(size, batch, minutes, peak, kind):
         loss = F.mse_loss(velocity, pack(noise - latent))
         optimizer.zero_grad()
         loss.backward()
+        if shared:
+            flat = torch.cat([p.grad.flatten() for p in trainable])
+            dist.all_reduce(flat)
+            for p, g in zip(trainable, flat.split([p.numel() for p in trainable])):
+                p.grad.copy_(g.view_as(p) / dist.get_world_size())
         torch.nn.utils.clip_grad_norm_(trainable, 1.0)
         optimizer.step()
         step += 1
         shown.append(loss.item())
         if step % 25 == 0:
             print(f"{elapsed:.1f} min of {minutes:g} wall {(time.time() - wall) / 60:.1f} step {step} loss {sum(shown[-50:]) / len(shown[-50:]):.4f}", flush=True)
-        if elapsed - saved > 1:
+        if elapsed - saved > 1 and first:
             saved = elapsed
             write(transformer, kind)
             done.write_text(str(elapsed))
+    if not first:
+        return
     state = write(transformer, kind)
     done.unlink(missing_ok=True)
     print(len(state), "tensors,", next(iter(state)))
@@ -151,4 +174,4 @@ def train(size, batch, minutes, peak, kind):
 if __name__ == "__main__":
     torch.set_num_threads(2)
     kind, minutes, peak = sys.argv[4], float(sys.argv[5]), float(sys.argv[6]) if len(sys.argv) > 6 else 1.5e-3
-    train(NATIVE * 2, 8, minutes, peak, kind) if kind == "2k" else train(NATIVE * 4, 2, minutes, peak, kind)
+    train(NATIVE * 2, 4, minutes, peak, kind) if kind == "2k" else train(NATIVE * 4, 2, minutes, peak, kind)
