@@ -32,6 +32,7 @@ import io.github.urae.onnx.internal.model.PipelineSettings;
 import io.github.urae.onnx.internal.session.OnnxEngine;
 import io.github.urae.onnx.internal.session.OnnxLibrary;
 import io.github.urae.onnx.internal.session.SessionSettings;
+import io.github.urae.onnx.internal.tokenizer.TokenizerLibrary;
 import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -524,6 +525,7 @@ public final class FluxPipeline implements ImagePipeline {
     public FluxPipeline build() throws IOException {
       ModelSource source = ModelSource.at(model(), transformer(), families);
       NativeLibraries.unpackInto(cacheFolder());
+      TokenizerLibrary.loadAhead();
       OnnxLibrary.load();
       Device resolved = OnnxEngine.resolve(device);
       PipelineSettings settings =
