@@ -26,15 +26,15 @@ class MissingAlgebraTest {
   /** Opens a pipeline and prints its stages; the argument is the cache folder. */
   public static void main(String[] arguments) throws IOException {
     try {
-      open(Path.of(arguments[0]));
+      open(Path.of(arguments[0]), Path.of(arguments[1]));
     } catch (AdapterException e) {
       System.out.println(e.getMessage());
     }
   }
 
-  private static void open(Path cacheFolder) throws IOException {
+  private static void open(Path checkpoint, Path cacheFolder) throws IOException {
     FluxPipeline.builder()
-        .model(TestData.checkpoint())
+        .model(checkpoint)
         .adapter(TestData.adapter2k())
         .adapter(TestData.adapter4k())
         .device(Device.cpu())
@@ -57,6 +57,7 @@ class MissingAlgebraTest {
                 "-cp",
                 classPath,
                 MissingAlgebraTest.class.getName(),
+                TestData.checkpoint().toString(),
                 folder.toString())
             .redirectError(ProcessBuilder.Redirect.DISCARD)
             .start();
@@ -78,7 +79,7 @@ class MissingAlgebraTest {
 
   @Test
   void isNotMissedWhereTheWeightsAreMergedAlready() throws Exception {
-    open(folder);
+    open(TestData.checkpoint(), folder);
     assertThat(runWithoutAlgebra()).contains("LOADING").doesNotContain("MERGING");
   }
 }
