@@ -15,6 +15,8 @@ import java.util.stream.Stream;
 /** The command in a process of its own. Both outputs are read, as one. */
 final class CommandProcess implements AutoCloseable {
 
+  private static final int SIGINT = 2;
+
   private final Process process;
   private final ByteArrayOutputStream said = new ByteArrayOutputStream();
   private final Thread reader;
@@ -34,6 +36,20 @@ final class CommandProcess implements AutoCloseable {
     command.addAll(arguments);
     command.addAll(List.of("--cache-dir", TestData.CACHE.toString()));
     return new CommandProcess(new ProcessBuilder(command).redirectErrorStream(true).start());
+  }
+
+  /**
+   * Tells whether Ctrl-C ends processes that this one starts: jobs in a shell's background ignore
+   * it.
+   */
+  static boolean hearsInterrupts() throws IOException {
+    String ignored =
+        Files.readAllLines(Path.of("/proc/self/status")).stream()
+            .filter(line -> line.startsWith("SigIgn:"))
+            .map(line -> line.substring("SigIgn:".length()).trim())
+            .findFirst()
+            .orElse("0");
+    return (Long.parseUnsignedLong(ignored, 16) & 1L << (SIGINT - 1)) == 0;
   }
 
   private void read() {
