@@ -24,6 +24,7 @@ public final class Benchmarks {
               named("fuzz", Fuzzing::main),
               named("golden", GoldenVelocity::main),
               named("jmh", org.openjdk.jmh.Main::main),
+              named("kill", Kills::main),
               named("merge-memory", MergeMemory::main),
               named("overhead", PipelineOverhead::main),
               named("peers", Peers::main),

@@ -128,6 +128,7 @@ public final class Soak {
         boolean sampled = i % Math.max(1, generations / SAMPLES) == 0;
         if (sampled || i % 50 == 0) {
           pipeline.close();
+          pipeline = null; // What it refers to would be counted.
           if (sampled) {
             states.add(ProcessState.now());
             System.out.printf("%10d | %s%n", i, states.get(states.size() - 1));
@@ -136,7 +137,9 @@ public final class Soak {
         }
       }
     } finally {
-      pipeline.close();
+      if (pipeline != null) {
+        pipeline.close();
+      }
       timer.shutdown();
     }
     System.out.printf(

@@ -47,10 +47,14 @@ final class ModelOptions extends CheckpointOptions {
 
   /** Reads a number of threads. */
   static final class ThreadsConverter implements ITypeConverter<Integer> {
+
+    private static final int MAX_THREADS = 1024;
+
     @Override
     public Integer convert(String value) {
-      if (!value.matches("[1-9]\\d{0,8}")) {
-        throw new TypeConversionException("expected 1 or more, found '" + value + "'");
+      if (!value.matches("[1-9]\\d{0,3}") || Integer.parseInt(value) > MAX_THREADS) {
+        throw new TypeConversionException(
+            "expected 1 to " + MAX_THREADS + ", found '" + value + "'");
       }
       return Integer.valueOf(value);
     }

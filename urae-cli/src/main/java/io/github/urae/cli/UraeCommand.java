@@ -15,6 +15,7 @@ import java.nio.charset.Charset;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -88,12 +89,43 @@ public final class UraeCommand {
       err.println("urae: " + unreadable.get());
       return CommandLine.ExitCode.USAGE;
     }
-    return commandLine(cancellation, called(arguments))
-        .setOut(out)
-        .setErr(err)
-        .setParameterExceptionHandler(UraeCommand::reportWrongUsage)
-        .setExecutionExceptionHandler(UraeCommand::reportFailure)
-        .execute(arguments);
+    try {
+      int status =
+          commandLine(cancellation, called(arguments))
+              .setOut(out)
+              .setErr(err)
+              .setParameterExceptionHandler(UraeCommand::reportWrongUsage)
+              .setExecutionExceptionHandler(UraeCommand::reportFailure)
+              .execute(arguments);
+      // Writers and Java's own standard output keep a failure to themselves.
+      if (out.checkError() && status == CommandLine.ExitCode.OK) {
+        err.println(
+            "urae: standard output could not be written: it is closed, or its disk is full");
+        return CommandLine.ExitCode.SOFTWARE;
+      }
+      return status;
+    } catch (OutOfMemoryError e) {
+      err.println("urae: " + describe(e));
+      return CommandLine.ExitCode.SOFTWARE;
+    }
+  }
+
+  /** Which memory is short decides what helps. */
+  private static String describe(OutOfMemoryError failure) {
+    String message = String.valueOf(failure.getMessage());
+    String lower = message.toLowerCase(Locale.ROOT);
+    long megabytes = Runtime.getRuntime().maxMemory() >> 20;
+    if (lower.contains("thread")) {
+      return "out of memory: the system has no room for another thread (" + message + ")";
+    }
+    return "out of memory: Java has a heap of "
+        + megabytes
+        + " MB at most, which is too little for this ("
+        + message
+        + "); give it more, such as URAE_JAVA_OPTS="
+        + (lower.contains("direct") ? "-XX:MaxDirectMemorySize=" : "-Xmx")
+        + Math.max(512, 4 * megabytes)
+        + "m, or ask for less: a smaller picture, fewer of them";
   }
 
   static CommandLine commandLine() {

@@ -29,6 +29,7 @@ import io.github.urae.onnx.internal.generation.WorkRates;
 import io.github.urae.onnx.internal.model.ModelSource;
 import io.github.urae.onnx.internal.model.Networks;
 import io.github.urae.onnx.internal.model.PipelineSettings;
+import io.github.urae.onnx.internal.session.NativeHeap;
 import io.github.urae.onnx.internal.session.OnnxEngine;
 import io.github.urae.onnx.internal.session.OnnxLibrary;
 import io.github.urae.onnx.internal.session.SessionSettings;
@@ -143,6 +144,7 @@ public final class FluxPipeline implements ImagePipeline {
                   }));
     } finally {
       linked.close();
+      NativeHeap.trimNowAndThen();
     }
   }
 
@@ -368,10 +370,14 @@ public final class FluxPipeline implements ImagePipeline {
     }
     queue.close();
     last.close();
+    NativeHeap.trim();
   }
 
   /** Collects the settings of a pipeline. Not thread-safe. */
   public static final class Builder extends ModelBuilder<Builder> {
+
+    /** Each network has its own. */
+    private static final int MAX_THREADS = 1024;
 
     private Device device = Device.auto();
     private long cacheBytes = WeightCache.DEFAULT_MAX_BYTES;
@@ -480,12 +486,14 @@ public final class FluxPipeline implements ImagePipeline {
     /**
      * Sets the number of threads of each operator on the processor.
      *
-     * @param count at least 1; by default one a core
+     * @param count 1 to 1024; by default one a core
      * @return this
+     * @throws IllegalArgumentException if it is none of these; the system would run out of threads
      */
     public Builder threads(int count) {
-      if (count < 1) {
-        throw new IllegalArgumentException("expected 1 thread or more, got " + count);
+      if (count < 1 || count > MAX_THREADS) {
+        throw new IllegalArgumentException(
+            "expected 1 to " + MAX_THREADS + " threads, got " + count);
       }
       threads = OptionalInt.of(count);
       return this;
