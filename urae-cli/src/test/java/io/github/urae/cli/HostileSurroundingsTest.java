@@ -82,7 +82,7 @@ class HostileSurroundingsTest {
 
   @Test
   void longAndStrangeArgumentsAreTaken() throws Exception {
-    run(0, "LC_ALL=C.UTF-8 $JAVA $URAE ${DRAW/a.png/$'x\\ny *?\"<>|.png'}");
+    run(0, "LC_ALL=C.UTF-8 $JAVA $URAE ${DRAW/--output a.png/} --output $'x\\ny *?\"<>|.png'");
     assertThat(folder.resolve("x\ny *?\"<>|.png")).isNotEmptyFile();
     run(0, "$JAVA $URAE generate \"$(printf 'star %.0s' {1..20000})\" ${DRAW/generate star/}");
     run(2, "$JAVA $URAE ${DRAW/star/$'a\\xff\\xfe'}");
