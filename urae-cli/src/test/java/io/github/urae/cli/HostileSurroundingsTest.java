@@ -62,8 +62,8 @@ class HostileSurroundingsTest {
         .contains("out of memory")
         .contains("8 MB")
         .contains("URAE_JAVA_OPTS=-Xmx512m");
-    assertThat(run(1, "$JAVA -Xmx64m $URAE $DRAW --images 100000"))
-        .contains("100000 images")
+    assertThat(run(1, "$JAVA -Xmx64m $URAE $DRAW --images 50000"))
+        .contains("50000 images")
         .contains("-Xmx");
   }
 
