@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.urae.FileFormatException;
 import io.github.urae.device.Device;
 import io.github.urae.device.Offload;
+import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.tensor.ElementType;
@@ -17,6 +18,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
@@ -50,8 +52,21 @@ class DisappearingFilesTest {
         .build();
   }
 
-  private static float[] draw(FluxPipeline pipeline) {
-    return pipeline.generate(REQUEST).get(0).latents().toFloats();
+  /** Latents and pixels: of all networks that draw. */
+  private static List<Object> draw(FluxPipeline pipeline) {
+    return draw(pipeline, RunOptions.builder().build());
+  }
+
+  private static List<Object> draw(FluxPipeline pipeline, RunOptions options) {
+    GeneratedImage picture = pipeline.generate(REQUEST, options).get(0);
+    List<Object> values = new ArrayList<>();
+    for (float latent : picture.latents().toFloats()) {
+      values.add(latent);
+    }
+    for (int pixel : picture.toBufferedImage().getRGB(0, 0, 64, 64, null, 0, 64)) {
+      values.add(pixel);
+    }
+    return values;
   }
 
   private static void delete(Path root) throws IOException {
@@ -81,7 +96,7 @@ class DisappearingFilesTest {
   @EnumSource(Offload.class)
   void theCacheMayBeDeletedAtAnyTime(Offload offload) throws IOException {
     Path checkpoint = TestData.checkpoint();
-    float[] expected;
+    List<Object> expected;
     try (FluxPipeline pipeline = open(checkpoint, offload)) {
       assertThat(derived()).isNotEmpty();
       expected = draw(pipeline);
@@ -98,9 +113,7 @@ class DisappearingFilesTest {
                     }
                   })
               .build();
-      assertThat(pipeline.generate(REQUEST, options).get(0).latents().toFloats())
-          .as("while one goes on")
-          .isEqualTo(expected);
+      assertThat(draw(pipeline, options)).as("while one goes on").isEqualTo(expected);
       pipeline.setAdapters(List.of());
       pipeline.generate(REQUEST);
     }
@@ -117,7 +130,7 @@ class DisappearingFilesTest {
   void theModelMayBeDeletedOrReplacedWhileItIsOpen(Offload offload) throws IOException {
     CheckpointCopy copy = CheckpointCopy.in(folder).convert("vae", ElementType.F32);
     try (FluxPipeline pipeline = open(copy.folder(), offload)) {
-      float[] expected = draw(pipeline);
+      List<Object> expected = draw(pipeline);
       Path weights = copy.file("vae/model.safetensors");
       Path other = Files.writeString(weights.resolveSibling("other"), "not weights");
       Files.move(other, weights, StandardCopyOption.REPLACE_EXISTING);
@@ -134,7 +147,7 @@ class DisappearingFilesTest {
       names = {"ONE_AT_A_TIME", "BLOCK"})
   void filesThatAreCutShortWhileTheyAreOpenAreNamed(Offload offload) throws IOException {
     CheckpointCopy copy = CheckpointCopy.in(folder).convert("vae", ElementType.F32);
-    float[] expected;
+    List<Object> expected;
     try (FluxPipeline pipeline = open(copy.folder(), offload)) {
       expected = draw(pipeline);
       for (Path file : derived()) {
@@ -170,7 +183,7 @@ class DisappearingFilesTest {
   @Test
   void flippedBytesInTheCacheAreNeverDrawnFrom() throws IOException {
     Path checkpoint = TestData.checkpoint();
-    float[] expected;
+    List<Object> expected;
     try (FluxPipeline pipeline = open(checkpoint, Offload.ALL)) {
       expected = draw(pipeline);
     }

@@ -5,6 +5,7 @@ import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import ai.onnxruntime.OnnxTensor;
+import ai.onnxruntime.OnnxTensorLike;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
@@ -138,6 +139,7 @@ public final class NetworkSession implements LoadedNetwork {
       folder = SOME_FILE.toRealPath().getParent();
     }
     Map<String, Tensor> given = new HashMap<>(overrides);
+    Set<String> copied = new HashSet<>();
     for (String name : graph.weights().keySet()) {
       if (!given.containsKey(name)) {
         TensorInfo info = weights.tensors().get(name);
@@ -145,6 +147,9 @@ public final class NetworkSession implements LoadedNetwork {
           given.put(name, Weights.inMemory(weights, name));
         } else if (displaced.contains(info.file())) {
           given.put(name, held(weights, name, graph.weights().get(name).shape()));
+          if (hasConvolutions()) {
+            copied.add(name);
+          }
         }
       }
     }
@@ -156,12 +161,29 @@ public final class NetworkSession implements LoadedNetwork {
         placement = runs.placements().start(graph.name(), options);
         placement.ifPresent(resources::add);
       }
+      Map<String, OnnxTensorLike> inGraph = new HashMap<>();
       for (Map.Entry<String, Tensor> override : given.entrySet()) {
         OnnxTensor tensor = resources.add(Bindings.toOnnx(environment, override.getValue()));
-        options.addInitializer(override.getKey(), tensor);
+        if (copied.contains(override.getKey())) {
+          inGraph.put(override.getKey(), tensor);
+        } else {
+          options.addInitializer(override.getKey(), tensor);
+        }
+      }
+      if (!inGraph.isEmpty()) {
+        options.addExternalInitializers(inGraph);
       }
       session = resources.add(environment.createSession(model, options));
     }
+  }
+
+  /**
+   * ONNX Runtime rearranges the weights of convolutions while it optimises, and takes them from
+   * where the graph says that they lie, whatever it was given: such graphs need their weights
+   * inside.
+   */
+  private boolean hasConvolutions() {
+    return graph.graph().getNodeList().stream().anyMatch(node -> node.getOpType().equals("Conv"));
   }
 
   /** Gives a weight of a file that has lost its path from the mapping that still holds it. */
