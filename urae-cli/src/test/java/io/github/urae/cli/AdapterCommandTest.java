@@ -351,7 +351,7 @@ class AdapterCommandTest {
 
   @Test
   void inspectsAFolderWithAnAdapter() throws IOException {
-    String peft = TestData.path("public-cases/peft_folder/adapter_config.json").getParent() + "";
+    String peft = TestData.path("public-cases/peft_folder").toString();
     assertThat(run("inspect", peft, "--json")).as(err.toString()).isZero();
     assertThat(json().get("kind").asText()).isEqualTo("adapter");
     assertThat(json().get("modules by alpha").get("16.0").asInt()).isEqualTo(1);

@@ -195,8 +195,8 @@ class FluxPipelineTest {
     assertRefused("sequence length", r -> r.maxSequenceLength(0));
     assertRefused("seeds", r -> r.seed(1, 2));
     assertRefused("second prompts", r -> r.secondPrompts("a", "b"));
-    assertRefused("too large", r -> r.size(1 << 16, 1 << 16));
-    assertRefused("too large", r -> r.size(1 << 30, 1 << 30));
+    assertRefused("allow more with -Xmx", r -> r.size(1 << 16, 1 << 16));
+    assertRefused("allow more with -Xmx", r -> r.size(1 << 30, 1 << 30));
     assertRefused("latents", r -> r.latents(Tensor.ofFloats(new float[64], 1, 1, 64)));
     assertRefused("latents", r -> r.latents(Tensor.ofFloats(new float[64], 64)));
     assertThatThrownBy(() -> GenerationRequest.builder(List.of()).build())

@@ -79,6 +79,18 @@ class NetworkRunTest {
     return Map.of("x", Tensor.ofFloats(new float[count * width], 1, count, width));
   }
 
+  /** A run that is cancelled before its thread came to it does not begin. */
+  private static void awaitOperator() throws InterruptedException {
+    while (Thread.getAllStackTraces().values().stream()
+        .noneMatch(
+            stack ->
+                stack.length > 0
+                    && stack[0].isNativeMethod()
+                    && stack[0].getClassName().equals("ai.onnxruntime.OrtSession"))) {
+      Thread.sleep(1);
+    }
+  }
+
   @Test
   void cancellingDoesNotWaitForTheOperator() throws Exception {
     NetworkSession session = open();
@@ -92,6 +104,7 @@ class NetworkRunTest {
             });
     // Seconds of work in one operator.
     NetworkRun run = NetworkRun.start(network.another(), tokens(12_288));
+    awaitOperator();
     CancellationToken token = new CancellationToken();
     token.cancel();
     assertThatThrownBy(() -> run.await(token)).isInstanceOf(GenerationCancelledException.class);
@@ -116,6 +129,7 @@ class NetworkRunTest {
     NetworkRuns runs = new NetworkRuns(folder);
     try (Lease<LoadedNetwork> network = Lease.of(open())) {
       NetworkRun run = NetworkRun.start(network.another(), tokens(12_288));
+      awaitOperator();
       Thread.currentThread().interrupt();
       assertThatThrownBy(() -> run.await(new CancellationToken()))
           .isInstanceOf(GenerationCancelledException.class);
