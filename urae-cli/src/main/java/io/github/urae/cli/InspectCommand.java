@@ -3,8 +3,11 @@ package io.github.urae.cli;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
 import io.github.urae.image.ImageFormat;
+import io.github.urae.internal.InputFile;
+import io.github.urae.internal.MistakenFile;
 import io.github.urae.internal.PrintableText;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,6 +39,9 @@ final class InspectCommand implements Callable<Integer> {
           "A checkpoint's folder, a file, or an id as --model and --adapter take it (bundled:"
               + " demo:model, demo:2k, demo:4k).")
   String path;
+
+  /** Enough to tell what a file is. */
+  private static final int START_BYTES = 512;
 
   @Option(
       names = "--model",
@@ -72,9 +78,7 @@ final class InspectCommand implements Callable<Integer> {
     CheckpointOptions bundled = new CheckpointOptions();
     bundled.cacheDir = cacheDir;
     Path file = bundled.anything(path);
-    String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
-    boolean weights = name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json");
-    if (weights || AdapterInspection.isAdapterFolder(file)) {
+    if (isWeights(file) || AdapterInspection.isAdapterFolder(file)) {
       Optional<Map<String, Object>> adapter = AdapterInspection.ofAdapter(file);
       if (adapter.isPresent() && model != null) {
         adapter.get().putAll(AdapterInspection.matched(file, bundled.modelFolder(model)));
@@ -89,7 +93,23 @@ final class InspectCommand implements Callable<Integer> {
     }
     throw new ModelException(
         file
-            + ": expected a checkpoint's folder, a .safetensors file or a picture, .png, .jpg or .tif");
+            + ": expected a checkpoint's folder, a .safetensors file or a picture, .png, .jpg or .tif"
+            + MistakenFile.describe(start(file)).map(", found "::concat).orElse(""));
+  }
+
+  /** By its name, or by its content where a download has another. */
+  private static boolean isWeights(Path file) throws IOException {
+    String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
+    return name.endsWith(".safetensors")
+        || name.endsWith(".safetensors.index.json")
+        || (Files.isRegularFile(file) && MistakenFile.isSafetensors(start(file)));
+  }
+
+  private static byte[] start(Path file) throws IOException {
+    InputFile.checkRegular(file);
+    try (InputStream in = Files.newInputStream(file)) {
+      return in.readNBytes(START_BYTES);
+    }
   }
 
   private static boolean isPicture(Path file) {

@@ -358,6 +358,18 @@ class AdapterCommandTest {
   }
 
   @Test
+  void inspectTellsWhatAFileIsThatItDoesNotTake() throws IOException {
+    assertThat(run("inspect", TestData.path("public-cases/lora.gguf").toString())).isEqualTo(1);
+    assertThat(err.toString()).contains("found a GGUF file; take the .safetensors file");
+    Path pickle = TestData.path("public-cases/pytorch_lora_weights.bin");
+    assertThat(run("inspect", pickle.toString())).isEqualTo(1);
+    assertThat(err.toString()).contains("found a PyTorch pickle");
+    Path renamed = folder.resolve("download");
+    Files.copy(TestData.adapter2k(), renamed);
+    assertThat(run("inspect", renamed.toString())).as(err.toString()).isZero();
+  }
+
+  @Test
   void inspectSaysWhenAnAdapterDoesNotFit() throws IOException {
     Path other = folder.resolve("other.safetensors");
     SafetensorsWriter.write(

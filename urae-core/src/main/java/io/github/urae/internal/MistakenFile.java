@@ -62,7 +62,12 @@ public final class MistakenFile {
     return new String(bytes, 0, length, StandardCharsets.ISO_8859_1);
   }
 
-  private static boolean isSafetensors(byte[] content) {
+  /**
+   * Tells by its beginning whether a file is meant to be safetensors.
+   *
+   * @param content nine bytes of it or more; with fewer it is none
+   */
+  public static boolean isSafetensors(byte[] content) {
     if (content.length <= Long.BYTES || content[Long.BYTES] != '{') {
       return false;
     }
