@@ -67,11 +67,10 @@ class AdapterCommandTest {
     return new ObjectMapper().readTree(out.toString());
   }
 
-  /** An adapter with one module that the bundled checkpoint does not have. */
+  /** An adapter with one module that small checkpoints do not have. */
   private Path withForeignKeys() throws IOException {
     Path file = folder.resolve("foreign.safetensors");
-    try (SafetensorsFile own =
-        SafetensorsFile.open(DemoModel.unpackInto(Path.of(CACHE)).adapter2k())) {
+    try (SafetensorsFile own = SafetensorsFile.open(TestData.adapter2k())) {
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       for (String key : own.tensors().keySet()) {
         tensors.put(key, own.tensor(key));
@@ -248,10 +247,12 @@ class AdapterCommandTest {
     assertThat(
             runCached(
                 "convert-adapter",
+                "--model",
+                TestData.checkpoint().toString(),
                 "--base-adapter",
-                "demo:2k",
+                TestData.adapter2k().toString(),
                 "--adapter",
-                "demo:4k",
+                TestData.adapter4k().toString(),
                 "--output",
                 converted.toString(),
                 "--json"))
@@ -266,15 +267,17 @@ class AdapterCommandTest {
             runCached(
                 "generate",
                 "a",
+                "--model",
+                TestData.checkpoint().toString(),
                 "--adapter",
-                "demo:2k",
+                TestData.adapter2k().toString(),
                 "--adapter",
                 converted.toString(),
                 "--output",
                 in("a.png")))
         .isEqualTo(1);
     assertThat(err.toString()).contains("contains").contains("already");
-    draw("--adapter", converted.toString());
+    draw("--model", TestData.checkpoint().toString(), "--adapter", converted.toString());
     assertThat(
             runCached(
                 "convert-adapter",
@@ -329,7 +332,7 @@ class AdapterCommandTest {
 
   @Test
   void inspectsAnAdapter() throws IOException {
-    assertThat(runCached("inspect", "demo:2k", "--json")).isZero();
+    assertThat(runCached("inspect", TestData.adapter2k().toString(), "--json")).isZero();
     assertThat(json().get("kind").textValue()).isEqualTo("adapter");
     assertThat(json().get("format").textValue()).isEqualTo("LoRA, PEFT names");
     assertThat(json().get("modules by rank").get("16").intValue()).isEqualTo(20);

@@ -18,7 +18,7 @@ public final class DemoModel {
   /**
    * Part of the folder's name; changes with the files, so that old copies are not taken for new.
    */
-  private static final String VERSION = "3";
+  private static final String VERSION = "4";
 
   private final Path folder;
 
@@ -27,7 +27,7 @@ public final class DemoModel {
   }
 
   /**
-   * Unpacks the files (9 MB) unless they are there already. Several processes may do so at once. A
+   * Unpacks the files (10 MB) unless they are there already. Several processes may do so at once. A
    * file that is missing, cut short or otherwise not what was unpacked is unpacked again.
    *
    * @param parent folder to hold the folder {@code demo-model-N}; made if missing
