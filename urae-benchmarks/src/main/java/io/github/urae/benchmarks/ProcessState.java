@@ -1,5 +1,6 @@
 package io.github.urae.benchmarks;
 
+import io.github.urae.onnx.internal.session.NativeHeap;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.management.BufferPoolMXBean;
@@ -13,12 +14,13 @@ import javax.management.JMException;
 import javax.management.ObjectName;
 
 /**
- * What this process holds at a moment, after a garbage collection.
+ * What this process holds at a moment, after what was freed or is garbage has gone back.
  *
  * @param resident anonymous memory in RAM, MB: Java's heap and all that native code has
  * @param heap of it, what Java's heap uses, MB
  * @param java of it, what the virtual machine has of its own: classes, compiled code, threads, MB
  * @param direct direct buffers, MB
+ * @param inUse what native code has from the C library and has not freed, MB
  * @param sessions ONNX Runtime sessions that somebody refers to
  * @param threads threads, native ones as well
  * @param files open file descriptors
@@ -29,17 +31,24 @@ record ProcessState(
     double heap,
     double java,
     double direct,
+    double inUse,
     long sessions,
     long threads,
     long files,
     long mappings) {
 
   private static final double MB = 1 << 20;
+  private static final long PAUSE_MILLIS = 200;
   private static final Path SELF = Path.of("/proc/self");
 
   /** Looks at this process. It must run on Linux, with {@code -XX:NativeMemoryTracking=summary}. */
   static ProcessState now() {
-    System.gc();
+    // Direct buffers are freed by a thread of Java's, some time after the collection.
+    for (int i = 0; i < 3; i++) {
+      System.gc();
+      pause();
+    }
+    NativeHeap.trim();
     long sessions = liveSessions();
     double direct = 0;
     for (BufferPoolMXBean pool : ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class)) {
@@ -52,10 +61,19 @@ record ProcessState(
         ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed() / MB,
         committedByJava(),
         direct,
+        CHeap.inUse() / MB,
         sessions,
         entries(SELF.resolve("task")),
         entries(SELF.resolve("fd")),
         lines(SELF.resolve("maps")));
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(PAUSE_MILLIS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
   }
 
   private static long liveSessions() {
@@ -122,6 +140,7 @@ record ProcessState(
           "heap used",
           "JVM's own",
           "direct",
+          "C in use",
           "sessions",
           "threads",
           "files",
@@ -131,11 +150,12 @@ record ProcessState(
   public String toString() {
     return String.format(
         Locale.ROOT,
-        "%11.1f | %9.1f | %9.1f | %6.1f | %8d | %7d | %5d | %8d",
+        "%11.1f | %9.1f | %9.1f | %6.1f | %8.1f | %8d | %7d | %5d | %8d",
         resident,
         heap,
         java,
         direct,
+        inUse,
         sessions,
         threads,
         files,
