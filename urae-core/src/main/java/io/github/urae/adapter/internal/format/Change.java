@@ -137,85 +137,61 @@ public sealed interface Change {
     }
   }
 
+  /** A matrix of values that are stored one by one, without factors. */
+  sealed interface Whole extends Change {
+
+    /** Returns the values, [outputs, inputs]. */
+    Matrix values();
+
+    @Override
+    default long outputs() {
+      return values().rows();
+    }
+
+    @Override
+    default long inputs() {
+      return values().columns();
+    }
+
+    @Override
+    default int rank() {
+      return 0;
+    }
+
+    @Override
+    default double alpha() {
+      return 0;
+    }
+
+    @Override
+    default ElementType elementType() {
+      return values().type();
+    }
+
+    @Override
+    default long parameters() {
+      return values().tensor().shape().elementCount();
+    }
+  }
+
   /**
    * The values are added.
    *
    * @param values what is added, [outputs, inputs]
    * @param scale what it is multiplied by
    */
-  record Difference(Matrix values, double scale) implements Change {
-
-    @Override
-    public long outputs() {
-      return values.rows();
-    }
-
-    @Override
-    public long inputs() {
-      return values.columns();
-    }
-
-    @Override
-    public int rank() {
-      return 0;
-    }
-
-    @Override
-    public double alpha() {
-      return 0;
-    }
-
-    @Override
-    public ElementType elementType() {
-      return values.type();
-    }
-
-    @Override
-    public long parameters() {
-      return values.tensor().shape().elementCount();
-    }
-  }
+  record Difference(Matrix values, double scale) implements Whole {}
 
   /**
    * The values come in the place of those that are there.
    *
    * @param values what the parameter becomes, [outputs, inputs]
    */
-  record Replacement(Matrix values) implements Change {
-
-    @Override
-    public long outputs() {
-      return values.rows();
-    }
-
-    @Override
-    public long inputs() {
-      return values.columns();
-    }
-
-    @Override
-    public int rank() {
-      return 0;
-    }
-
-    @Override
-    public double alpha() {
-      return 0;
-    }
+  record Replacement(Matrix values) implements Whole {
 
     @Override
     public double scale() {
       return 1;
-    }
-
-    @Override
-    public ElementType elementType() {
-      return values.type();
-    }
-
-    @Override
-    public long parameters() {
-      return values.tensor().shape().elementCount();
     }
   }
 

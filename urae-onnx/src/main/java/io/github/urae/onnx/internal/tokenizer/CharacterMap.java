@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Base64;
 
 /**
@@ -62,7 +63,14 @@ final class CharacterMap {
     byte[] results = new byte[content.remaining()];
     content.get(results);
     new CharacterMap(units, results).check();
-    return Base64.getEncoder().encodeToString(bytes);
+    return padded(encoded, bytes);
+  }
+
+  /** Java also reads what is not padded, or has stray bits at its end: only that can differ. */
+  private static String padded(String encoded, byte[] bytes) {
+    int last = (bytes.length - 1) / 3 * 3;
+    byte[] end = Arrays.copyOfRange(bytes, last, bytes.length);
+    return encoded.substring(0, last / 3 * 4) + Base64.getEncoder().encodeToString(end);
   }
 
   private void check() {
