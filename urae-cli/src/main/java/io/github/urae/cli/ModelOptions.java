@@ -25,8 +25,9 @@ final class ModelOptions extends CheckpointOptions {
       defaultValue = "auto",
       converter = PrecisionConverter.class,
       description =
-          "Arithmetic in float32, or on a GPU float16 or bfloat16; or auto (default:"
-              + " ${DEFAULT-VALUE}).")
+          "auto, exact: float32, or on a GPU bfloat16 or float16 (default: ${DEFAULT-VALUE}); fast:"
+              + " int8 on the CPU, about as exact as bfloat16; q8 or q4: fewer bits a weight, for"
+              + " memory; float32, float16, bfloat16, int8.")
   Precision precision;
 
   @Option(

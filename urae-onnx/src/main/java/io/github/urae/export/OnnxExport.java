@@ -18,7 +18,9 @@ import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.TaskReporter;
+import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.graph.ClipTextGraph;
+import io.github.urae.onnx.internal.graph.LinearArithmetic;
 import io.github.urae.onnx.internal.graph.LinearLayers;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.T5EncoderGraph;
@@ -94,7 +96,9 @@ public final class OnnxExport {
       Map<Component, TensorSource> adaptable = new EnumMap<>(Component.class);
       for (Component component : checkpoint.family().networks()) {
         NetworkGraph graph = graph(component);
-        Weights stored = opened.add(source.open(component, graph.type()));
+        Weights stored =
+            opened.add(
+                source.open(component, new Arithmetic(graph.type(), LinearArithmetic.PLAIN)));
         if (!stored.graph().parameters().keySet().equals(graph.parameters().keySet())) {
           throw new ModelException(
               stored.original().files().get(0)

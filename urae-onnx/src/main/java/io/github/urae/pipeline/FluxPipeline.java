@@ -539,7 +539,7 @@ public final class FluxPipeline implements ImagePipeline {
       PipelineSettings settings =
           new PipelineSettings(
               new SessionSettings(resolved, threads, prepacking),
-              OnnxEngine.elementType(resolved, precision),
+              OnnxEngine.arithmetic(resolved, precision),
               offload,
               new WeightCache(cacheFolder(), cacheBytes, verifyCache),
               memoryLimit,

@@ -24,6 +24,7 @@ import io.github.urae.onnx.internal.generation.Generation;
 import io.github.urae.onnx.internal.generation.TextEncoders;
 import io.github.urae.onnx.internal.generation.VelocityPredictor;
 import io.github.urae.onnx.internal.generation.WorkRates;
+import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.image.ImageDecoder;
 import io.github.urae.onnx.internal.image.ImageEncoder;
 import io.github.urae.onnx.internal.image.Plane;
@@ -32,7 +33,6 @@ import io.github.urae.onnx.internal.model.Networks;
 import io.github.urae.onnx.internal.model.PipelineSettings;
 import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.onnx.internal.session.SessionSettings;
-import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.SafetensorsFile;
@@ -73,7 +73,7 @@ class GoldenPipelineTest {
             ModelSource.at(TestData.checkpoint()),
             new PipelineSettings(
                 new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
-                ElementType.F32,
+                Arithmetic.FLOAT32,
                 Offload.ALL,
                 new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
                 OptionalLong.empty(),

@@ -19,6 +19,7 @@ import io.github.urae.onnx.internal.generation.Conditioning;
 import io.github.urae.onnx.internal.generation.Denoiser;
 import io.github.urae.onnx.internal.generation.TextEncoders;
 import io.github.urae.onnx.internal.generation.WorkRates;
+import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.image.ImageDecoder;
 import io.github.urae.onnx.internal.model.AdaptableWeights;
 import io.github.urae.onnx.internal.model.ModelSource;
@@ -28,7 +29,6 @@ import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.onnx.internal.source.OptimumExport;
 import io.github.urae.onnx.internal.source.OriginalNames;
-import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.Safetensors;
@@ -88,7 +88,7 @@ class OtherSourcesTest {
     PipelineSettings settings =
         new PipelineSettings(
             new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
-            ElementType.F32,
+            Arithmetic.FLOAT32,
             Offload.ALL,
             new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
             OptionalLong.empty(),

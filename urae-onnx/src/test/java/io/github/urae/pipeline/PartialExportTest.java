@@ -23,6 +23,7 @@ import io.github.urae.onnx.internal.generation.Conditioning;
 import io.github.urae.onnx.internal.generation.Denoiser;
 import io.github.urae.onnx.internal.generation.TextEncoders;
 import io.github.urae.onnx.internal.generation.WorkRates;
+import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.model.ModelSource;
 import io.github.urae.onnx.internal.model.Networks;
 import io.github.urae.onnx.internal.model.PipelineSettings;
@@ -30,7 +31,6 @@ import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.onnx.internal.source.OnnxEdit;
 import io.github.urae.onnx.internal.source.OptimumExport;
-import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.SafetensorsFile;
@@ -83,7 +83,7 @@ class PartialExportTest {
     PipelineSettings settings =
         new PipelineSettings(
             new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
-            ElementType.F32,
+            Arithmetic.FLOAT32,
             Offload.ONE_AT_A_TIME,
             new WeightCache(TestData.CACHE, WeightCache.DEFAULT_MAX_BYTES),
             OptionalLong.empty(),

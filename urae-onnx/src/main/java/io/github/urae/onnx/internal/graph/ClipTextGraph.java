@@ -110,12 +110,15 @@ public final class ClipTextGraph {
     String inner =
         activation(
             g.linear(
+                LayerRole.BLOCK,
                 prefix + ".mlp.fc1",
                 norm(prefix + ".layer_norm2", hidden),
                 width,
                 config.innerWidth()));
     return g.add(
-        hidden, sequence(g.linear(prefix + ".mlp.fc2", inner, config.innerWidth(), width)));
+        hidden,
+        sequence(
+            g.linear(LayerRole.BLOCK, prefix + ".mlp.fc2", inner, config.innerWidth(), width)));
   }
 
   private String activation(String x) {
@@ -125,7 +128,7 @@ public final class ClipTextGraph {
   }
 
   private String project(String prefix, String x) {
-    return sequence(g.linear(prefix, x, width, width));
+    return sequence(g.linear(LayerRole.BLOCK, prefix, x, width, width));
   }
 
   private String sequence(String x) {

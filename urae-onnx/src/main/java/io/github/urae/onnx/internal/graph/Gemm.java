@@ -13,7 +13,7 @@ import java.util.Optional;
 final class Gemm implements LinearLayer {
 
   @Override
-  public boolean takes(TensorInfo weight) {
+  public boolean takes(TensorInfo weight, LayerRole role) {
     return true;
   }
 

@@ -189,24 +189,26 @@ final class GraphBuilder {
 
   /**
    * Adds {@code x W^T + b} with the checkpoint's {@code PREFIX.weight} [outputs, inputs] and {@code
-   * PREFIX.bias}, in the way that suits the stored weight.
+   * PREFIX.bias}, in the way that suits the stored weight and the layer's role.
    *
+   * @param role what the layer is in its network
    * @param x [..., inputs], of any rank
    * @return [N, outputs], N being the product of all other dimensions
    */
-  String linear(String prefix, String x, long inputs, long outputs) {
-    return linear(prefix, Optional.of(prefix + ".bias"), x, inputs, outputs);
+  String linear(LayerRole role, String prefix, String x, long inputs, long outputs) {
+    return linear(role, prefix, Optional.of(prefix + ".bias"), x, inputs, outputs);
   }
 
   /** The same without a bias. */
-  String linearWithoutBias(String prefix, String x, long inputs, long outputs) {
-    return linear(prefix, Optional.empty(), x, inputs, outputs);
+  String linearWithoutBias(LayerRole role, String prefix, String x, long inputs, long outputs) {
+    return linear(role, prefix, Optional.empty(), x, inputs, outputs);
   }
 
-  private String linear(String prefix, Optional<String> bias, String x, long inputs, long outputs) {
+  private String linear(
+      LayerRole role, String prefix, Optional<String> bias, String x, long inputs, long outputs) {
     String weight = prefix + ".weight";
     return layers
-        .layer(weight)
+        .layer(weight, role)
         .emit(this, weight, bias, reshape(x, longs(-1, inputs)), inputs, outputs);
   }
 

@@ -6,7 +6,7 @@ import java.util.Optional;
 
 /**
  * A way to compute a linear layer of a network from its weight as it is stored. One for quantised
- * weights is a class of its own and an entry of {@link LinearLayers#KNOWN}.
+ * weights is a class of its own and an entry of {@link LinearLayers}.
  */
 interface LinearLayer {
 
@@ -14,9 +14,10 @@ interface LinearLayer {
    * Tells whether this way suits a stored weight.
    *
    * @param weight where it lies, and in which encoding
+   * @param role what the layer is in its network
    * @return whether {@link #emit} can be asked for it
    */
-  boolean takes(TensorInfo weight);
+  boolean takes(TensorInfo weight, LayerRole role);
 
   /**
    * Adds {@code x W^T + b} to a graph.

@@ -7,7 +7,8 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * Chooses how each linear layer of a network is computed, by how its weight is stored. Immutable.
+ * Chooses how each linear layer of a network is computed, by the arithmetic asked for, by how its
+ * weight is stored, and by what the layer is in its network. Immutable.
  *
  * <p>A weight that an adapter changes needs {@link #PLAIN}: what is computed from a weight when a
  * session starts does not see the values that replace it.
@@ -16,8 +17,8 @@ public final class LinearLayers {
 
   private static final LinearLayer GEMM = new Gemm();
 
-  /** The ways that there are; the first that takes a weight computes its layer. */
-  private static final List<LinearLayer> KNOWN = List.of(GEMM);
+  /** Ways to compute with weights as they are stored, the first that takes a weight. */
+  private static final List<LinearLayer> AS_STORED = List.of(GEMM);
 
   /** Matrix products in the network's own type, whatever is stored. */
   public static final LinearLayers PLAIN = new LinearLayers(weight -> Optional.empty(), List.of());
@@ -34,10 +35,19 @@ public final class LinearLayers {
    * Chooses for the weights of a checkpoint.
    *
    * @param weights the checkpoint; looked at while a graph is built
+   * @param arithmetic what is asked for; layers that it does not suit are computed as stored
    * @return the choice
    */
-  public static LinearLayers of(TensorSource weights) {
-    return of(weights, KNOWN);
+  public static LinearLayers of(TensorSource weights, LinearArithmetic arithmetic) {
+    return arithmetic == LinearArithmetic.PLAIN ? PLAIN : of(weights, ways(arithmetic));
+  }
+
+  /** The first way that takes a weight computes its layer. */
+  private static List<LinearLayer> ways(LinearArithmetic arithmetic) {
+    return switch (arithmetic) {
+      case PLAIN -> List.of(GEMM);
+      case AS_STORED, INT8, Q8, Q4 -> AS_STORED;
+    };
   }
 
   /** Chooses among some ways; where none takes a weight, a plain product is computed. */
@@ -46,10 +56,10 @@ public final class LinearLayers {
   }
 
   /** Returns how the layer of a weight is computed. */
-  LinearLayer layer(String weight) {
+  LinearLayer layer(String weight, LayerRole role) {
     return stored
         .apply(weight)
-        .flatMap(info -> ways.stream().filter(way -> way.takes(info)).findFirst())
+        .flatMap(info -> ways.stream().filter(way -> way.takes(info, role)).findFirst())
         .orElse(GEMM);
   }
 }

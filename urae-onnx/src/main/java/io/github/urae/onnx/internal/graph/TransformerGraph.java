@@ -120,8 +120,8 @@ public final class TransformerGraph {
 
     Stream image = stream(batch, g.dimension(latents, 1));
     Stream context = stream(batch, textTokens);
-    image = image.with(project("x_embedder", typed(latents), config.inputChannels(), image));
-    context = context.with(project("context_embedder", typed(text), config.textDim(), context));
+    image = image.with(embed("x_embedder", typed(latents), config.inputChannels(), image));
+    context = context.with(embed("context_embedder", typed(text), config.textDim(), context));
     for (int i = 0; i < config.doubleBlocks(); i++) {
       String block = "transformer_blocks." + i;
       List<Stream> both = doubleBlock(block, image, context, conditioning, tables, textTokens);
@@ -153,8 +153,13 @@ public final class TransformerGraph {
         g.concat(0, batch, tokens, g.longs(config.heads(), config.headDim())));
   }
 
+  private String embed(String prefix, String x, long inputs, Stream stream) {
+    return g.reshape(g.linear(LayerRole.EDGE, prefix, x, inputs, width), stream.shape());
+  }
+
+  /** A layer of a block, back in its stream's shape. */
   private String project(String prefix, String x, long inputs, Stream stream) {
-    return g.reshape(g.linear(prefix, x, inputs, width), stream.shape());
+    return g.reshape(g.linear(LayerRole.BLOCK, prefix, x, inputs, width), stream.shape());
   }
 
   /** The sum of all embeddings, after the SiLU that every use of it begins with: [B, C]. */
@@ -171,8 +176,8 @@ public final class TransformerGraph {
   }
 
   private String twoLayers(String prefix, String x, long inputs) {
-    String hidden = g.silu(g.linear(prefix + ".linear_1", x, inputs, width));
-    return g.linear(prefix + ".linear_2", hidden, width, width);
+    String hidden = g.silu(g.linear(LayerRole.EDGE, prefix + ".linear_1", x, inputs, width));
+    return g.linear(LayerRole.EDGE, prefix + ".linear_2", hidden, width, width);
   }
 
   /** Cosines, then sines, of 1000 x at frequencies from 1 down to 1/10000. */
@@ -305,7 +310,13 @@ public final class TransformerGraph {
     String hidden = g.add(stream.hidden(), g.multiply(modulation.get(0).gate(), projected));
     String normalised = normalise(hidden, modulation.get(1));
     String inner =
-        g.geluTanh(g.linear(block + feedForward + ".net.0.proj", normalised, width, 4L * width));
+        g.geluTanh(
+            g.linear(
+                LayerRole.BLOCK,
+                block + feedForward + ".net.0.proj",
+                normalised,
+                width,
+                4L * width));
     String outer = project(block + feedForward + ".net.2", inner, 4L * width, stream);
     return stream.with(g.add(hidden, g.multiply(modulation.get(1).gate(), outer)));
   }
@@ -317,7 +328,8 @@ public final class TransformerGraph {
     String key = heads(block + ".attn.to_k", block + ".attn.norm_k", x);
     String value = project(block + ".attn.to_v", x.hidden(), width, x);
     String attended = attention(query, key, value, tables);
-    String inner = g.geluTanh(g.linear(block + ".proj_mlp", x.hidden(), width, 4L * width));
+    String inner =
+        g.geluTanh(g.linear(LayerRole.BLOCK, block + ".proj_mlp", x.hidden(), width, 4L * width));
     String both = g.concat(1, g.reshape(attended, g.longs(-1, width)), inner);
     String projected = project(block + ".proj_out", both, 5L * width, stream);
     return bounded(stream.with(g.add(stream.hidden(), g.multiply(modulation.gate(), projected))));
@@ -339,7 +351,7 @@ public final class TransformerGraph {
 
   /** Projects to queries or keys and normalises each head: [B, S, C]. */
   private String heads(String projection, String norm, Stream stream) {
-    String projected = g.linear(projection, stream.hidden(), width, width);
+    String projected = g.linear(LayerRole.BLOCK, projection, stream.hidden(), width, width);
     String perHead = g.reshape(projected, stream.headsShape());
     String scale = g.weight(norm + ".weight", config.headDim());
     return g.reshape(g.rmsNorm(scale, perHead, EPSILON), stream.shape());
@@ -364,7 +376,7 @@ public final class TransformerGraph {
   }
 
   private List<Modulation> modulation(String prefix, String conditioning, int count) {
-    String all = g.linear(prefix, conditioning, width, 3L * count * width);
+    String all = g.linear(LayerRole.MODULATION, prefix, conditioning, width, 3L * count * width);
     List<String> parts = g.split(g.reshape(all, g.longs(-1, 1, 3L * count * width)), 2, 3 * count);
     return IntStream.range(0, count)
         .mapToObj(i -> new Modulation(parts.get(3 * i), parts.get(3 * i + 1), parts.get(3 * i + 2)))
@@ -376,11 +388,12 @@ public final class TransformerGraph {
   }
 
   private String output(Stream image, String conditioning) {
-    String all = g.linear("norm_out.linear", conditioning, width, 2L * width);
+    String all = g.linear(LayerRole.EDGE, "norm_out.linear", conditioning, width, 2L * width);
     // Here the scale comes first.
     List<String> parts = g.split(g.reshape(all, g.longs(-1, 1, 2L * width)), 2, 2);
     String normalised = normalise(image.hidden(), new Modulation(parts.get(1), parts.get(0), null));
-    String projected = g.linear("proj_out", normalised, width, config.outputChannels());
+    String projected =
+        g.linear(LayerRole.EDGE, "proj_out", normalised, width, config.outputChannels());
     String shape =
         g.concat(
             0,

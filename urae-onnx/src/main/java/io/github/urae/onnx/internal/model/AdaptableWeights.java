@@ -2,9 +2,9 @@ package io.github.urae.onnx.internal.model;
 
 import io.github.urae.flux.model.Component;
 import io.github.urae.internal.OwnedResources;
+import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.session.Weights;
 import io.github.urae.pipeline.FluxPipeline;
-import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.TensorSource;
 import java.io.Closeable;
 import java.io.IOException;
@@ -38,7 +38,7 @@ public final class AdaptableWeights implements Closeable {
     try {
       for (Component component : source.checkpoint().family().networks()) {
         if (component.isAdaptable()) {
-          Weights own = weights.opened.add(source.open(component, ElementType.F32));
+          Weights own = weights.opened.add(source.open(component, Arithmetic.FLOAT32));
           weights.byNetwork.put(component, own.original());
         }
       }

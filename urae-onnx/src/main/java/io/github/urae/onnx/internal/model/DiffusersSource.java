@@ -5,6 +5,7 @@ import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.NetworkSizes;
 import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.internal.OwnedResources;
+import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.graph.ClipTextGraph;
 import io.github.urae.onnx.internal.graph.LinearLayers;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
@@ -23,8 +24,8 @@ import java.util.Optional;
 public record DiffusersSource(Checkpoint checkpoint) implements ModelSource {
 
   @Override
-  public Weights open(Component component, ElementType type) throws IOException {
-    return open(checkpoint, component, type, checkpoint.folder().resolve(component.folder()));
+  public Weights open(Component component, Arithmetic arithmetic) throws IOException {
+    return open(checkpoint, component, arithmetic, checkpoint.folder().resolve(component.folder()));
   }
 
   /**
@@ -32,7 +33,7 @@ public record DiffusersSource(Checkpoint checkpoint) implements ModelSource {
    *
    * @param path its file or folder
    */
-  static Weights open(Checkpoint checkpoint, Component component, ElementType type, Path path)
+  static Weights open(Checkpoint checkpoint, Component component, Arithmetic arithmetic, Path path)
       throws IOException {
     OwnedResources opened = new OwnedResources();
     try {
@@ -41,7 +42,8 @@ public record DiffusersSource(Checkpoint checkpoint) implements ModelSource {
         checkpoint.checkGuidance(source);
       }
       NetworkSizes.check(checkpoint, component, Optional.of(source));
-      NetworkGraph graph = graph(checkpoint, component, type, LinearLayers.of(source));
+      LinearLayers layers = LinearLayers.of(source, arithmetic.linear());
+      NetworkGraph graph = graph(checkpoint, component, arithmetic.type(), layers);
       Weights weights = Weights.of(graph, source);
       UnreadTensors.report(component, graph, source);
       return weights;

@@ -4,6 +4,7 @@ import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.ExportReport;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.NetworkSizes;
+import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.graph.LinearLayers;
 import io.github.urae.onnx.internal.session.Weights;
 import io.github.urae.onnx.internal.source.ExportContracts;
@@ -37,8 +38,8 @@ public record ExportSource(Checkpoint checkpoint) implements ModelSource {
   }
 
   @Override
-  public Weights open(Component component, ElementType type) throws IOException {
-    ExportedNetwork network = network(component, type);
+  public Weights open(Component component, Arithmetic arithmetic) throws IOException {
+    ExportedNetwork network = network(component, arithmetic.type());
     return Weights.of(network.graph(), network.weights());
   }
 

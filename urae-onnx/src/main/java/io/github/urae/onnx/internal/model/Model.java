@@ -10,6 +10,7 @@ import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.Lease;
 import io.github.urae.internal.OwnedResources;
+import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.graph.GraphSegments;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.T5EncoderGraph;
@@ -19,7 +20,6 @@ import io.github.urae.onnx.internal.session.Weights;
 import io.github.urae.onnx.internal.tokenizer.ClipTokenizer;
 import io.github.urae.onnx.internal.tokenizer.T5Tokenizer;
 import io.github.urae.onnx.internal.tokenizer.Tokenizer;
-import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.WeightCache;
 import java.io.Closeable;
@@ -102,18 +102,19 @@ final class Model implements Closeable {
     return runs;
   }
 
-  /** Returns the element type that a text encoder or the transformer computes in. */
-  ElementType type(Component component) {
+  /** Returns what a text encoder or the transformer computes in. */
+  Arithmetic arithmetic(Component component) {
+    Arithmetic asked = settings.arithmetic();
     return component == Component.TEXT_ENCODER_2
-        ? T5EncoderGraph.typeFor(settings.elementType())
-        : settings.elementType();
+        ? new Arithmetic(T5EncoderGraph.typeFor(asked.type()), asked.linear())
+        : asked;
   }
 
   /** Returns a network's graph and weights, opened when first asked for where that is on demand. */
   private synchronized Weights weights(Component component) throws IOException {
     Weights own = weights.get(component);
     if (own == null) {
-      own = opened.add(source.open(component, type(component)));
+      own = opened.add(source.open(component, arithmetic(component)));
       weights.put(component, own);
     }
     return own;

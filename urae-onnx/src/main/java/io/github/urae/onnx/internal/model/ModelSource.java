@@ -3,8 +3,8 @@ package io.github.urae.onnx.internal.model;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ModelFamily;
+import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.session.Weights;
-import io.github.urae.tensor.ElementType;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -24,12 +24,12 @@ public interface ModelSource {
    * Reads headers only, and checks everything.
    *
    * @param component which network
-   * @param type element type of the session; the autoencoder's is always float32
+   * @param arithmetic what the session computes in; the autoencoder's is always float32
    * @return graph and weights; the caller closes them
    * @throws IOException if a file is missing or cannot be read
    * @throws io.github.urae.UraeException if a file is damaged or does not fit
    */
-  Weights open(Component component, ElementType type) throws IOException;
+  Weights open(Component component, Arithmetic arithmetic) throws IOException;
 
   /**
    * Recognises a stored model by what lies at a path.
@@ -79,10 +79,10 @@ public interface ModelSource {
       }
 
       @Override
-      public Weights open(Component component, ElementType type) throws IOException {
+      public Weights open(Component component, Arithmetic arithmetic) throws IOException {
         return component == Component.TRANSFORMER
-            ? DiffusersSource.open(checkpoint(), component, type, file)
-            : rest.open(component, type);
+            ? DiffusersSource.open(checkpoint(), component, arithmetic, file)
+            : rest.open(component, arithmetic);
       }
     };
   }

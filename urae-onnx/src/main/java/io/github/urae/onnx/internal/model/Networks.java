@@ -163,7 +163,7 @@ public final class Networks implements Closeable {
 
   /** Returns the element type that a text encoder or the transformer computes in. */
   public ElementType elementType(Component component) {
-    return model().type(component);
+    return model().arithmetic(component).type();
   }
 
   /** Returns the adapters, in order. */

@@ -2,8 +2,8 @@ package io.github.urae.onnx.internal.model;
 
 import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.device.Offload;
+import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.session.SessionSettings;
-import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.internal.WeightCache;
 import java.util.OptionalLong;
 
@@ -11,7 +11,7 @@ import java.util.OptionalLong;
  * What holds for a pipeline's whole life.
  *
  * @param sessions how sessions are opened
- * @param elementType of text encoders and transformer, but for those that it does not suit
+ * @param arithmetic of text encoders and transformer, but for those that it does not suit
  * @param offload when they are
  * @param cache where derived weights lie
  * @param memoryLimit most bytes that a generation may be expected to take
@@ -19,7 +19,7 @@ import java.util.OptionalLong;
  */
 public record PipelineSettings(
     SessionSettings sessions,
-    ElementType elementType,
+    Arithmetic arithmetic,
     Offload offload,
     WeightCache cache,
     OptionalLong memoryLimit,

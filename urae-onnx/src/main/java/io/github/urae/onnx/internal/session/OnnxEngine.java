@@ -9,9 +9,11 @@ import io.github.urae.InferenceException;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.device.Device;
 import io.github.urae.device.Precision;
+import io.github.urae.onnx.internal.graph.Arithmetic;
+import io.github.urae.onnx.internal.graph.LinearArithmetic;
 import io.github.urae.tensor.ElementType;
-import java.util.Locale;
 import java.util.OptionalInt;
+import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,6 +24,10 @@ public final class OnnxEngine {
 
   /** The compute capability of Ampere. */
   private static final int FIRST_WITH_BFLOAT16 = 8;
+
+  /** Those that say the element type themselves. */
+  private static final Set<Precision> FLOATS =
+      Set.of(Precision.FLOAT32, Precision.FLOAT16, Precision.BFLOAT16);
 
   private OnnxEngine() {}
 
@@ -59,42 +65,63 @@ public final class OnnxEngine {
   }
 
   /**
-   * Returns the element type of text encoders and transformer.
+   * Returns what text encoders and transformer compute in.
    *
    * @param device a processor or GPU, not a choice between them
    * @throws InvalidRequestException if the device has no such arithmetic
    */
-  public static ElementType elementType(Device device, Precision precision) {
-    return elementType(
+  public static Arithmetic arithmetic(Device device, Precision precision) {
+    return arithmetic(
         device,
         precision,
-        device instanceof Device.Cuda cuda && precision == Precision.AUTO
+        device instanceof Device.Cuda cuda && !FLOATS.contains(precision)
             ? CudaDriver.computeCapability(cuda)
             : OptionalInt.empty());
   }
 
   /** The same where the GPU's generation is known, or is not. */
-  static ElementType elementType(Device device, Precision precision, OptionalInt capability) {
-    if (device instanceof Device.Cuda) {
-      return switch (precision) {
-        case AUTO ->
-            capability.orElse(FIRST_WITH_BFLOAT16) < FIRST_WITH_BFLOAT16
-                ? ElementType.F16
-                : ElementType.BF16;
-        case FLOAT32 -> ElementType.F32;
-        case FLOAT16 -> ElementType.F16;
-        case BFLOAT16 -> ElementType.BF16;
-      };
-    }
-    if (precision == Precision.FLOAT16 || precision == Precision.BFLOAT16) {
-      throw new InvalidRequestException(
-          "precision: expected float32 or auto on the "
-              + device
-              + ", where ONNX Runtime has no arithmetic in "
-              + precision.name().toLowerCase(Locale.ROOT)
-              + ", found that; or choose a GPU (device cuda)");
-    }
-    return ElementType.F32;
+  static Arithmetic arithmetic(Device device, Precision precision, OptionalInt capability) {
+    return device instanceof Device.Cuda
+        ? onGpu(device, precision, capability)
+        : onProcessor(device, precision);
+  }
+
+  private static Arithmetic onProcessor(Device device, Precision precision) {
+    return switch (precision) {
+      case AUTO -> new Arithmetic(ElementType.F32, LinearArithmetic.AS_STORED);
+      case FLOAT32 -> Arithmetic.FLOAT32;
+      case FAST, INT8 -> new Arithmetic(ElementType.F32, LinearArithmetic.INT8);
+      case Q8 -> new Arithmetic(ElementType.F32, LinearArithmetic.Q8);
+      case Q4 -> new Arithmetic(ElementType.F32, LinearArithmetic.Q4);
+      case FLOAT16, BFLOAT16 ->
+          throw new InvalidRequestException(
+              "precision: expected float32 or auto on the "
+                  + device
+                  + ", where ONNX Runtime has no arithmetic in "
+                  + precision
+                  + ", found that; or choose a GPU (device cuda), or fast, which is about as exact"
+                  + " as bfloat16");
+    };
+  }
+
+  private static Arithmetic onGpu(Device device, Precision precision, OptionalInt capability) {
+    ElementType own =
+        capability.orElse(FIRST_WITH_BFLOAT16) < FIRST_WITH_BFLOAT16
+            ? ElementType.F16
+            : ElementType.BF16;
+    return switch (precision) {
+      case AUTO, FAST -> new Arithmetic(own, LinearArithmetic.AS_STORED);
+      case FLOAT32 -> Arithmetic.FLOAT32;
+      case FLOAT16 -> new Arithmetic(ElementType.F16, LinearArithmetic.PLAIN);
+      case BFLOAT16 -> new Arithmetic(ElementType.BF16, LinearArithmetic.PLAIN);
+      case Q8 -> new Arithmetic(own, LinearArithmetic.Q8);
+      case Q4 -> new Arithmetic(own, LinearArithmetic.Q4);
+      case INT8 ->
+          throw new InvalidRequestException(
+              "precision: int8 is the processor's, found it with "
+                  + device
+                  + "; there, auto is the fastest, and q8 and q4 take less memory");
+    };
   }
 
   /** Creates session options; the caller closes them. */

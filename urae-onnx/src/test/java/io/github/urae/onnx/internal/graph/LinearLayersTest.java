@@ -57,7 +57,7 @@ class LinearLayersTest {
   private static final class Halves implements LinearLayer {
 
     @Override
-    public boolean takes(TensorInfo weight) {
+    public boolean takes(TensorInfo weight, LayerRole role) {
       return weight.name().endsWith("ff.net.0.proj.weight");
     }
 
@@ -76,7 +76,7 @@ class LinearLayersTest {
   private static final class EightBits implements LinearLayer {
 
     @Override
-    public boolean takes(TensorInfo weight) {
+    public boolean takes(TensorInfo weight, LayerRole role) {
       return weight.name().endsWith(".proj_mlp.weight");
     }
 

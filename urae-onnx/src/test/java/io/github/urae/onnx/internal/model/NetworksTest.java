@@ -17,6 +17,8 @@ import io.github.urae.flux.model.Component;
 import io.github.urae.onnx.internal.generation.Generation;
 import io.github.urae.onnx.internal.generation.TextEncoders;
 import io.github.urae.onnx.internal.generation.WorkRates;
+import io.github.urae.onnx.internal.graph.Arithmetic;
+import io.github.urae.onnx.internal.graph.LinearArithmetic;
 import io.github.urae.onnx.internal.session.LoadedNetwork;
 import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.onnx.internal.session.SessionSettings;
@@ -45,7 +47,7 @@ class NetworksTest {
     PipelineSettings settings =
         new PipelineSettings(
             new SessionSettings(Device.cpu(), OptionalInt.of(1), copied),
-            type,
+            new Arithmetic(type, LinearArithmetic.PLAIN),
             offload,
             new WeightCache(cache, WeightCache.DEFAULT_MAX_BYTES),
             OptionalLong.empty(),
