@@ -17,11 +17,11 @@
  *
  * <ul>
  *   <li>blocks of so many values in so many bytes, such as a type of GGUF: a subclass of {@code
- *       internal.BlockEncoding} with the name, both sizes, and {@code decode}, entered where the
- *       file format turns its type numbers into encodings. A file format itself is a function from
- *       an open file to its tensors, {@code internal.PlacedTensors.HeaderReader}, as {@code
- *       internal.SafetensorsHeader} is; {@link io.github.urae.weights.Safetensors#open} looks at
- *       the first bytes;
+ *       internal.BlockEncoding} with the name, the layout, and {@code decode}, entered where the
+ *       file format turns its type numbers into encodings, {@code internal.gguf.GgmlType}. A file
+ *       format itself is a function from an open file to its tensors, {@code
+ *       internal.PlacedTensors.HeaderReader}, as {@code internal.SafetensorsHeader} is; {@link
+ *       io.github.urae.weights.Safetensors#open} looks at the first bytes;
  *   <li>several tensors that make one weight, such as float8 elements and a scale: a {@link
  *       io.github.urae.weights.WeightEncoding} that names its {@linkplain
  *       io.github.urae.weights.WeightEncoding#companions() companions}, and a {@link

@@ -6,6 +6,7 @@ import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.WeightEncodingProvider;
 import io.github.urae.weights.internal.BlockEncoding;
+import io.github.urae.weights.internal.CodedBlocks;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.LinkedHashMap;
@@ -22,16 +23,15 @@ public final class EightBitBlocks extends BlockEncoding {
   private static final String SUFFIX = ".eight_bit_blocks";
 
   private EightBitBlocks() {
-    super("EIGHT_BIT_BLOCKS", ELEMENTS, BYTES);
+    super("EIGHT_BIT_BLOCKS", new Layout(ELEMENTS, BYTES, ELEMENTS, -127, 127, false));
   }
 
   @Override
-  protected void decode(ByteBuffer stored, int blocks, float[] target) {
+  protected void decode(byte[] stored, int blocks, CodedBlocks target) {
+    ByteBuffer bytes = ByteBuffer.wrap(stored).order(ByteOrder.LITTLE_ENDIAN);
     for (int block = 0; block < blocks; block++) {
-      float scale = stored.getFloat(block * BYTES);
-      for (int i = 0; i < ELEMENTS; i++) {
-        target[block * ELEMENTS + i] = scale * stored.get(block * BYTES + Float.BYTES + i);
-      }
+      target.scales()[block] = bytes.getFloat(block * BYTES);
+      bytes.get(block * BYTES + Float.BYTES, target.codes(), block * ELEMENTS, ELEMENTS);
     }
   }
 

@@ -41,16 +41,17 @@ class WeightEncodingTest {
   private static final class Nibbles extends BlockEncoding {
 
     Nibbles() {
-      super("NIBBLES", 8, 8);
+      super("NIBBLES", new Layout(8, 8, 8, -8, 7, false));
     }
 
     @Override
-    protected void decode(ByteBuffer stored, int blocks, float[] target) {
+    protected void decode(byte[] stored, int blocks, CodedBlocks target) {
+      ByteBuffer bytes = ByteBuffer.wrap(stored).order(ByteOrder.LITTLE_ENDIAN);
       for (int block = 0; block < blocks; block++) {
-        float scale = stored.getFloat(block * 8);
+        target.scales()[block] = bytes.getFloat(block * 8);
         for (int i = 0; i < 8; i++) {
-          int pair = stored.get(block * 8 + 4 + i / 2);
-          target[block * 8 + i] = scale * ((pair >> (i % 2 * 4) & 15) - 8);
+          int pair = bytes.get(block * 8 + 4 + i / 2);
+          target.codes()[block * 8 + i] = (byte) ((pair >> (i % 2 * 4) & 15) - 8);
         }
       }
     }
