@@ -93,7 +93,7 @@ final class GenerateCommand implements Callable<Integer> {
   List<String> adapters = List.of();
 
   @Mixin MatchingOptions matching;
-  @Mixin TransformerOption transformer;
+  @Mixin PartOptions parts;
 
   @Option(
       names = "--memory-limit",
@@ -444,7 +444,7 @@ final class GenerateCommand implements Callable<Integer> {
     FluxPipeline.Builder builder =
         model.pipeline().offload(offload).listener(progress).cancellation(urae.cancellation());
     matching.applyTo(builder);
-    transformer.applyTo(builder);
+    parts.applyTo(builder);
     model.addAdapters(adapters, builder);
     if (memoryLimit != null) {
       builder.memoryLimit(memoryLimit);

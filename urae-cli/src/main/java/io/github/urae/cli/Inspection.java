@@ -39,7 +39,7 @@ final class Inspection {
     Map<String, Object> findings = new LinkedHashMap<>();
     List<ExportReport> exports = OnnxExport.inspect(path);
     findings.put("kind", exports.isEmpty() ? "FLUX.1 checkpoint" : "FLUX.1 as ONNX exports");
-    findings.put("folder", checkpoint.folder().toString());
+    findings.put("folder", checkpoint.folder().orElseThrow().toString());
     findings.put("guidance", transformer.guidance() ? "embedded (-dev)" : "none (-schnell)");
     findings.put("native size", checkpoint.nativeSize() + "x" + checkpoint.nativeSize());
     findings.put("default steps", checkpoint.defaultSteps());
@@ -63,7 +63,8 @@ final class Inspection {
       return findings;
     }
     for (String folder : folders(checkpoint)) {
-      try (TensorSource weights = Safetensors.open(checkpoint.folder().resolve(folder))) {
+      try (TensorSource weights =
+          Safetensors.open(checkpoint.folder().orElseThrow().resolve(folder))) {
         findings.put(folder, summary(weights));
       }
     }

@@ -18,6 +18,7 @@ import io.github.urae.adapter.internal.merge.LowRankForm;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.ModelFamily;
+import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.PrintableText;
@@ -182,9 +183,9 @@ public final class AdapterConversion {
       NativeLibraries.unpackInto(settings.cacheFolder());
       try {
         CheckpointWeights base =
-            CheckpointWeights.open(settings.model(), settings.transformer(), opened);
-        family = base.family();
-        model = base.folder();
+            CheckpointWeights.open(new ModelLocation(settings.model(), settings.parts()), opened);
+        family = base.checkpoint().family();
+        model = base.checkpoint().folder().orElseThrow();
         weights = base.byNetwork();
         AdapterOptions options =
             new AdapterOptions(settings.ignoresUnmatched(), settings.allowsBareMinorComponents());

@@ -9,6 +9,7 @@ import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.internal.FileFailure;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.NativeLibraries;
@@ -61,7 +62,7 @@ public final class CheckpointMerger {
 
   private CheckpointMerger(Builder settings, CheckpointWeights base, AdapterChain chain) {
     this.settings = settings;
-    this.model = base.folder();
+    this.model = base.checkpoint().folder().orElseThrow();
     this.weights = base.byNetwork();
     this.chain = chain;
   }
@@ -139,7 +140,7 @@ public final class CheckpointMerger {
   }
 
   private boolean isFromElsewhere(Component network) {
-    return network == Component.TRANSFORMER && settings.transformer().isPresent();
+    return settings.parts().containsKey(network);
   }
 
   private ElementType typeOf(TensorInfo info) {
@@ -328,7 +329,8 @@ public final class CheckpointMerger {
       }
       NativeLibraries.unpackInto(cacheFolder());
       try (OwnedResources opened = new OwnedResources()) {
-        CheckpointWeights base = CheckpointWeights.open(model(), transformer(), opened);
+        CheckpointWeights base =
+            CheckpointWeights.open(new ModelLocation(model(), parts()), opened);
         AdapterChain chain = opened.add(openChain(base));
         CheckpointMerger merger = new CheckpointMerger(this, base, chain);
         merger.checkTypes();
@@ -342,7 +344,7 @@ public final class CheckpointMerger {
 
     private AdapterChain openChain(CheckpointWeights base) throws IOException {
       AdapterOptions options = new AdapterOptions(ignoresUnmatched(), allowsBareMinorComponents());
-      return AdapterChain.open(adapters(), base.family(), base.byNetwork(), options);
+      return AdapterChain.open(adapters(), base.checkpoint().family(), base.byNetwork(), options);
     }
   }
 }

@@ -2,12 +2,15 @@ package io.github.urae.adapter;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
+import io.github.urae.flux.model.Component;
 import io.github.urae.internal.CacheFolder;
 import io.github.urae.internal.HuggingFaceCache;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 
@@ -20,7 +23,7 @@ import java.util.Optional;
 public abstract class ModelBuilder<B extends ModelBuilder<B>> {
 
   private Path model;
-  private Optional<Path> transformer = Optional.empty();
+  private final Map<Component, Path> parts = new EnumMap<>(Component.class);
   private final List<AdapterSpec> adapters = new ArrayList<>();
   private boolean ignoreUnmatched;
   private boolean allowBareMinorComponents;
@@ -37,7 +40,7 @@ public abstract class ModelBuilder<B extends ModelBuilder<B>> {
   }
 
   /**
-   * Sets the model. Required.
+   * Sets the model. Required, unless all four networks are named.
    *
    * @param folder a FLUX.1 checkpoint in diffusers layout, also in a Hugging Face cache; pipelines
    *     and exports also take a directory of ONNX exports in Optimum's layout
@@ -65,12 +68,63 @@ public abstract class ModelBuilder<B extends ModelBuilder<B>> {
   /**
    * Takes the transformer from elsewhere; all else stays the model's.
    *
-   * @param file a safetensors file, its index, or a folder with either; in diffusers' names or, as
-   *     one file, in Black Forest Labs' own
+   * <p>Here and for the other networks: a {@code config.json} beside the file says what the network
+   * is like, if it is of such a network. Otherwise the shapes of the tensors do, and what these do
+   * not tell is as in the model, or in FLUX.1 itself. One file may serve several networks. A
+   * checkpoint in diffusers' layout stands for its network of that kind.
+   *
+   * @param file a file of weights, an index of shards, or a folder with either; in diffusers' names
+   *     or in Black Forest Labs' own, alone or among other networks
    * @return this
    */
   public final B transformer(Path file) {
-    transformer = Optional.of(file);
+    parts.put(Component.TRANSFORMER, file);
+    return self();
+  }
+
+  /**
+   * Takes CLIP's text encoder from elsewhere.
+   *
+   * @param file as for {@link #transformer(Path)}, such as {@code clip_l.safetensors}
+   * @return this
+   */
+  public final B textEncoder(Path file) {
+    parts.put(Component.TEXT_ENCODER, file);
+    return self();
+  }
+
+  /**
+   * Takes T5's encoder from elsewhere.
+   *
+   * @param file as for {@link #transformer(Path)}, such as {@code t5xxl_fp16.safetensors}
+   * @return this
+   */
+  public final B textEncoder2(Path file) {
+    parts.put(Component.TEXT_ENCODER_2, file);
+    return self();
+  }
+
+  /**
+   * Takes the autoencoder, both halves of it, from elsewhere.
+   *
+   * @param file as for {@link #transformer(Path)}, such as {@code ae.safetensors}
+   * @return this
+   */
+  public final B vae(Path file) {
+    parts.put(Component.VAE_ENCODER, file);
+    parts.put(Component.VAE_DECODER, file);
+    return self();
+  }
+
+  /**
+   * Takes both tokenizers from elsewhere.
+   *
+   * @param folder a checkpoint, or a folder with {@code tokenizer/} and {@code tokenizer_2/}
+   * @return this
+   */
+  public final B tokenizers(Path folder) {
+    parts.put(Component.TOKENIZER, folder.resolve(Component.TOKENIZER.folder()));
+    parts.put(Component.TOKENIZER_2, folder.resolve(Component.TOKENIZER_2.folder()));
     return self();
   }
 
@@ -200,23 +254,24 @@ public abstract class ModelBuilder<B extends ModelBuilder<B>> {
   /**
    * Returns the model.
    *
-   * @return as set
-   * @throws IllegalStateException if none is
+   * @return as set; empty where all networks are to come from {@link #parts()}
+   * @throws IllegalStateException if it is neither set nor dispensable
    */
-  protected final Path model() {
-    if (model == null) {
-      throw new IllegalStateException("expected a model; call model(...)");
+  protected final Optional<Path> model() {
+    if (model == null && !parts.keySet().containsAll(Component.networks())) {
+      throw new IllegalStateException(
+          "expected a model; call model(...), or name all four networks");
     }
-    return model;
+    return Optional.ofNullable(model);
   }
 
   /**
-   * Returns where the transformer comes from.
+   * Returns where components come from that are not the model's own.
    *
-   * @return empty for the model's own
+   * @return a copy; both halves of the autoencoder have the same file
    */
-  protected final Optional<Path> transformer() {
-    return transformer;
+  protected final Map<Component, Path> parts() {
+    return Map.copyOf(parts);
   }
 
   /**

@@ -9,6 +9,7 @@ import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.MergedWeights;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Flux1;
+import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.TensorSource;
@@ -19,7 +20,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /** What tests do in a process of its own. Prints a line when it begins and one when it is done. */
 public final class MergeProcess {
@@ -69,7 +69,7 @@ public final class MergeProcess {
     ProgressListener listener = progress -> merged[0] |= progress.stage() == Stage.MERGING;
     try (OwnedResources opened = new OwnedResources()) {
       Map<Component, TensorSource> weights =
-          CheckpointWeights.open(model, Optional.empty(), opened).byNetwork();
+          CheckpointWeights.open(ModelLocation.of(model), opened).byNetwork();
       AdapterChain chain =
           opened.add(
               AdapterChain.open(List.of(adapter), Flux1.FAMILY, weights, AdapterOptions.STRICT));

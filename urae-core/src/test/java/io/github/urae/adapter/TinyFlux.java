@@ -6,6 +6,7 @@ import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Flux1;
+import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.TensorSource;
@@ -14,7 +15,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.Stream;
 
 /** The small checkpoint and its adapters. */
@@ -29,7 +29,7 @@ public final class TinyFlux implements AutoCloseable {
   private final OwnedResources opened = new OwnedResources();
 
   public TinyFlux() throws IOException {
-    weights = CheckpointWeights.open(CHECKPOINT, Optional.empty(), opened).byNetwork();
+    weights = CheckpointWeights.open(ModelLocation.of(CHECKPOINT), opened).byNetwork();
   }
 
   /**

@@ -12,6 +12,7 @@ import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.ExportReport;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ModelFamily;
+import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.flux.model.internal.PreviewFactors;
 import io.github.urae.internal.FileFailure;
 import io.github.urae.internal.FileReplacement;
@@ -142,7 +143,7 @@ public final class OnnxExport {
   }
 
   private Profile profile() throws IOException {
-    Path folder = checkpoint.folder().resolve(Component.TOKENIZER_2.folder());
+    Path folder = checkpoint.place(Component.TOKENIZER_2);
     try (T5Tokenizer tokenizer =
         T5Tokenizer.open(folder, checkpoint.t5().endToken(), checkpoint.t5().padToken())) {
       long nativeTokens = checkpoint.nativeTokens(tokenizer.maxLength());
@@ -172,10 +173,11 @@ public final class OnnxExport {
   }
 
   private Path configuration(Component component) {
-    Path exported = checkpoint.folder().resolve(component.id()).resolve("config.json");
+    Path exported =
+        checkpoint.folder().orElseThrow().resolve(component.id()).resolve("config.json");
     return Files.exists(exported)
         ? exported
-        : checkpoint.folder().resolve(component.folder()).resolve("config.json");
+        : checkpoint.folder().orElseThrow().resolve(component.folder()).resolve("config.json");
   }
 
   /** Copies what is no network, as it is. */
@@ -187,13 +189,13 @@ public final class OnnxExport {
     List<String> rest =
         Stream.concat(Stream.of("model_index.json", "scheduler"), tokenizers).toList();
     for (String name : rest) {
-      Path original = checkpoint.folder().resolve(name);
+      Path original = checkpoint.folder().orElseThrow().resolve(name);
       List<Path> files;
       try (Stream<Path> walked = Files.walk(original)) {
         files = walked.toList();
       }
       for (Path file : files) {
-        Path copy = target.resolve(checkpoint.folder().relativize(file).toString());
+        Path copy = target.resolve(checkpoint.folder().orElseThrow().relativize(file).toString());
         if (Files.isDirectory(file)) {
           Files.createDirectories(copy);
         } else {
@@ -266,7 +268,9 @@ public final class OnnxExport {
         throw new IllegalStateException("expected an output; call output(Path)");
       }
       NativeLibraries.unpackInto(cacheFolder());
-      return new OnnxExport(this, ModelSource.at(model(), transformer())).write();
+      return new OnnxExport(
+              this, ModelSource.at(new ModelLocation(model(), parts()), Checkpoint.FAMILIES))
+          .write();
     }
 
     private AdapterChain openChain(ModelFamily family, Map<Component, TensorSource> weights)

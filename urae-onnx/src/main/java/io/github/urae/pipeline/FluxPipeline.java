@@ -19,6 +19,7 @@ import io.github.urae.flux.RunOptions;
 import io.github.urae.flux.model.ModelInfo;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ModelFamily;
+import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.Lease;
 import io.github.urae.internal.NativeLibraries;
@@ -531,7 +532,7 @@ public final class FluxPipeline implements ImagePipeline {
      * @throws IllegalStateException if no model is set
      */
     public FluxPipeline build() throws IOException {
-      ModelSource source = ModelSource.at(model(), transformer(), families);
+      ModelSource source = ModelSource.at(new ModelLocation(model(), parts()), families);
       NativeLibraries.unpackInto(cacheFolder());
       TokenizerLibrary.loadAhead();
       OnnxLibrary.load();

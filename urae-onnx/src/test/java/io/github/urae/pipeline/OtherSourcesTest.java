@@ -15,6 +15,8 @@ import io.github.urae.flux.VaeTiling;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.onnx.internal.generation.Conditioning;
 import io.github.urae.onnx.internal.generation.Denoiser;
 import io.github.urae.onnx.internal.generation.TextEncoders;
@@ -44,7 +46,6 @@ import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.stream.Stream;
@@ -81,7 +82,11 @@ class OtherSourcesTest {
     OriginalNames.write(TestData.checkpoint().resolve("transformer"), single);
     NETWORKS.put(Source.EXPORT, open(ModelSource.at(export)));
     NETWORKS.put(
-        Source.SINGLE_FILE, open(ModelSource.at(TestData.checkpoint(), Optional.of(single))));
+        Source.SINGLE_FILE,
+        open(
+            ModelSource.at(
+                ModelLocation.of(TestData.checkpoint()).with(Component.TRANSFORMER, single),
+                Checkpoint.FAMILIES)));
   }
 
   private static Networks open(ModelSource source) throws IOException {

@@ -22,6 +22,7 @@ import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.flux.model.internal.ParameterTable;
 import io.github.urae.flux.model.internal.ParameterTable.Entry;
 import io.github.urae.flux.model.internal.ParameterTable.Piece;
+import io.github.urae.flux.model.internal.SchedulerConfig;
 import io.github.urae.onnx.internal.graph.TransformerGraph;
 import io.github.urae.onnx.internal.graph.VaeDecoderGraph;
 import io.github.urae.onnx.internal.graph.VaeEncoderGraph;
@@ -70,8 +71,8 @@ class SecondFamilyTest {
               Map.of(),
               "time_text_embed.guidance_embedder",
               List.of(4, 14, 14)),
-          new ModelFamily.Defaults("Patchwork", 3, 24),
-          new ModelFamily.Defaults("Patchwork", 3, 24),
+          new ModelFamily.Defaults("Patchwork", 3, 24, SchedulerConfig.ofFlux(3, true)),
+          new ModelFamily.Defaults("Patchwork", 3, 24, SchedulerConfig.ofFlux(3, true)),
           1,
           names(),
           new ModelFamily.Adapters(
@@ -79,6 +80,7 @@ class SecondFamilyTest {
               List.of(),
               List.of(),
               Pattern.compile(".*attn\\.to_q\\.weight")),
+          Flux1.FAMILY.autoencoder(),
           Map.of(),
           new Reference(0.5f));
 

@@ -7,6 +7,7 @@ import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Flux1;
+import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.TensorSource;
@@ -14,7 +15,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /** The demo checkpoint's transformer and what adapters make of it. */
 final class AdaptedDemo implements AutoCloseable {
@@ -37,7 +37,7 @@ final class AdaptedDemo implements AutoCloseable {
   }
 
   AdaptedDemo(Path checkpoint) throws IOException {
-    weights = CheckpointWeights.open(checkpoint, Optional.empty(), opened).byNetwork();
+    weights = CheckpointWeights.open(ModelLocation.of(checkpoint), opened).byNetwork();
   }
 
   /** Opens a chain, which is closed with this. */

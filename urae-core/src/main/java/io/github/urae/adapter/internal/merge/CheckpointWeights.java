@@ -3,7 +3,7 @@ package io.github.urae.adapter.internal.merge;
 import io.github.urae.ModelException;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
-import io.github.urae.flux.model.internal.ModelFamily;
+import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.weights.TensorSource;
@@ -12,46 +12,40 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
  * The weights of a checkpoint that adapters may change.
  *
- * @param family which kind of model it is
- * @param folder the checkpoint's folder, links of a cache followed
+ * @param checkpoint its configurations, and where its components lie
  * @param byNetwork the weights by diffusers' names
  */
-public record CheckpointWeights(
-    ModelFamily family, Path folder, Map<Component, TensorSource> byNetwork) {
+public record CheckpointWeights(Checkpoint checkpoint, Map<Component, TensorSource> byNetwork) {
 
   /**
    * Opens the weights.
    *
-   * @param model a checkpoint in diffusers layout, also in a Hugging Face cache
-   * @param transformer where the transformer comes from; empty for the checkpoint's own
+   * @param location where the model lies
    * @param opened becomes the owner of the open files
    * @return the weights, open until that is closed
    * @throws IOException if a file is missing or cannot be read
    * @throws io.github.urae.UraeException if this is no checkpoint of FLUX.1, a directory of ONNX
    *     exports, or a file is damaged
    */
-  public static CheckpointWeights open(
-      Path model, Optional<Path> transformer, OwnedResources opened) throws IOException {
-    Checkpoint checkpoint = Checkpoint.open(model);
-    Path folder = checkpoint.folder();
+  public static CheckpointWeights open(ModelLocation location, OwnedResources opened)
+      throws IOException {
+    Checkpoint checkpoint = Checkpoint.open(location, Checkpoint.FAMILIES);
     Map<Component, TensorSource> weights = new EnumMap<>(Component.class);
     for (Component network : checkpoint.family().networks()) {
       if (!network.isAdaptable()) {
         continue;
       }
-      Path own = folder.resolve(network.folder());
-      refuseExport(own);
-      Path file = network == Component.TRANSFORMER ? transformer.orElse(own) : own;
-      weights.put(network, opened.add(NetworkWeights.open(file, checkpoint.family(), network)));
+      Path place = checkpoint.place(network);
+      refuseExport(place);
+      weights.put(network, opened.add(NetworkWeights.open(place, checkpoint.family(), network)));
     }
     checkpoint.checkGuidance(weights.get(Component.TRANSFORMER));
-    return new CheckpointWeights(checkpoint.family(), folder, weights);
+    return new CheckpointWeights(checkpoint, weights);
   }
 
   private static void refuseExport(Path network) throws IOException {

@@ -4,37 +4,41 @@ import io.github.urae.ModelException;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.ModelInfo;
 import io.github.urae.internal.HuggingFaceCache;
-import io.github.urae.internal.JsonConfig;
 import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Collectors;
 
 /**
- * A checkpoint in diffusers' layout, or a directory of ONNX exports: a folder with {@code
+ * A stored model: family and configurations, and where its components lie; weights stay closed.
+ *
+ * <p>A checkpoint in diffusers' layout, or a directory of ONNX exports, is a folder with {@code
  * model_index.json}, {@code transformer/}, {@code text_encoder/}, {@code text_encoder_2/}, {@code
  * tokenizer/}, {@code tokenizer_2/}, {@code vae/} (of exports {@code vae_decoder/}) and {@code
- * scheduler/}. Holds family and configurations; weights stay closed.
+ * scheduler/}. Components may lie elsewhere, and a model may be nothing but files of weights.
  *
  * @param family which kind of model it is
- * @param folder the folder that holds {@code model_index.json}
- * @param scheduler of {@code scheduler/}
- * @param transformer of {@code transformer/}
- * @param clip of {@code text_encoder/}
- * @param t5 of {@code text_encoder_2/}
- * @param vae of {@code vae/} or {@code vae_decoder/}
+ * @param folder the folder that holds {@code model_index.json}; empty for a model of files alone
+ * @param places where each component lies
+ * @param scheduler how noise levels and steps are made
+ * @param transformer what the transformer looks like
+ * @param clip what CLIP's text encoder looks like
+ * @param t5 what T5's encoder looks like
+ * @param vae what the autoencoder looks like
  * @param previews colours of latents, from beside the autoencoder or from the family; empty for an
  *     autoencoder of which none are known
  */
 public record Checkpoint(
     ModelFamily family,
-    Path folder,
+    Optional<Path> folder,
+    Map<Component, Place> places,
     SchedulerConfig scheduler,
     TransformerConfig transformer,
     ClipTextConfig clip,
@@ -46,10 +50,28 @@ public record Checkpoint(
   public static final List<ModelFamily> FAMILIES = List.of(Flux1.FAMILY);
 
   /**
-   * Reads the configurations of a checkpoint.
+   * Where a component lies.
    *
-   * @param path the folder, or a folder of a Hugging Face cache ({@code models--ORG--NAME}), whose
-   *     main snapshot is then taken
+   * @param path its folder or file; several components may have the same
+   * @param configuration the file that configures it; empty where shapes do, or for tokenizers
+   */
+  public record Place(Path path, Optional<Path> configuration) {
+
+    /** Says what configures the component, for messages. */
+    String source() {
+      return configuration.map(Path::toString).orElse("the shapes of " + path);
+    }
+  }
+
+  /** Copies the map. */
+  public Checkpoint {
+    places = Collections.unmodifiableMap(new EnumMap<>(places));
+  }
+
+  /**
+   * Reads the configurations of a model whose components are all its own.
+   *
+   * @param path as the model of a {@link ModelLocation}
    * @return the checkpoint
    * @throws IOException if a file is missing or cannot be read
    * @throws ModelException if this is no checkpoint, or of a kind that is not supported
@@ -60,7 +82,7 @@ public record Checkpoint(
   }
 
   /**
-   * Reads the configurations of a checkpoint of one of some families.
+   * Reads the configurations of a model of one of some families.
    *
    * @param path as for {@link #open(Path)}
    * @param families those that it may be of, at least one
@@ -70,111 +92,60 @@ public record Checkpoint(
    * @throws io.github.urae.FileFormatException if a configuration is no JSON
    */
   public static Checkpoint open(Path path, List<ModelFamily> families) throws IOException {
+    return open(ModelLocation.of(path), families);
+  }
+
+  /**
+   * Reads the configurations of a model. Headers of weights are read only where no configuration
+   * says of a network what it is.
+   *
+   * @param location where it lies; a folder of a Hugging Face cache ({@code models--ORG--NAME})
+   *     stands for its main snapshot
+   * @param families those that it may be of, at least one
+   * @return the checkpoint
+   * @throws IOException if a file is missing or cannot be read
+   * @throws ModelException if it is of none of them, or a component is missing or does not fit
+   * @throws io.github.urae.FileFormatException if a file is damaged
+   */
+  public static Checkpoint open(ModelLocation location, List<ModelFamily> families)
+      throws IOException {
     try {
-      return read(HuggingFaceCache.snapshot(path), families);
+      Checkpoint checkpoint = ModelConfigurations.read(location, families);
+      checkpoint.checkWidths();
+      return checkpoint;
     } catch (NoSuchFileException e) {
       throw HuggingFaceCache.explained(e);
     }
   }
 
-  private static Checkpoint read(Path folder, List<ModelFamily> families) throws IOException {
-    ModelFamily family = family(folder, families);
-    String vaeFolder = vaeFolder(folder);
-    VaeConfig vae = VaeConfig.from(read(folder, vaeFolder + "/config.json"), family);
-    Checkpoint checkpoint =
-        new Checkpoint(
-            family,
-            folder,
-            SchedulerConfig.from(read(folder, "scheduler/scheduler_config.json")),
-            TransformerConfig.from(read(folder, Component.TRANSFORMER), family),
-            ClipTextConfig.from(read(folder, Component.TEXT_ENCODER)),
-            T5Config.from(read(folder, Component.TEXT_ENCODER_2)),
-            vae,
-            previews(folder.resolve(vaeFolder), vae, family));
-    checkpoint.checkWidths();
-    return checkpoint;
+  /**
+   * Returns where a component lies.
+   *
+   * @param component which one
+   * @return its folder or file; of exports, the folder that a checkpoint would have
+   */
+  public Path place(Component component) {
+    return places.get(component).path();
   }
 
-  private static ModelFamily family(Path folder, List<ModelFamily> families) throws IOException {
-    if (!Files.exists(folder)) {
-      throw new NoSuchFileException(folder.toString(), null, "no such checkpoint");
-    }
-    refuseOptimised(folder);
-    String names = families.stream().map(ModelFamily::name).collect(Collectors.joining(" or "));
-    Path index = folder.resolve("model_index.json");
-    if (!Files.exists(index) && HuggingFaceCache.repository(folder).isPresent()) {
-      throw new NoSuchFileException(
-          index.toString(), null, "expected a " + names + " checkpoint in diffusers layout");
-    }
-    if (!Files.isDirectory(folder) || !Files.exists(index)) {
-      throw new ModelException(
-          folder
-              + ": expected a folder with a "
-              + names
-              + " checkpoint in diffusers layout (model_index.json, transformer/, vae/, ...), found "
-              + NotACheckpoint.describe(folder));
-    }
-    String kind = JsonConfig.read(index).text("_class_name").orElse("nothing");
-    Optional<String> relative = Optional.empty();
-    for (ModelFamily family : families) {
-      if (family.pipelines().contains(kind)) {
-        return family;
-      }
-      relative = relative.or(() -> Optional.ofNullable(family.relatives().get(kind)));
-    }
-    throw new ModelException(
-        index
-            + ": '_class_name': expected "
-            + families.stream()
-                .map(family -> family.pipelines().get(0))
-                .collect(Collectors.joining(" or "))
-            + ", found '"
-            + kind
-            + "'"
-            + relative.map(name -> ": " + name).orElse("")
-            + " is not supported, only "
-            + families.stream().map(ModelFamily::members).collect(Collectors.joining(", "))
-            + " are");
+  /**
+   * Returns what configures a network.
+   *
+   * @param network which one
+   * @return the file; empty where the shapes of its tensors do
+   */
+  public Optional<Path> configuration(Component network) {
+    return places.get(network).configuration();
   }
 
-  /** Exports keep decoder and encoder apart, each with the configuration of both. */
-  private static String vaeFolder(Path folder) {
-    String exported = Component.VAE_DECODER.id();
-    String stored = Component.VAE_DECODER.folder();
-    boolean isExport =
-        !Files.exists(folder.resolve(stored).resolve("config.json"))
-            && Files.exists(folder.resolve(exported).resolve("config.json"));
-    return isExport ? exported : stored;
-  }
-
-  private static Optional<PreviewFactors> previews(Path folder, VaeConfig vae, ModelFamily family)
-      throws IOException {
-    Path own = folder.resolve(PreviewFactors.FILE);
-    return Files.exists(own)
-        ? Optional.of(PreviewFactors.from(JsonConfig.read(own), vae.latentChannels()))
-        : Optional.ofNullable(family.previews().get(vae));
-  }
-
-  /** Black Forest Labs' own ONNX repository, by the names of its folders. */
-  private static void refuseOptimised(Path folder) {
-    for (String name : List.of("transformer.opt", "t5.opt", "clip.opt", "vae.opt")) {
-      if (Files.isDirectory(folder.resolve(name))) {
-        throw new ModelException(
-            folder
-                + ": this is Black Forest Labs' own ONNX layout ("
-                + name
-                + "/, ...), which is not supported; use the checkpoint in diffusers layout, or an"
-                + " export by Optimum");
-      }
-    }
-  }
-
-  private static JsonConfig read(Path folder, Component component) throws IOException {
-    return read(folder, component.folder() + "/config.json");
-  }
-
-  private static JsonConfig read(Path folder, String name) throws IOException {
-    return JsonConfig.read(folder.resolve(name));
+  /**
+   * Says what configures a network.
+   *
+   * @param network which one
+   * @return for messages: a file, or whose shapes
+   */
+  public String configurationSource(Component network) {
+    return places.get(network).source();
   }
 
   private void checkWidths() {
@@ -195,7 +166,7 @@ public record Checkpoint(
   private void checkWidth(Component network, String key, int found, String reader, int expected) {
     if (found != expected) {
       throw new ModelException(
-          folder.resolve(network.folder()).resolve("config.json")
+          configurationSource(network)
               + ": '"
               + key
               + "': expected "
@@ -203,7 +174,7 @@ public record Checkpoint(
               + ", which the transformer reads ('"
               + reader
               + "' of "
-              + folder.resolve(Component.TRANSFORMER.folder()).resolve("config.json")
+              + configurationSource(Component.TRANSFORMER)
               + "), found "
               + found);
     }
@@ -233,9 +204,13 @@ public record Checkpoint(
               + (found ? " has" : " does")
               + ", but the configuration of "
               + folder
+                  .map(Path::toString)
+                  .orElseGet(() -> configurationSource(Component.TRANSFORMER))
               + " says 'guidance_embeds': "
               + transformer.guidance()
-              + "; use the transformer with the model that it belongs to");
+              + "; use the transformer with the model that it belongs to, or name that file as the"
+              + " model, and the parts that it lacks from this one (--text-encoder,"
+              + " --text-encoder-2, --vae, --tokenizers)");
     }
   }
 
@@ -265,11 +240,12 @@ public record Checkpoint(
   /**
    * Returns a name that tells the checkpoint from others without telling where it lies.
    *
-   * @return the folder's name, or {@code ORG/NAME} in a Hugging Face cache
+   * @return the folder's name, or {@code ORG/NAME} in a Hugging Face cache; of a model of files
+   *     alone, the name of the transformer's
    */
   public String name() {
-    return HuggingFaceCache.repository(folder)
-        .orElseGet(() -> folder.toAbsolutePath().normalize().getFileName().toString());
+    Path named = folder.orElseGet(() -> place(Component.TRANSFORMER)).toAbsolutePath().normalize();
+    return HuggingFaceCache.repository(named).orElseGet(() -> named.getFileName().toString());
   }
 
   /**

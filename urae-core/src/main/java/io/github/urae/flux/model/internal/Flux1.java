@@ -12,6 +12,9 @@ public final class Flux1 {
   /** 16 channels at an eighth of the size, tokens of 2x2: 64 channels for each 16x16 pixels. */
   public static final LatentLayout LATENTS = new LatentLayout(16, 8, 2);
 
+  private static final VaeConfig AUTOENCODER =
+      new VaeConfig(16, List.of(128, 256, 512, 512), 2, 32, 1024, 0.3611, 0.1159);
+
   /** The family. */
   public static final ModelFamily FAMILY =
       new ModelFamily(
@@ -36,8 +39,8 @@ public final class Flux1 {
               Map.of(384, "FLUX.1 Fill", 128, "FLUX.1 Canny, FLUX.1 Depth or FLUX.2"),
               "time_text_embed.guidance_embedder",
               List.of(16, 56, 56)),
-          new ModelFamily.Defaults("FLUX.1-dev", 28, 512),
-          new ModelFamily.Defaults("FLUX.1-schnell", 4, 256),
+          new ModelFamily.Defaults("FLUX.1-dev", 28, 512, SchedulerConfig.ofFlux(3, true)),
+          new ModelFamily.Defaults("FLUX.1-schnell", 4, 256, SchedulerConfig.ofFlux(1, false)),
           3.5,
           Flux1Names.BLACK_FOREST_LABS,
           new ModelFamily.Adapters(
@@ -48,9 +51,8 @@ public final class Flux1 {
               // The image's attention in double blocks, all attention in single ones.
               Pattern.compile(
                   "(single_)?transformer_blocks\\.\\d+\\.attn\\.to_(q|k|v|out\\.0)\\.weight")),
-          Map.of(
-              new VaeConfig(16, List.of(128, 256, 512, 512), 2, 32, 1024, 0.3611, 0.1159),
-              previews()),
+          AUTOENCODER,
+          Map.of(AUTOENCODER, previews()),
           new TextToImage());
 
   private Flux1() {}

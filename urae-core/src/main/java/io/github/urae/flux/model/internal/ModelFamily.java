@@ -28,6 +28,7 @@ import java.util.regex.Pattern;
  * @param guidanceScale the scale where a request sets none
  * @param names the transformer's names in files that do not use diffusers'
  * @param adapters which adapters belong to it
+ * @param autoencoder its usual autoencoder, for files of one without a configuration
  * @param previews colours of latents, by the autoencoder's configuration
  * @param assembler how the transformer's inputs are made of latents and conditions
  */
@@ -44,6 +45,7 @@ public record ModelFamily(
     double guidanceScale,
     ParameterTable names,
     Adapters adapters,
+    VaeConfig autoencoder,
     Map<VaeConfig, PreviewFactors> previews,
     ConditioningAssembler assembler) {
 
@@ -79,8 +81,9 @@ public record ModelFamily(
    * @param example the best-known model that they are for
    * @param steps denoising steps
    * @param textTokens T5's tokens, which are also the most
+   * @param scheduler for models without a configuration of one
    */
-  public record Defaults(String example, int steps, int textTokens) {}
+  public record Defaults(String example, int steps, int textTokens, SchedulerConfig scheduler) {}
 
   /**
    * How adapters name what they change, beside the names of diffusers and those of {@link #names}.

@@ -5,7 +5,6 @@ import io.github.urae.flux.model.Component;
 import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -25,10 +24,10 @@ public final class NetworkSizes {
   /** Positions of a text; CLIP has 77. */
   private static final int MOST_POSITIONS = 1 << 16;
 
-  private final Path configuration;
+  private final String configuration;
   private final Optional<TensorSource> weights;
 
-  private NetworkSizes(Path configuration, Optional<TensorSource> weights) {
+  private NetworkSizes(String configuration, Optional<TensorSource> weights) {
     this.configuration = configuration;
     this.weights = weights;
   }
@@ -43,9 +42,7 @@ public final class NetworkSizes {
    */
   public static void check(
       Checkpoint checkpoint, Component network, Optional<TensorSource> weights) {
-    NetworkSizes sizes =
-        new NetworkSizes(
-            checkpoint.folder().resolve(network.folder()).resolve("config.json"), weights);
+    NetworkSizes sizes = new NetworkSizes(checkpoint.configurationSource(network), weights);
     switch (network) {
       case TRANSFORMER -> sizes.check(checkpoint.transformer());
       case TEXT_ENCODER -> sizes.check(checkpoint.clip());

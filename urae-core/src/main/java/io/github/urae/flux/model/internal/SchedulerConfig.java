@@ -99,6 +99,29 @@ public record SchedulerConfig(
         Solver.EULER);
   }
 
+  /**
+   * Returns a scheduler as FLUX.1's models have: Euler's method, even levels.
+   *
+   * @param shift of the static shift, positive
+   * @param dynamic whether the dynamic shift is in use, 0.5 to 1.15 for 256 to 4096 tokens
+   * @return its values
+   */
+  public static SchedulerConfig ofFlux(double shift, boolean dynamic) {
+    return new SchedulerConfig(
+        new TimestepShift.Static(shift),
+        new TimestepShift.Dynamic(0.5, 1.15, 256, 4096),
+        dynamic,
+        new NoiseLevels(
+            SigmaSpacing.EVEN,
+            OptionalDouble.empty(),
+            OptionalDouble.empty(),
+            OptionalDouble.empty(),
+            false,
+            OptionalInt.empty()),
+        Schedule.TIMESTEPS,
+        Solver.EULER);
+  }
+
   private static TimestepShift.Dynamic dynamic(JsonConfig config) {
     int baseTokens = config.positiveInt("base_image_seq_len", 256);
     int maxTokens = config.positiveInt("max_image_seq_len", 4096);

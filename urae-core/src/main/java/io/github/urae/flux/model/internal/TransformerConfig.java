@@ -95,6 +95,26 @@ public record TransformerConfig(
   }
 
   /**
+   * Returns the same with or without a guidance embedding.
+   *
+   * @param embedded whether the transformer is told a guidance scale
+   * @return a copy
+   */
+  public TransformerConfig withGuidance(boolean embedded) {
+    return new TransformerConfig(
+        inputChannels,
+        outputChannels,
+        doubleBlocks,
+        singleBlocks,
+        heads,
+        headDim,
+        rotaryAxes,
+        textDim,
+        pooledDim,
+        embedded);
+  }
+
+  /**
    * Returns the width of the residual stream.
    *
    * @return heads times headDim; 3072 for FLUX.1

@@ -169,7 +169,7 @@ public final class TextEncoders {
       for (long id : ids) {
         if (id < 0 || id >= vocabulary) {
           throw new ModelException(
-              networks.checkpoint().folder().resolve(component.id())
+              networks.checkpoint().place(component)
                   + ": a prompt has token "
                   + id
                   + ", but this text encoder knows "

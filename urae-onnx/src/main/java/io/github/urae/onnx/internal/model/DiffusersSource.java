@@ -25,7 +25,7 @@ public record DiffusersSource(Checkpoint checkpoint) implements ModelSource {
 
   @Override
   public Weights open(Component component, Arithmetic arithmetic) throws IOException {
-    return open(checkpoint, component, arithmetic, checkpoint.folder().resolve(component.folder()));
+    return open(checkpoint, component, arithmetic, checkpoint.place(component));
   }
 
   /**

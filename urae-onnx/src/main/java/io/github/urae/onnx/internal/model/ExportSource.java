@@ -44,7 +44,7 @@ public record ExportSource(Checkpoint checkpoint) implements ModelSource {
   }
 
   private Path file(Component component) {
-    return checkpoint.folder().resolve(component.id()).resolve(ExportWriter.MODEL);
+    return checkpoint.folder().orElseThrow().resolve(component.id()).resolve(ExportWriter.MODEL);
   }
 
   private ExportedNetwork network(Component component, ElementType type) throws IOException {

@@ -24,7 +24,6 @@ import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.WeightCache;
 import java.io.Closeable;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -71,12 +70,11 @@ final class Model implements Closeable {
   }
 
   private void openTokenizers() throws IOException {
-    Path folder = checkpoint.folder();
-    clipTokenizer = opened.add(ClipTokenizer.open(folder.resolve(Component.TOKENIZER.folder())));
+    clipTokenizer = opened.add(ClipTokenizer.open(checkpoint.place(Component.TOKENIZER)));
     t5Tokenizer =
         opened.add(
             T5Tokenizer.open(
-                folder.resolve(Component.TOKENIZER_2.folder()),
+                checkpoint.place(Component.TOKENIZER_2),
                 checkpoint.t5().endToken(),
                 checkpoint.t5().padToken()));
   }

@@ -3,12 +3,12 @@ package io.github.urae.onnx.internal.model;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ModelFamily;
+import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.session.Weights;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * A stored model: where configurations, graphs and weights come from. The one place that knows in
@@ -16,7 +16,7 @@ import java.util.Optional;
  */
 public interface ModelSource {
 
-  /** Returns the configurations; tokenizers lie in their folder. */
+  /** Returns the configurations, and where tokenizers lie. */
   Checkpoint checkpoint();
 
   /**
@@ -38,51 +38,37 @@ public interface ModelSource {
    * @throws io.github.urae.UraeException if it is no model of a family that is known
    */
   static ModelSource at(Path path) throws IOException {
-    return at(path, Optional.empty());
-  }
-
-  /**
-   * Recognises a stored model whose transformer may be kept elsewhere.
-   *
-   * @param transformer a file of the transformer, in diffusers' or the family's other names, which
-   *     must fit the model's configuration; empty for the model's own
-   * @throws IOException if a file is missing or cannot be read
-   * @throws io.github.urae.UraeException if it is no model of a family that is known
-   */
-  static ModelSource at(Path path, Optional<Path> transformer) throws IOException {
-    return at(path, transformer, Checkpoint.FAMILIES);
+    return at(ModelLocation.of(path), Checkpoint.FAMILIES);
   }
 
   /**
    * Recognises a stored model of one of some families.
    *
-   * @param transformer as above
+   * @param location where it lies, and what is taken from elsewhere
    * @param families those that it may be of, at least one
    * @throws IOException if a file is missing or cannot be read
-   * @throws io.github.urae.UraeException if it is of none of them
+   * @throws io.github.urae.UraeException if it is of none of them, or parts do not fit
    */
-  static ModelSource at(Path path, Optional<Path> transformer, List<ModelFamily> families)
-      throws IOException {
-    Checkpoint checkpoint = Checkpoint.open(path, families);
-    ModelSource rest =
-        ExportSource.recognises(checkpoint.folder())
-            ? new ExportSource(checkpoint)
-            : new DiffusersSource(checkpoint);
-    if (transformer.isEmpty()) {
-      return rest;
+  static ModelSource at(ModelLocation location, List<ModelFamily> families) throws IOException {
+    Checkpoint checkpoint = Checkpoint.open(location, families);
+    ModelSource stored = new DiffusersSource(checkpoint);
+    if (checkpoint.folder().isEmpty() || !ExportSource.recognises(checkpoint.folder().get())) {
+      return stored;
     }
-    Path file = transformer.get();
+    ModelSource export = new ExportSource(checkpoint);
+    if (location.parts().isEmpty()) {
+      return export;
+    }
     return new ModelSource() {
       @Override
       public Checkpoint checkpoint() {
-        return rest.checkpoint();
+        return checkpoint;
       }
 
       @Override
       public Weights open(Component component, Arithmetic arithmetic) throws IOException {
-        return component == Component.TRANSFORMER
-            ? DiffusersSource.open(checkpoint(), component, arithmetic, file)
-            : rest.open(component, arithmetic);
+        boolean replaced = location.parts().containsKey(component);
+        return (replaced ? stored : export).open(component, arithmetic);
       }
     };
   }

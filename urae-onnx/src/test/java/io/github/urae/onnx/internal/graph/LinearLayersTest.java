@@ -182,7 +182,7 @@ class LinearLayersTest {
     Checkpoint checkpoint = Checkpoint.open(TestData.checkpoint());
     Path stored = folder.resolve("transformer.safetensors");
     Map<String, Tensor> overrides = new HashMap<>();
-    try (TensorSource demo = Safetensors.open(checkpoint.folder().resolve("transformer"))) {
+    try (TensorSource demo = Safetensors.open(checkpoint.place(Component.TRANSFORMER))) {
       Map<String, Tensor> floats = new LinkedHashMap<>();
       for (String name : demo.tensors().keySet()) {
         Tensor weight = demo.tensor(name);

@@ -79,7 +79,7 @@ class TextGraphTest {
             Weights.of(
                 graph,
                 NetworkWeights.open(
-                    checkpoint.folder().resolve("text_encoder"),
+                    checkpoint.place(Component.TEXT_ENCODER),
                     Flux1.FAMILY,
                     Component.TEXT_ENCODER));
         NetworkSession session =

@@ -79,7 +79,7 @@ class WeightOverrideTest {
         Weights.of(
             graph,
             NetworkWeights.open(
-                checkpoint.folder().resolve(folder), Flux1.FAMILY, component(folder)))) {
+                checkpoint.place(component(folder)), Flux1.FAMILY, component(folder)))) {
       TensorSource source =
           weights.inSessionType(
               Component.TRANSFORMER, cache, ProgressListener.NONE, new CancellationToken());
