@@ -1,6 +1,7 @@
 package io.github.urae.flux;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.FileFormatException;
 import io.github.urae.InvalidRequestException;
@@ -199,7 +200,7 @@ public record GenerationRecord(
   }
 
   private String toJson() {
-    ObjectNode json = JsonFields.JSON.createObjectNode();
+    ObjectNode json = JsonNodeFactory.instance.objectNode();
     json.set("request", RequestJson.write(request, false));
     json.put("model", model);
     ArrayNode adapterNodes = json.putArray("adapters");

@@ -2,12 +2,11 @@ package io.github.urae.flux;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.internal.BoundedJson;
+import io.github.urae.internal.JsonTrees;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashSet;
@@ -30,11 +29,9 @@ final class JsonFields {
   /** Longest text that is read, in characters. */
   static final int MAX_LENGTH = 1 << 28;
 
-  static final JsonMapper JSON =
-      BoundedJson.mapper(16, MAX_LENGTH)
-          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-          .build();
+  private static final JsonTrees JSON =
+      new JsonTrees(
+          BoundedJson.trees(16, MAX_LENGTH).enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION));
 
   private final ObjectNode node;
   private final String path;
@@ -58,7 +55,7 @@ final class JsonFields {
               + text.length());
     }
     try {
-      return new JsonFields(JSON.readTree(text), "");
+      return new JsonFields(JSON.readWhole(text), "");
     } catch (JsonProcessingException e) {
       throw new InvalidRequestException("request: not valid JSON: " + e.getOriginalMessage(), e);
     }

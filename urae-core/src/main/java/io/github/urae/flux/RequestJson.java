@@ -1,6 +1,6 @@
 package io.github.urae.flux;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.FileFormatException;
 import io.github.urae.InvalidRequestException;
@@ -9,6 +9,7 @@ import io.github.urae.flux.arithmetic.Solver;
 import io.github.urae.flux.arithmetic.TimestepShift;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
+import io.github.urae.internal.JsonTrees;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
@@ -49,7 +50,7 @@ final class RequestJson {
 
   /** Writes a request with its pictures and tensors, or with their names alone. */
   static ObjectNode write(GenerationRequest request, boolean contents) {
-    ObjectNode json = JsonFields.JSON.createObjectNode();
+    ObjectNode json = JsonNodeFactory.instance.objectNode();
     json.put("version", VERSION);
     if (request.prompts() instanceof TextPrompts text) {
       text.prompts().forEach(json.putArray("prompts")::add);
@@ -93,7 +94,7 @@ final class RequestJson {
   }
 
   private static ObjectNode write(Profile.Settings profile) {
-    ObjectNode json = JsonFields.JSON.createObjectNode().put("choice", name(profile.choice()));
+    ObjectNode json = JsonNodeFactory.instance.objectNode().put("choice", name(profile.choice()));
     profile.shift().ifPresent(shift -> json.set("shift", write(shift)));
     profile.ntkFactor().ifPresent(value -> json.put("ntk_factor", value));
     profile.proportionalAttention().ifPresent(v -> json.put("proportional_attention", v));
@@ -102,7 +103,7 @@ final class RequestJson {
   }
 
   private static ObjectNode write(TimestepShift shift) {
-    ObjectNode json = JsonFields.JSON.createObjectNode();
+    ObjectNode json = JsonNodeFactory.instance.objectNode();
     if (shift instanceof TimestepShift.Static fixed) {
       return json.put("kind", "static").put("shift", fixed.shift());
     }
@@ -118,7 +119,7 @@ final class RequestJson {
   }
 
   private static ObjectNode write(Start start, boolean contents) {
-    ObjectNode json = JsonFields.JSON.createObjectNode();
+    ObjectNode json = JsonNodeFactory.instance.objectNode();
     if (start instanceof InitialLatents given) {
       json.put("kind", "latents").set("latents", write(given.latents(), contents));
     } else if (start instanceof InitialImage given) {
@@ -138,7 +139,7 @@ final class RequestJson {
   }
 
   private static ObjectNode write(Tensor tensor, boolean content) {
-    ObjectNode json = JsonFields.JSON.createObjectNode().put("dtype", tensor.type().toString());
+    ObjectNode json = JsonNodeFactory.instance.objectNode().put("dtype", tensor.type().toString());
     for (long dimension : tensor.shape().toArray()) {
       json.withArray("shape").add(dimension);
     }
@@ -152,8 +153,8 @@ final class RequestJson {
 
   private static ObjectNode write(RgbImage image, boolean content) {
     ObjectNode json =
-        JsonFields.JSON
-            .createObjectNode()
+        JsonNodeFactory.instance
+            .objectNode()
             .put("width", image.width())
             .put("height", image.height());
     if (!content) {
@@ -174,19 +175,15 @@ final class RequestJson {
 
   /** Writes a node as text. */
   static String text(ObjectNode json) {
-    try {
-      String text = JsonFields.JSON.writeValueAsString(json);
-      if (text.length() > JsonFields.MAX_LENGTH) {
-        throw new InvalidRequestException(
-            "request: its pictures and tensors make more than "
-                + JsonFields.MAX_LENGTH
-                + " characters of JSON: "
-                + text.length());
-      }
-      return text;
-    } catch (JsonProcessingException e) {
-      throw new IllegalStateException("a tree of plain values can be written", e);
+    String text = JsonTrees.text(json);
+    if (text.length() > JsonFields.MAX_LENGTH) {
+      throw new InvalidRequestException(
+          "request: its pictures and tensors make more than "
+              + JsonFields.MAX_LENGTH
+              + " characters of JSON: "
+              + text.length());
     }
+    return text;
   }
 
   /** Returns the names of inputs that are not what the JSON read names. */

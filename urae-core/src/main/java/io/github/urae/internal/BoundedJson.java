@@ -1,8 +1,8 @@
 package io.github.urae.internal;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonFactoryBuilder;
 import com.fasterxml.jackson.core.StreamReadConstraints;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 
 /**
  * Readers of JSON that others wrote: what is nested too deep, has too many parts or a number of too
@@ -25,27 +25,26 @@ public final class BoundedJson {
   private BoundedJson() {}
 
   /**
-   * Begins a reader that makes trees.
+   * Begins a factory of readers that make trees.
    *
    * @return a builder of one for up to 64 levels
    */
-  public static JsonMapper.Builder mapper() {
-    return mapper(MAX_DEPTH, StreamReadConstraints.DEFAULT_MAX_STRING_LEN);
+  public static JsonFactoryBuilder trees() {
+    return trees(MAX_DEPTH, StreamReadConstraints.DEFAULT_MAX_STRING_LEN);
   }
 
   /**
-   * Begins a reader that makes trees.
+   * Begins a factory of readers that make trees.
    *
    * @param maxDepth objects and arrays inside of each other
    * @param maxTextLength characters of a text or key
    * @return a builder of it
    */
-  public static JsonMapper.Builder mapper(int maxDepth, int maxTextLength) {
-    return JsonMapper.builder(
-        JsonFactory.builder()
-            .streamReadConstraints(
-                limits(maxDepth, maxTextLength).maxTokenCount(MAX_TOKENS).build())
-            .build());
+  public static JsonFactoryBuilder trees(int maxDepth, int maxTextLength) {
+    return new JsonFactoryBuilder()
+        // Keys of strangers are not worth a place in the JVM's table.
+        .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+        .streamReadConstraints(limits(maxDepth, maxTextLength).maxTokenCount(MAX_TOKENS).build());
   }
 
   /**

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
@@ -28,8 +27,8 @@ public final class JsonConfig {
   private static final int MAX_BYTES = 1 << 24;
 
   /** As Python's own reader, whose NaN and Infinity are no JSON. */
-  private static final JsonMapper JSON =
-      BoundedJson.mapper().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS).build();
+  private static final JsonTrees JSON =
+      new JsonTrees(BoundedJson.trees().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS));
 
   private final Path file;
   private final JsonNode root;
@@ -64,9 +63,9 @@ public final class JsonConfig {
    * @return the tree; a missing node if there is nothing
    * @throws FileFormatException if it is no JSON
    */
-  public static JsonNode tree(Path file, byte[] content, JsonMapper reader) throws IOException {
+  public static JsonNode tree(Path file, byte[] content, JsonTrees reader) throws IOException {
     try {
-      return reader.readTree(content);
+      return reader.read(content);
     } catch (JsonProcessingException e) {
       Optional<String> mistaken = MistakenFile.describe(content);
       if (mistaken.isPresent()) {

@@ -1,8 +1,7 @@
 package io.github.urae.weights;
 
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.urae.internal.FileFailure;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.OwnedResources;
@@ -10,6 +9,7 @@ import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.internal.SafetensorsHeader;
+import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -71,7 +71,7 @@ public final class SafetensorsWriter implements Closeable {
   /** Taken at once from tensors that may be larger than a buffer. */
   private static final int PIECE_BYTES = 1 << 26;
 
-  private static final JsonMapper JSON = new JsonMapper();
+  private static final JsonFactory JSON = new JsonFactory();
 
   private final Path target;
   private final Path temporary;
@@ -159,42 +159,50 @@ public final class SafetensorsWriter implements Closeable {
     }
   }
 
+  private static void writeArray(JsonGenerator out, long... values) throws IOException {
+    out.writeArray(values, 0, values.length);
+  }
+
   private static ByteBuffer header(Map<String, String> metadata, List<Declaration> declarations) {
-    ObjectNode root = JSON.createObjectNode();
-    if (!metadata.isEmpty()) {
-      ObjectNode node = root.putObject(SafetensorsHeader.METADATA_KEY);
-      metadata.forEach(node::put);
-    }
-    Set<String> names = new HashSet<>();
-    long end = 0;
-    for (Declaration tensor : declarations) {
-      if (tensor.name().equals(SafetensorsHeader.METADATA_KEY) || !names.add(tensor.name())) {
-        throw new IllegalArgumentException("'" + tensor.name() + "' is reserved or declared twice");
+    ByteArrayOutputStream json = new ByteArrayOutputStream();
+    try (JsonGenerator out = JSON.createGenerator(json)) {
+      out.writeStartObject();
+      if (!metadata.isEmpty()) {
+        out.writeObjectFieldStart(SafetensorsHeader.METADATA_KEY);
+        for (Map.Entry<String, String> entry : metadata.entrySet()) {
+          out.writeStringField(entry.getKey(), entry.getValue());
+        }
+        out.writeEndObject();
       }
-      long begin = end;
-      end = Math.addExact(begin, tensor.byteSize());
-      ObjectNode node = root.putObject(tensor.name());
-      node.put("dtype", tensor.type().name());
-      ArrayNode shape = node.putArray("shape");
-      for (long dimension : tensor.shape().toArray()) {
-        shape.add(dimension);
+      Set<String> names = new HashSet<>();
+      long end = 0;
+      for (Declaration tensor : declarations) {
+        if (tensor.name().equals(SafetensorsHeader.METADATA_KEY) || !names.add(tensor.name())) {
+          throw new IllegalArgumentException(
+              "'" + tensor.name() + "' is reserved or declared twice");
+        }
+        long begin = end;
+        end = Math.addExact(begin, tensor.byteSize());
+        out.writeObjectFieldStart(tensor.name());
+        out.writeStringField("dtype", tensor.type().name());
+        out.writeFieldName("shape");
+        writeArray(out, tensor.shape().toArray());
+        out.writeFieldName("data_offsets");
+        writeArray(out, begin, end);
+        out.writeEndObject();
       }
-      node.putArray("data_offsets").add(begin).add(end);
-    }
-    byte[] json;
-    try {
-      json = JSON.writeValueAsBytes(root);
+      out.writeEndObject();
     } catch (IOException e) {
-      throw new IllegalStateException("a JSON tree in memory could not be written", e);
+      throw new IllegalStateException("JSON in memory could not be written", e);
     }
-    int unpadded = Long.BYTES + json.length;
+    int unpadded = Long.BYTES + json.size();
     int padded = (unpadded + DATA_ALIGNMENT - 1) / DATA_ALIGNMENT * DATA_ALIGNMENT;
     if (padded - Long.BYTES > SafetensorsHeader.MAX_HEADER_BYTES) {
       throw new IllegalArgumentException(
           "the header would take " + padded + " bytes, more than the format allows");
     }
     ByteBuffer header = ByteBuffer.allocate(padded).order(ByteOrder.LITTLE_ENDIAN);
-    header.putLong(padded - Long.BYTES).put(json);
+    header.putLong(padded - Long.BYTES).put(json.toByteArray());
     while (header.hasRemaining()) {
       header.put((byte) ' ');
     }

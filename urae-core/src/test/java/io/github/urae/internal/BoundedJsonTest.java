@@ -68,7 +68,7 @@ class BoundedJsonTest {
   @Test
   void keysThatAreThereTwice() throws IOException {
     assertThat(read("{\"a\": 1, \"a\": 2}").positiveInt("a")).isEqualTo(2);
-    JsonNode tree = BoundedJson.mapper().build().readTree("{\"a\": {\"b\": 1}, \"a\": 2}");
+    JsonNode tree = new JsonTrees(BoundedJson.trees()).read("{\"a\": {\"b\": 1}, \"a\": 2}");
     assertThat(tree.get("a").intValue()).isEqualTo(2);
   }
 }

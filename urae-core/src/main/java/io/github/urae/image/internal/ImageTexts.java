@@ -4,19 +4,24 @@ import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonFactoryBuilder;
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.json.JsonWriteFeature;
-import com.fasterxml.jackson.core.type.TypeReference;
-import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.JsonNode;
 import io.github.urae.FileFormatException;
 import io.github.urae.internal.BoundedJson;
 import io.github.urae.internal.InputFile;
+import io.github.urae.internal.JsonTrees;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -25,6 +30,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.zip.CRC32;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
@@ -53,8 +59,10 @@ public final class ImageTexts {
 
   private static final String OTHER = "comment";
 
-  private static final JsonMapper JSON =
-      BoundedJson.mapper(1, MAX_LENGTH).enable(JsonWriteFeature.ESCAPE_NON_ASCII).build();
+  private static final JsonTrees JSON = new JsonTrees(BoundedJson.trees(1, MAX_LENGTH));
+
+  private static final JsonFactory ASCII =
+      new JsonFactoryBuilder().enable(JsonWriteFeature.ESCAPE_NON_ASCII).build();
 
   private final Path file;
   private final int maxBytes;
@@ -106,22 +114,48 @@ public final class ImageTexts {
 
   /** Returns texts as one, in ASCII: a JSON object of strings. */
   static String asOne(Map<String, String> texts) {
-    try {
-      return JSON.writeValueAsString(texts);
-    } catch (JsonProcessingException e) {
-      throw new IllegalStateException("a map of strings can be written", e);
+    StringWriter one = new StringWriter();
+    try (JsonGenerator json = ASCII.createGenerator(one)) {
+      json.writeStartObject();
+      for (Map.Entry<String, String> text : texts.entrySet()) {
+        json.writeStringField(text.getKey(), text.getValue());
+      }
+      json.writeEndObject();
+    } catch (IOException e) {
+      throw new UncheckedIOException("a map of strings can be written to memory", e);
     }
+    return one.toString();
   }
 
   private void addAll(String one) {
     if (one.isEmpty()) {
       return;
     }
+    Optional<JsonNode> known = strings(one);
+    if (known.isEmpty()) {
+      texts.put(OTHER, one); // Somebody else's words.
+      return;
+    }
+    for (Map.Entry<String, JsonNode> text : known.get().properties()) {
+      texts.put(text.getKey(), text.getValue().textValue());
+    }
+  }
+
+  /** Returns an object of strings, if that is what a text holds. */
+  private static Optional<JsonNode> strings(String text) {
     try {
-      texts.putAll(JSON.readValue(one, new TypeReference<LinkedHashMap<String, String>>() {}));
+      JsonNode tree = JSON.read(text);
+      if (!tree.isObject()) {
+        return Optional.empty();
+      }
+      for (JsonNode value : tree) {
+        if (!value.isTextual()) {
+          return Optional.empty();
+        }
+      }
+      return Optional.of(tree);
     } catch (JsonProcessingException e) {
-      // Somebody else's words.
-      texts.put(OTHER, one);
+      return Optional.empty();
     }
   }
 

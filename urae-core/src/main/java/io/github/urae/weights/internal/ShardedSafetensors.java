@@ -2,11 +2,11 @@ package io.github.urae.weights.internal;
 
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.urae.FileFormatException;
 import io.github.urae.internal.BoundedJson;
 import io.github.urae.internal.InputFile;
 import io.github.urae.internal.JsonConfig;
+import io.github.urae.internal.JsonTrees;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -25,8 +25,8 @@ import java.util.Set;
  */
 public final class ShardedSafetensors {
 
-  private static final JsonMapper JSON =
-      BoundedJson.mapper().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
+  private static final JsonTrees JSON =
+      new JsonTrees(BoundedJson.trees().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION));
 
   /** As large as the largest header of a safetensors file, which holds the same names. */
   private static final int MAX_BYTES = (int) SafetensorsHeader.MAX_HEADER_BYTES;

@@ -2,11 +2,11 @@ package io.github.urae.adapter.internal.format;
 
 import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.urae.FileFormatException;
 import io.github.urae.internal.BoundedJson;
 import io.github.urae.internal.InputFile;
 import io.github.urae.internal.JsonConfig;
+import io.github.urae.internal.JsonTrees;
 import io.github.urae.internal.Sha256;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -35,8 +35,8 @@ record AdapterConfig(Path file, JsonNode settings, String digest) {
   private static final int MAX_BYTES = 1 << 20;
 
   /** As Python's own reader, whose NaN and Infinity are no JSON. */
-  private static final JsonMapper JSON =
-      BoundedJson.mapper().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS).build();
+  private static final JsonTrees JSON =
+      new JsonTrees(BoundedJson.trees().enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS));
 
   /**
    * Reads the configuration of an adapter's file. In a folder of several files it belongs to the

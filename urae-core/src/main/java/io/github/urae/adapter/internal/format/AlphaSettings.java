@@ -2,10 +2,11 @@ package io.github.urae.adapter.internal.format;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.AdapterException;
 import io.github.urae.internal.BoundedJson;
+import io.github.urae.internal.JsonTrees;
 import io.github.urae.internal.PrintableText;
 import io.github.urae.weights.SafetensorsFile;
 import java.util.ArrayList;
@@ -32,7 +33,7 @@ final class AlphaSettings {
 
   private static final String DIFFUSERS_KEY = "lora_adapter_metadata";
 
-  private static final JsonMapper JSON = BoundedJson.mapper().build();
+  private static final JsonTrees JSON = new JsonTrees(BoundedJson.trees());
 
   /** diffusers puts the network's name before each setting; others have none. */
   private static final List<String> NETWORKS =
@@ -117,9 +118,9 @@ final class AlphaSettings {
   private static Optional<Source> diffusers(SafetensorsFile file, String text) {
     String name = "metadata '" + DIFFUSERS_KEY + "'";
     try {
-      JsonNode settings = JSON.readTree(text);
+      JsonNode settings = JSON.read(text);
       if (settings.isTextual()) {
-        settings = JSON.readTree(settings.textValue());
+        settings = JSON.read(settings.textValue());
       }
       return settings.isObject() ? Optional.of(new Source(name, settings)) : Optional.empty();
     } catch (JsonProcessingException e) {
@@ -145,7 +146,7 @@ final class AlphaSettings {
       return Optional.empty();
     }
     try {
-      JsonNode settings = JSON.readTree(value);
+      JsonNode settings = JSON.read(value);
       return settings.path(ALPHA).isNumber()
           ? Optional.of(new Source("metadata " + PrintableText.quoted(key), settings))
           : Optional.empty();
@@ -155,7 +156,7 @@ final class AlphaSettings {
   }
 
   private static Optional<Source> plain(SafetensorsFile file, List<String> names) {
-    ObjectNode settings = JSON.createObjectNode();
+    ObjectNode settings = JsonNodeFactory.instance.objectNode();
     Map<String, String> metadata = file.metadata();
     for (String network : NETWORKS) {
       for (String name : names) {
@@ -171,7 +172,7 @@ final class AlphaSettings {
       String pattern = metadata.get(network + PATTERNS);
       if (pattern != null) {
         try {
-          settings.set(network + PATTERNS, JSON.readTree(pattern));
+          settings.set(network + PATTERNS, JSON.read(pattern));
         } catch (JsonProcessingException e) {
           throw new AdapterException(
               file.path() + ": metadata '" + network + PATTERNS + "' is no JSON", e);

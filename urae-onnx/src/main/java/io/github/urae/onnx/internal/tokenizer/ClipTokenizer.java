@@ -1,11 +1,11 @@
 package io.github.urae.onnx.internal.tokenizer;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.urae.FileFormatException;
+import io.github.urae.internal.JsonTrees;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -31,7 +31,6 @@ public final class ClipTokenizer implements Tokenizer {
   private static final String WORDS =
       "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 
-  private static final JsonMapper JSON = new JsonMapper();
   private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
   private final NativeTokenizer tokenizer;
@@ -63,8 +62,7 @@ public final class ClipTokenizer implements Tokenizer {
     long end = pairs.id(END);
     long pad = pairs.id(config.padToken().orElse(END));
     NativeTokenizer tokenizer =
-        NativeTokenizer.create(
-            JSON.writeValueAsString(describe(pairs, start, end)), pairs.file().path());
+        NativeTokenizer.create(JsonTrees.text(describe(pairs, start, end)), pairs.file().path());
     return new ClipTokenizer(tokenizer, start, end, pad, config.maxLength());
   }
 

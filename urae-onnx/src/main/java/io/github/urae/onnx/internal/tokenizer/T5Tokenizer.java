@@ -1,7 +1,7 @@
 package io.github.urae.onnx.internal.tokenizer;
 
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.github.urae.FileFormatException;
+import io.github.urae.internal.JsonTrees;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -10,8 +10,6 @@ import java.util.Arrays;
 
 /** T5's tokenizer, from its {@code tokenizer.json}: the text, the end token, then padding. */
 public final class T5Tokenizer implements Tokenizer {
-
-  private static final JsonMapper JSON = new JsonMapper();
 
   private final NativeTokenizer tokenizer;
   private final long end;
@@ -44,7 +42,7 @@ public final class T5Tokenizer implements Tokenizer {
           "T5 is read from tokenizer.json, which FLUX.1's checkpoints hold beside spiece.model;"
               + " download it too");
     }
-    String description = JSON.writeValueAsString(UnigramDescription.of(TokenizerFile.read(file)));
+    String description = JsonTrees.text(UnigramDescription.of(TokenizerFile.read(file)));
     TokenizerConfig config = TokenizerConfig.read(folder);
     NativeTokenizer tokenizer = NativeTokenizer.create(description, file);
     return new T5Tokenizer(tokenizer, end, pad, config.maxLength());

@@ -1,7 +1,6 @@
 package io.github.urae.onnx.internal.tokenizer;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -9,6 +8,7 @@ import io.github.urae.FileFormatException;
 import io.github.urae.internal.BoundedJson;
 import io.github.urae.internal.InputFile;
 import io.github.urae.internal.JsonConfig;
+import io.github.urae.internal.JsonTrees;
 import io.github.urae.internal.PrintableText;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -25,7 +25,7 @@ final class TokenizerFile {
   private static final int MAX_TEXT_LENGTH = 1024;
   private static final int MAX_ADDED_TOKENS = 100_000;
 
-  private static final JsonMapper JSON = BoundedJson.mapper().build();
+  private static final JsonTrees JSON = new JsonTrees(BoundedJson.trees());
 
   private final Path file;
   private final JsonNode root;
