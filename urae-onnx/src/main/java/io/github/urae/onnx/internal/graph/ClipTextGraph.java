@@ -110,7 +110,7 @@ public final class ClipTextGraph {
     String inner =
         activation(
             g.linear(
-                LayerRole.BLOCK,
+                LayerRole.ENCODER,
                 prefix + ".mlp.fc1",
                 norm(prefix + ".layer_norm2", hidden),
                 width,
@@ -118,7 +118,7 @@ public final class ClipTextGraph {
     return g.add(
         hidden,
         sequence(
-            g.linear(LayerRole.BLOCK, prefix + ".mlp.fc2", inner, config.innerWidth(), width)));
+            g.linear(LayerRole.ENCODER, prefix + ".mlp.fc2", inner, config.innerWidth(), width)));
   }
 
   private String activation(String x) {
@@ -128,7 +128,7 @@ public final class ClipTextGraph {
   }
 
   private String project(String prefix, String x) {
-    return sequence(g.linear(LayerRole.BLOCK, prefix, x, width, width));
+    return sequence(g.linear(LayerRole.ENCODER, prefix, x, width, width));
   }
 
   private String sequence(String x) {

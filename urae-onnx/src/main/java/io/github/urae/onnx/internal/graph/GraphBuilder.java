@@ -10,11 +10,13 @@ import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 /**
@@ -34,6 +36,7 @@ final class GraphBuilder {
   private final LinearLayers layers;
   private final Map<String, GraphWeight> weights = new LinkedHashMap<>();
   private final Map<String, String> constants = new LinkedHashMap<>();
+  private final Map<String, List<String>> shared = new HashMap<>();
   private int nodes;
 
   GraphBuilder(String name, ElementType type, LinearLayers layers) {
@@ -102,6 +105,12 @@ final class GraphBuilder {
         name -> OnnxMessages.doubles(name, values));
   }
 
+  /** Adds a uint8 constant [1]. */
+  String unsignedByte(int value) {
+    String key = "byte" + value;
+    return constant(key, key, name -> OnnxMessages.unsignedByte(name, value));
+  }
+
   /** Adds an int64 constant of rank 0. */
   String scalar(long value) {
     String key = "scalar" + value;
@@ -116,6 +125,22 @@ final class GraphBuilder {
           graph.addInitializer(tensor.apply(newName));
           return newName;
         });
+  }
+
+  /**
+   * Adds nodes that several others may need.
+   *
+   * @param key what they compute from what
+   * @param nodes adds them and names their results; asked once for each key
+   * @return the names
+   */
+  List<String> once(String key, Supplier<List<String>> nodes) {
+    List<String> known = shared.get(key);
+    if (known == null) {
+      known = nodes.get();
+      shared.put(key, known);
+    }
+    return known;
   }
 
   /** Adds a node of the standard operators with one output. */
@@ -207,9 +232,11 @@ final class GraphBuilder {
   private String linear(
       LayerRole role, String prefix, Optional<String> bias, String x, long inputs, long outputs) {
     String weight = prefix + ".weight";
-    return layers
-        .layer(weight, role)
-        .emit(this, weight, bias, reshape(x, longs(-1, inputs)), inputs, outputs);
+    return layers.layer(weight, role).emit(this, weight, bias, rows(x, inputs), inputs, outputs);
+  }
+
+  private String rows(String x, long columns) {
+    return once("rows of " + x, () -> List.of(reshape(x, longs(-1, columns)))).get(0);
   }
 
   /** {@code x * sigmoid(x)}. */

@@ -8,8 +8,22 @@ public enum LinearArithmetic {
   AS_STORED,
   /** In 8-bit integers with a scale for each row of activations and each output channel. */
   INT8,
+  /**
+   * The same with unsigned weights, slower but exact where the processor adds pairs of products in
+   * 16 bits, which twice 255 times 127 overflows: x64 without VNNI.
+   */
+  INT8_UNSIGNED,
   /** From weights in blocks of 8 bits, made of any. */
   Q8,
   /** From weights in blocks of 4 bits, made of any. */
-  Q4
+  Q4;
+
+  /**
+   * Tells whether activations are rounded to integers.
+   *
+   * @return whether products are of integers
+   */
+  public boolean isOfIntegers() {
+    return this == INT8 || this == INT8_UNSIGNED;
+  }
 }

@@ -1,7 +1,9 @@
 package io.github.urae.onnx.internal.graph;
 
+import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
@@ -46,8 +48,19 @@ public final class LinearLayers {
   private static List<LinearLayer> ways(LinearArithmetic arithmetic) {
     return switch (arithmetic) {
       case PLAIN -> List.of(GEMM);
-      case AS_STORED, INT8, Q8, Q4 -> AS_STORED;
+      case AS_STORED, Q8, Q4 -> AS_STORED;
+      case INT8 -> integers(ElementType.I8);
+      case INT8_UNSIGNED -> integers(ElementType.U8);
     };
+  }
+
+  /** What integers do not suit is computed as it is stored. */
+  private static List<LinearLayer> integers(ElementType type) {
+    List<LinearLayer> ways = new ArrayList<>();
+    ways.add(new IntegerProduct(type, false));
+    ways.add(new IntegerProduct(type, true));
+    ways.addAll(AS_STORED);
+    return ways;
   }
 
   /** Chooses among some ways; where none takes a weight, a plain product is computed. */

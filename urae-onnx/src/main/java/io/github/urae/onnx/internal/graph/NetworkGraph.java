@@ -79,6 +79,17 @@ public record NetworkGraph(
    * @return the model
    */
   public OnnxMl.ModelProto model(OnnxMl.GraphProto complete) {
+    return model(complete, opset);
+  }
+
+  /**
+   * Wraps a graph into a model.
+   *
+   * @param complete a graph with its weights as initializers or inputs
+   * @param opset version of ONNX's operators
+   * @return the model
+   */
+  public static OnnxMl.ModelProto model(OnnxMl.GraphProto complete, long opset) {
     return OnnxMl.ModelProto.newBuilder()
         .setIrVersion(IR_VERSION)
         .setProducerName("urae")

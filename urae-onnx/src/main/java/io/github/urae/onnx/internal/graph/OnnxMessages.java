@@ -120,6 +120,13 @@ public final class OnnxMessages {
     return tensor(name, type, values.length).setRawData(ByteString.copyFrom(bytes.flip())).build();
   }
 
+  /** A uint8 tensor [1]. */
+  static TensorProto unsignedByte(String name, int value) {
+    return tensor(name, ElementType.U8, 1)
+        .setRawData(ByteString.copyFrom(new byte[] {(byte) value}))
+        .build();
+  }
+
   /** An int64 tensor of rank 0. */
   static TensorProto scalar(String name, long value) {
     ByteBuffer bytes = littleEndian(Long.BYTES).putLong(value).flip();

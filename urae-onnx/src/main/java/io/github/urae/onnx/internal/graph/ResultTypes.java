@@ -43,6 +43,7 @@ final class ResultTypes {
           Map.entry("OneHot", 2),
           Map.entry("RMSNormalization", 1),
           Map.entry("DequantizeLinear", 1),
+          Map.entry("MatMulIntegerToFloat", 2),
           Map.entry("QLinearConv", 7),
           Map.entry("QLinearMatMul", 7));
 
@@ -82,6 +83,7 @@ final class ResultTypes {
           "GroupQueryAttention",
           "MatMulBnb4",
           "MatMulFpQ4",
+          "MatMulIntegerToFloat",
           "MatMulNBits",
           "MultiHeadAttention",
           "NhwcConv",

@@ -158,17 +158,17 @@ public final class T5EncoderGraph {
     String gate =
         g.geluTanh(
             g.linearWithoutBias(
-                LayerRole.BLOCK, feedForward + "wi_0", second, width, config.innerWidth()));
+                LayerRole.ENCODER, feedForward + "wi_0", second, width, config.innerWidth()));
     String inner =
         g.multiply(
             gate,
             g.linearWithoutBias(
-                LayerRole.BLOCK, feedForward + "wi_1", second, width, config.innerWidth()));
+                LayerRole.ENCODER, feedForward + "wi_1", second, width, config.innerWidth()));
     return g.add(hidden, project(feedForward + "wo", inner, config.innerWidth(), width, shape));
   }
 
   private String project(String prefix, String x, long inputs, long outputs, String shape) {
-    return g.reshape(g.linearWithoutBias(LayerRole.BLOCK, prefix, x, inputs, outputs), shape);
+    return g.reshape(g.linearWithoutBias(LayerRole.ENCODER, prefix, x, inputs, outputs), shape);
   }
 
   private String norm(String prefix, String x) {

@@ -46,15 +46,15 @@ final class VaeLayers {
     String attended =
         g.attention(
             g.reshape(
-                g.linear(LayerRole.BLOCK, prefix + ".to_q", tokens, channels, channels), shape),
+                g.linear(LayerRole.EDGE, prefix + ".to_q", tokens, channels, channels), shape),
             g.reshape(
-                g.linear(LayerRole.BLOCK, prefix + ".to_k", tokens, channels, channels), shape),
+                g.linear(LayerRole.EDGE, prefix + ".to_k", tokens, channels, channels), shape),
             g.reshape(
-                g.linear(LayerRole.BLOCK, prefix + ".to_v", tokens, channels, channels), shape),
+                g.linear(LayerRole.EDGE, prefix + ".to_v", tokens, channels, channels), shape),
             1);
     String projected =
         g.reshape(
-            g.linear(LayerRole.BLOCK, prefix + ".to_out.0", attended, channels, channels), shape);
+            g.linear(LayerRole.EDGE, prefix + ".to_out.0", attended, channels, channels), shape);
     String back = g.node("Transpose", List.of(projected), attribute("perm", new int[] {0, 2, 1}));
     return g.add(x, g.reshape(back, g.node("Shape", List.of(x))));
   }

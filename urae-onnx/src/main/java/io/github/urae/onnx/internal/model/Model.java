@@ -12,6 +12,7 @@ import io.github.urae.internal.Lease;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.graph.GraphSegments;
+import io.github.urae.onnx.internal.graph.LinearArithmetic;
 import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.graph.T5EncoderGraph;
 import io.github.urae.onnx.internal.session.NetworkRuns;
@@ -103,9 +104,15 @@ final class Model implements Closeable {
   /** Returns what a text encoder or the transformer computes in. */
   Arithmetic arithmetic(Component component) {
     Arithmetic asked = settings.arithmetic();
-    return component == Component.TEXT_ENCODER_2
-        ? new Arithmetic(T5EncoderGraph.typeFor(asked.type()), asked.linear())
-        : asked;
+    return switch (component) {
+      case TEXT_ENCODER ->
+          // So small that nothing is gained.
+          asked.linear().isOfIntegers()
+              ? new Arithmetic(asked.type(), LinearArithmetic.AS_STORED)
+              : asked;
+      case TEXT_ENCODER_2 -> new Arithmetic(T5EncoderGraph.typeFor(asked.type()), asked.linear());
+      default -> asked;
+    };
   }
 
   /** Returns a network's graph and weights, opened when first asked for where that is on demand. */

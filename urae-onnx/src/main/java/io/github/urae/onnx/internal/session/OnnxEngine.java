@@ -90,7 +90,12 @@ public final class OnnxEngine {
     return switch (precision) {
       case AUTO -> new Arithmetic(ElementType.F32, LinearArithmetic.AS_STORED);
       case FLOAT32 -> Arithmetic.FLOAT32;
-      case FAST, INT8 -> new Arithmetic(ElementType.F32, LinearArithmetic.INT8);
+      case FAST, INT8 ->
+          new Arithmetic(
+              ElementType.F32,
+              IntegerSaturation.happensHere()
+                  ? LinearArithmetic.INT8_UNSIGNED
+                  : LinearArithmetic.INT8);
       case Q8 -> new Arithmetic(ElementType.F32, LinearArithmetic.Q8);
       case Q4 -> new Arithmetic(ElementType.F32, LinearArithmetic.Q4);
       case FLOAT16, BFLOAT16 ->

@@ -1,0 +1,66 @@
+package io.github.urae.onnx.internal.graph;
+
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Shape;
+import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.ByteSink;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Optional;
+
+/**
+ * A weight [outputs, inputs] as bytes [inputs, outputs], rounded to multiples of each output
+ * channel's {@linkplain ChannelScales scale}: signed, or unsigned and more by 128.
+ */
+record ChannelCodes(String parameter, Shape parameterShape) implements WeightForm {
+
+  /** Added to a number of less than 22 bits, it leaves the nearest integer in the lowest ones. */
+  private static final float ROUNDING = 0x1.8p23f;
+
+  /** The code of zero, added to unsigned codes. */
+  static final int UNSIGNED_ZERO = 128;
+
+  @Override
+  public String description() {
+    return "bytes by output channel, transposed";
+  }
+
+  @Override
+  public Optional<TensorInfo> place(TensorInfo stored, ElementType type) {
+    return Optional.empty();
+  }
+
+  /** Holds all codes, for they come out in another order than the values go in. */
+  @Override
+  public void write(TensorSource source, ElementType type, ByteSink sink) throws IOException {
+    int outputs = Math.toIntExact(parameterShape.dimension(0));
+    int inputs = Math.toIntExact(parameterShape.dimension(1));
+    int zero = type == ElementType.U8 ? UNSIGNED_ZERO : 0;
+    byte[] codes = new byte[Math.multiplyExact(outputs, inputs)];
+    ChannelRows.forEach(
+        source,
+        this,
+        (first, rows, values) -> {
+          byte[] group = new byte[rows * inputs];
+          for (int row = 0; row < rows; row++) {
+            round(values, group, row * inputs, inputs, zero);
+          }
+          for (int input = 0; input < inputs; input++) {
+            int at = input * outputs + first;
+            for (int row = 0; row < rows; row++) {
+              codes[at + row] = group[row * inputs + input];
+            }
+          }
+        });
+    sink.accept(ByteBuffer.wrap(codes));
+  }
+
+  private static void round(float[] values, byte[] codes, int start, int columns, int zero) {
+    float scale = ChannelRows.scale(values, start, columns);
+    float factor = scale > 0 ? 1 / scale : 0;
+    for (int i = start; i < start + columns; i++) {
+      codes[i] = (byte) (zero + Float.floatToRawIntBits(values[i] * factor + ROUNDING));
+    }
+  }
+}
