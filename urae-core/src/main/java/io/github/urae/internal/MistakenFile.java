@@ -95,7 +95,10 @@ public final class MistakenFile {
               + " or download the file itself";
     } else if (start.startsWith("GGUF")) {
       found = "a GGUF file; take the .safetensors file of the same weights";
-    } else if (start.startsWith("tjgg") || start.startsWith("fmgg") || start.startsWith("lmgg")) {
+    } else if (start.startsWith("tjgg")
+        || start.startsWith("fmgg")
+        || start.startsWith("lmgg")
+        || start.startsWith("GGML")) {
       found = "a GGML file; take the .safetensors file of the same weights";
     } else if (start.startsWith("\211HDF")) {
       found = "an HDF5 file; take the .safetensors file of the same weights";

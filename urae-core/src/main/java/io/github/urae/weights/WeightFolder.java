@@ -74,7 +74,12 @@ final class WeightFolder {
       refuseLooseShards();
     }
     List<String> files =
-        names.stream().filter(name -> name.endsWith(Safetensors.FILE_SUFFIX)).toList();
+        names.stream()
+            .filter(
+                name ->
+                    name.endsWith(Safetensors.FILE_SUFFIX)
+                        || name.endsWith(Safetensors.GGUF_SUFFIX))
+            .toList();
     List<String> candidates = indices.isEmpty() ? files : indices;
     if (candidates.isEmpty()) {
       throw new NoSuchFileException(folder.toString(), null, nothing());
@@ -193,9 +198,9 @@ final class WeightFolder {
   /** Says what there is where no safetensors are. */
   private String nothing() {
     if (names.isEmpty()) {
-      return "the folder is empty, it holds no .safetensors file; the download is not complete";
+      return "the folder is empty, it holds no .safetensors or .gguf file; the download is not complete";
     }
-    String found = "the folder holds no .safetensors file";
+    String found = "the folder holds no .safetensors or .gguf file";
     for (String name : names) {
       if (name.endsWith(".onnx")) {
         return found
@@ -216,7 +221,7 @@ final class WeightFolder {
       }
     }
     return found
-        + "; other formats (.bin, .gguf, .ckpt) are not read; it holds "
+        + "; other formats (.bin, .ckpt) are not read; it holds "
         + names.subList(0, Math.min(NAMED, names.size()));
   }
 }

@@ -539,7 +539,7 @@ class SafetensorsFileTest {
   void foldersAreSearchedByTheUsualNames() throws IOException {
     assertThatThrownBy(() -> Safetensors.open(folder))
         .isInstanceOf(NoSuchFileException.class)
-        .hasMessageContaining("no .safetensors file");
+        .hasMessageContaining("no .safetensors or .gguf file");
     writeShards();
     assertThatThrownBy(() -> Safetensors.open(folder))
         .isInstanceOf(FileFormatException.class)

@@ -22,6 +22,7 @@ public enum GgmlType {
   Q6_K(14, new SixBitSuperblocks()),
   IQ4_NL(20, NibbleBlocks.iq4nl()),
   IQ4_XS(23, new UnevenSuperblocks()),
+  F64(28, WeightEncoding.plain(ElementType.F64)),
   BF16(30, WeightEncoding.plain(ElementType.BF16));
 
   private final int id;

@@ -135,7 +135,7 @@ class GgmlTypeTest {
   @Test
   void numbersOfTypes() {
     assertThat(Stream.of(GgmlType.values()).map(GgmlType::id))
-        .containsExactly(0, 1, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 20, 23, 30);
+        .containsExactly(0, 1, 2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 20, 23, 28, 30);
     for (GgmlType type : GgmlType.values()) {
       assertThat(GgmlType.of(type.id())).contains(type);
     }
