@@ -35,6 +35,8 @@ module io.github.urae.core {
       io.github.urae.onnx;
   exports io.github.urae.weights.internal.gguf to
       io.github.urae.onnx;
+  exports io.github.urae.weights.internal.quantised to
+      io.github.urae.onnx;
 
   uses io.github.urae.adapter.internal.algebra.DenseAlgebraProvider;
   uses io.github.urae.weights.WeightEncodingProvider;

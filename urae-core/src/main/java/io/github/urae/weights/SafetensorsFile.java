@@ -78,6 +78,11 @@ public final class SafetensorsFile implements TensorSource {
   }
 
   @Override
+  public WeightEncoding.StoredBytes bytes() {
+    return placed.bytes();
+  }
+
+  @Override
   public void checkUnchanged() throws IOException {
     placed.checkUnchanged();
   }

@@ -109,6 +109,15 @@ public interface TensorSource extends Closeable {
   void read(String name, long position, ByteBuffer target) throws IOException;
 
   /**
+   * Returns the files' bytes as {@linkplain WeightEncoding encodings} read them, for what needs
+   * more of a weight than its values: its scales, for instance.
+   *
+   * @return the bytes at the places of this source's tensors and their companions, valid until this
+   *     source is closed
+   */
+  WeightEncoding.StoredBytes bytes();
+
+  /**
    * Checks that no file was replaced, changed or cut short since it was opened.
    *
    * @throws IOException if a file cannot be looked at any more

@@ -6,6 +6,7 @@ import io.github.urae.weights.internal.PlainElements;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * How a tensor lies in a file, and how its values are read from there: {@linkplain
@@ -78,13 +79,18 @@ public interface WeightEncoding {
   }
 
   /**
-   * Tells whether a tensor's rows follow one another at its place, each in bytes of its own that
-   * say everything: then some of its rows are a tensor in the same encoding.
+   * Returns how some of a tensor's rows are read as a tensor of their own, where each row lies in
+   * bytes of its own: its place then begins behind those of the rows before, and ends before those
+   * of the rows after. Rows are those of the first dimension here.
    *
-   * @return false where {@linkplain #companions() companions} would have to be cut as well
+   * @param shape dimensions of the whole tensor, one or more
+   * @param first number of the first row
+   * @param count number of rows
+   * @return this encoding, one with a part of the {@linkplain #companions() companions}, or empty
+   *     where rows share bytes or what belongs to them
    */
-  default boolean hasSeparateRows() {
-    return false;
+  default Optional<WeightEncoding> ofRows(Shape shape, long first, long count) {
+    return Optional.empty();
   }
 
   /**

@@ -22,10 +22,11 @@
  *       format itself is a function from an open file to its tensors, {@code
  *       internal.PlacedTensors.HeaderReader}, as {@code internal.SafetensorsHeader} is; {@link
  *       io.github.urae.weights.Safetensors#open} looks at the first bytes;
- *   <li>several tensors that make one weight, such as float8 elements and a scale: a {@link
+ *   <li>several tensors that make one weight, such as elements and their scales: a {@link
  *       io.github.urae.weights.WeightEncoding} that names its {@linkplain
  *       io.github.urae.weights.WeightEncoding#companions() companions}, and a {@link
- *       io.github.urae.weights.WeightEncodingProvider} that recognises them.
+ *       io.github.urae.weights.WeightEncodingProvider} that recognises them; those that people have
+ *       are recognised in {@code internal.quantised}.
  * </ul>
  *
  * <p>To compute with such a weight as it is stored, a {@code LinearLayer} in {@code urae-onnx}'s

@@ -8,6 +8,7 @@ import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.WeightEncoding;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Optional;
 
 /**
  * Rows in blocks, each of so many values in so many bytes, which say all that it takes to read
@@ -88,8 +89,8 @@ public abstract class BlockEncoding implements WeightEncoding {
   }
 
   @Override
-  public final boolean hasSeparateRows() {
-    return true;
+  public final Optional<WeightEncoding> ofRows(Shape shape, long first, long count) {
+    return Optional.of(this);
   }
 
   @Override

@@ -230,6 +230,11 @@ public final class PlacedTensors implements TensorSource {
     bytes.read(require(name), position, target);
   }
 
+  @Override
+  public WeightEncoding.StoredBytes bytes() {
+    return bytes;
+  }
+
   /** What lies at the places of tensors and their companions. */
   private final class Bytes implements WeightEncoding.StoredBytes {
 
@@ -250,7 +255,11 @@ public final class PlacedTensors implements TensorSource {
       if (position < 0 || position > place.length() - length) {
         throw new IllegalArgumentException(length + " bytes from " + position + " exceed " + place);
       }
-      return files.get(place.file()).mapping();
+      Opened file = files.get(place.file());
+      if (file == null) {
+        throw new IllegalArgumentException(place + ": not one of " + files.keySet());
+      }
+      return file.mapping();
     }
   }
 

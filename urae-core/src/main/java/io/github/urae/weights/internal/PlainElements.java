@@ -8,6 +8,7 @@ import io.github.urae.weights.WeightEncoding;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Optional;
 
 /**
  * Elements of one type, row-major, little-endian, nothing between them.
@@ -35,8 +36,8 @@ public record PlainElements(ElementType type) implements WeightEncoding {
   }
 
   @Override
-  public boolean hasSeparateRows() {
-    return true;
+  public Optional<WeightEncoding> ofRows(Shape shape, long first, long count) {
+    return Optional.of(this);
   }
 
   @Override

@@ -6,6 +6,7 @@ import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.WeightEncoding;
 import java.io.IOException;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Some of a stored tensor's rows, in any order: a tensor of its own, at the place of the whole.
@@ -44,11 +45,16 @@ public record SelectedRows(TensorInfo stored, List<Range> ranges) implements Wei
       rows = Math.addExact(rows, range.count());
     }
     Shape shape = withRows(stored.shape(), rows);
-    if (ranges.length == 1 && stored.encoding().hasSeparateRows()) {
-      WeightEncoding encoding = stored.encoding();
-      long offset = encoding.byteSize(withRows(stored.shape(), ranges[0].first()));
-      return new TensorInfo(
-          name, encoding, shape, stored.file(), stored.offset() + offset, encoding.byteSize(shape));
+    if (ranges.length == 1) {
+      Range range = ranges[0];
+      Optional<WeightEncoding> own =
+          stored.encoding().ofRows(stored.shape(), range.first(), range.count());
+      if (own.isPresent()) {
+        long offset = stored.encoding().byteSize(withRows(stored.shape(), range.first()));
+        long length = own.get().byteSize(shape);
+        return new TensorInfo(
+            name, own.get(), shape, stored.file(), stored.offset() + offset, length);
+      }
     }
     return new TensorInfo(
         name,

@@ -3,6 +3,7 @@ package io.github.urae.weights.internal;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.WeightEncoding;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -54,6 +55,11 @@ final class WithoutTensor implements TensorSource {
   @Override
   public void read(String name, long position, ByteBuffer target) throws IOException {
     all.read(name, position, target);
+  }
+
+  @Override
+  public WeightEncoding.StoredBytes bytes() {
+    return all.bytes();
   }
 
   @Override

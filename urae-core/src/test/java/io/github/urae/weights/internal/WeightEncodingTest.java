@@ -5,17 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.FileFormatException;
-import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.tensor.internal.Elements;
-import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.SafetensorsWriter;
 import io.github.urae.weights.TensorInfo;
-import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.WeightEncoding;
 import io.github.urae.weights.internal.SelectedRows.Range;
 import java.io.IOException;
@@ -254,23 +251,6 @@ class WeightEncodingTest {
             () -> open(new TensorInfo("w", new ScaledRows(tooLong), Shape.of(3, 2), file, 0, 6)))
         .isInstanceOf(FileFormatException.class)
         .hasMessageContainingAll("'w.scale'", "ends at 12");
-  }
-
-  @Test
-  void weightsWithScalesThatNobodyKnowsAreRefused() throws IOException {
-    Path file = folder.resolve("scaled.safetensors");
-    Tensor eighths =
-        Tensor.view(ElementType.F8_E4M3, Shape.of(2, 2), ByteBuffer.allocate(4), "eighths");
-    SafetensorsWriter.write(
-        file,
-        Map.of(),
-        Map.of("w.weight", eighths, "w.weight_scale", Tensor.ofFloats(new float[] {2}, 1)));
-    try (TensorSource open = Safetensors.open(file)) {
-      assertThat(open.tensors()).containsOnlyKeys("w.weight", "w.weight_scale");
-      assertThatThrownBy(() -> RecognisedEncodings.of(open))
-          .isInstanceOf(ModelException.class)
-          .hasMessageContainingAll("scaled.safetensors", "'w.weight_scale'", "scales");
-    }
   }
 
   @Test

@@ -9,8 +9,8 @@ import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.WeightEncodingProvider;
 import io.github.urae.weights.internal.PlacedTensors;
-import io.github.urae.weights.internal.RecognisedEncodings;
 import io.github.urae.weights.internal.SelectedRows;
+import io.github.urae.weights.internal.quantised.RecognisedEncodings;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -86,7 +86,6 @@ public final class NetworkWeights {
   }
 
   private Map<String, TensorInfo> parameters() {
-    stored.values().forEach(this::refuseQuantised);
     for (ParameterTable.Entry entry : family.names().entries()) {
       int blocks = entry.isInBlocks() ? blocks(entry.blockPrefix()) : 1;
       for (int block = 0; block < blocks; block++) {
@@ -103,29 +102,6 @@ public final class NetworkWeights {
               + " has none of this name; the file is of another model");
     }
     return Collections.unmodifiableMap(parameters);
-  }
-
-  private void refuseQuantised(TensorInfo info) {
-    if (!info.encoding().isPlain()) {
-      return;
-    }
-    String kind =
-        switch (info.type()) {
-          case F8_E4M3, F8_E5M2 -> "float8";
-          case U8, I8, F4, F8_E8M0 -> "quantised";
-          default -> null;
-        };
-    if (kind != null) {
-      throw new ModelException(
-          file
-              + ": tensor '"
-              + info.name()
-              + "': "
-              + kind
-              + " single files are not supported; expected BF16, F16 or F32, found "
-              + info.type()
-              + ": use the bfloat16 file of the same model");
-    }
   }
 
   /** Counts blocks up to the first of which there is nothing. */

@@ -27,7 +27,7 @@ public final class OriginalNames {
   }
 
   /** Returns the tensors of a single file, made from those of a checkpoint. */
-  static Map<String, Tensor> of(TensorSource diffusers) {
+  public static Map<String, Tensor> of(TensorSource diffusers) {
     OriginalNames names = new OriginalNames(diffusers);
     names.convert();
     return names.original;

@@ -1,0 +1,134 @@
+package io.github.urae.pipeline;
+
+import io.github.urae.onnx.internal.source.OriginalNames;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Shape;
+import io.github.urae.tensor.Tensor;
+import io.github.urae.tensor.internal.Elements;
+import io.github.urae.testkit.TestData;
+import io.github.urae.weights.Safetensors;
+import io.github.urae.weights.SafetensorsWriter;
+import io.github.urae.weights.TensorSource;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Quantises the demo checkpoint's transformer as the programs do whose files people have. */
+final class QuantisedWriter {
+
+  private static final float LARGEST = 448;
+
+  /** All that are not negative, in order of their codes. */
+  private static final float[] E4M3 = new float[127];
+
+  static {
+    ByteBuffer codes = ByteBuffer.allocate(E4M3.length);
+    for (int i = 0; i < E4M3.length; i++) {
+      codes.put((byte) i);
+    }
+    Elements.toFloats(ElementType.F8_E4M3, codes.flip(), E4M3, 0, E4M3.length);
+  }
+
+  /** Parts of Black Forest Labs' names of what stays unquantised outside the blocks. */
+  private static final List<String> OUTSIDE =
+      List.of("txt_in.", "img_in.", "time_in.", "vector_in.", "guidance_in.", "final_layer.");
+
+  private QuantisedWriter() {}
+
+  /** Returns the transformer by Black Forest Labs' names. */
+  static Map<String, Tensor> original() throws IOException {
+    try (TensorSource diffusers = Safetensors.open(TestData.checkpoint().resolve("transformer"))) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      OriginalNames.of(diffusers)
+          .forEach(
+              (name, tensor) ->
+                  tensors.put(name, CheckpointCopy.converted(tensor, ElementType.BF16)));
+      return tensors;
+    }
+  }
+
+  /** The same with one double and one single block. */
+  static Map<String, Tensor> cut() throws IOException {
+    Map<String, Tensor> tensors = original();
+    tensors.keySet().removeIf(name -> name.matches("(double|single)_blocks\\.[1-9].*"));
+    return tensors;
+  }
+
+  static boolean isBlockMatrix(String name, Tensor tensor) {
+    return tensor.shape().rank() == 2 && OUTSIDE.stream().noneMatch(name::contains);
+  }
+
+  /** Casts every tensor, norms and biases too. */
+  static void writePlainFloat8(Path file) throws IOException {
+    Map<String, Tensor> tensors = cut();
+    tensors.replaceAll((name, tensor) -> float8(tensor.toFloats(), tensor.shape()));
+    SafetensorsWriter.write(file, Map.of(), tensors);
+  }
+
+  /** Scales of both shapes, some of inputs, and the marker. */
+  static void writeScaledFloat8(Path file) throws IOException {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    int layers = 0;
+    for (Map.Entry<String, Tensor> entry : cut().entrySet()) {
+      String name = entry.getKey();
+      if (!isBlockMatrix(name, entry.getValue())) {
+        tensors.put(name, entry.getValue());
+        continue;
+      }
+      float[] values = entry.getValue().toFloats();
+      float most = 0;
+      for (float value : values) {
+        most = Math.max(most, Math.abs(value));
+      }
+      float scale = most / LARGEST;
+      for (int i = 0; i < values.length; i++) {
+        values[i] /= scale;
+      }
+      String layer = name.substring(0, name.length() - ".weight".length());
+      tensors.put(name, float8(values, entry.getValue().shape()));
+      tensors.put(
+          layer + ".scale_weight",
+          layers % 2 == 0
+              ? Tensor.ofFloats(new float[] {scale})
+              : Tensor.ofFloats(new float[] {scale}, 1));
+      if (layers % 3 == 0) {
+        tensors.put(layer + ".scale_input", Tensor.ofFloats(new float[] {0.25f}));
+      }
+      layers++;
+    }
+    tensors.put(
+        "scaled_fp8",
+        Tensor.view(ElementType.F8_E4M3, Shape.of(0), ByteBuffer.allocate(0), "marker"));
+    SafetensorsWriter.write(file, Map.of(), tensors);
+  }
+
+  private static Tensor float8(float[] values, Shape shape) {
+    byte[] codes = new byte[values.length];
+    for (int i = 0; i < codes.length; i++) {
+      codes[i] = (byte) float8(values[i]);
+    }
+    return Tensor.view(ElementType.F8_E4M3, shape, ByteBuffer.wrap(codes), "float8");
+  }
+
+  /** Rounds to the nearest, ties to even codes. */
+  private static int float8(float value) {
+    float magnitude = Math.min(Math.abs(value), LARGEST);
+    int low = 0;
+    int high = E4M3.length - 1;
+    while (high - low > 1) {
+      int middle = (low + high) / 2;
+      if (E4M3[middle] <= magnitude) {
+        low = middle;
+      } else {
+        high = middle;
+      }
+    }
+    double below = (double) magnitude - E4M3[low];
+    double above = (double) E4M3[high] - magnitude;
+    int code = below < above || (below == above && low % 2 == 0) ? low : high;
+    return Float.floatToRawIntBits(value) < 0 ? code | 0x80 : code;
+  }
+}
