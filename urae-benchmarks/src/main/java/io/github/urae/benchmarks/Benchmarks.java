@@ -30,6 +30,7 @@ public final class Benchmarks {
               named("peers", Peers::main),
               named("plan", PlannedMemory::main),
               named("preview-factors", PreviewFactors::main),
+              named("quantised", QuantisedStep::main),
               named("quick", Quick::main),
               named("sheet", Sheet::main),
               named("shutdown", Shutdowns::main),

@@ -3,7 +3,6 @@ package io.github.urae.benchmarks;
 import io.github.urae.CancellationToken;
 import io.github.urae.device.Device;
 import io.github.urae.flux.arithmetic.LatentGrid;
-import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.internal.ClipTextConfig;
 import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.T5Config;
@@ -18,12 +17,9 @@ import io.github.urae.onnx.internal.graph.VaeDecoderGraph;
 import io.github.urae.onnx.internal.session.NetworkSession;
 import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.tensor.ElementType;
-import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.SafetensorsFile;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -105,15 +101,10 @@ public class NetworkSpeed {
         switch (work) {
           case STEP_512 -> StepInputs.of(new LatentGrid(Flux1.LATENTS, 512, 512));
           case STEP_1024 -> StepInputs.of(new LatentGrid(Flux1.LATENTS, 1024, 1024));
-          case DECODE_512 -> latents(64);
-          case DECODE_1024 -> latents(128);
-          case T5 ->
-              Map.of(
-                  "input_ids",
-                  ids(new long[T5_TOKENS], 1, T5_TOKENS),
-                  "relative_buckets",
-                  ids(t5().relativePositionBuckets(T5_TOKENS), T5_TOKENS, T5_TOKENS));
-          case CLIP -> Map.of("input_ids", ids(new long[77], 1, 77));
+          case DECODE_512 -> NetworkInputs.ofDecoder(64);
+          case DECODE_1024 -> NetworkInputs.ofDecoder(128);
+          case T5 -> NetworkInputs.ofT5(t5(), T5_TOKENS);
+          case CLIP -> Map.of("input_ids", NetworkInputs.ids(new long[77], 1, 77));
         };
     try {
       session = start(graph);
@@ -137,18 +128,6 @@ public class NetworkSpeed {
 
   private static T5Config t5() {
     return new T5Config(2, 64, 64, 4096, 10_240, 32_128, 1e-6, 32, 128, 1, 0);
-  }
-
-  private static Map<String, Tensor> latents(int side) {
-    float[] noise = new TorchGenerator(1).randn(16 * side * side);
-    return Map.of("latent_sample", Tensor.ofFloats(noise, 1, 16, side, side));
-  }
-
-  private static Tensor ids(long[] values, long... dimensions) {
-    ByteBuffer data =
-        ByteBuffer.allocateDirect(values.length * Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    data.asLongBuffer().put(values);
-    return Tensor.view(ElementType.I64, Shape.of(dimensions), data, "ids");
   }
 
   /**

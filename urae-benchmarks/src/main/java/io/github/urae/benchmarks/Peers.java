@@ -1,6 +1,7 @@
 package io.github.urae.benchmarks;
 
 import io.github.urae.device.Device;
+import io.github.urae.device.Precision;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.internal.OwnedResources;
@@ -64,12 +65,7 @@ public final class Peers {
     ElementType type = device instanceof Device.Cuda ? ElementType.BF16 : ElementType.F32;
     try (TemporaryFolder folder = TemporaryFolder.create()) {
       SyntheticCheckpoint.writeTransformer(folder.path(), type, doubleBlocks, singleBlocks);
-      try (InputStream script = Peers.class.getResourceAsStream(SCRIPT)) {
-        if (script == null) {
-          throw new FileNotFoundException("resource " + SCRIPT);
-        }
-        Files.copy(script, folder.path().resolve(SCRIPT));
-      }
+      copyScript(folder.path());
       System.out.println(Machine.describe());
       Peers peers = new Peers(folder.path(), python, device, rounds);
       for (int size : sizes) {
@@ -84,9 +80,9 @@ public final class Peers {
     SafetensorsWriter.write(inputs, Map.of(), StepInputs.withoutTables(grid));
     try (OwnedResources opened = new OwnedResources()) {
       List<Peer> peers = new ArrayList<>();
-      peers.add(opened.add(new Peer(ourCommand(size))));
+      peers.add(opened.add(new Peer(ourCommand(folder, size, device, Precision.AUTO, false))));
       for (String type : theirTypes()) {
-        peers.add(opened.add(new Peer(theirCommand(inputs, size, type))));
+        peers.add(opened.add(new Peer(theirCommand(python, folder, inputs, size, type, device))));
       }
       for (Peer peer : peers) {
         peer.warmUp();
@@ -107,7 +103,15 @@ public final class Peers {
     return device instanceof Device.Cuda ? List.of("bf16") : List.of("f32", "bf16");
   }
 
-  private List<String> ourCommand(int size) {
+  /**
+   * Returns the command of our side.
+   *
+   * @param folder holds transformer/, and gets derived weights
+   * @param size pixels a side
+   * @param copied whether ONNX Runtime copies weights into its own layout
+   */
+  static List<String> ourCommand(
+      Path folder, int size, Device device, Precision precision, boolean copied) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("-Xmx4g");
@@ -118,10 +122,21 @@ public final class Peers {
     command.addAll(List.of("-cp", System.getProperty("java.class.path")));
     command.add(StepServer.class.getName());
     command.addAll(List.of(folder.toString(), Integer.toString(size), device.toString()));
+    command.addAll(List.of(precision.toString(), Boolean.toString(copied)));
     return command;
   }
 
-  private List<String> theirCommand(Path inputs, int size, String type) {
+  /**
+   * Returns the command of diffusers' side.
+   *
+   * @param python a Python with diffusers
+   * @param folder holds transformer/
+   * @param inputs what both sides compute from
+   * @param size pixels a side
+   * @param type f32, bf16 or f16
+   */
+  static List<String> theirCommand(
+      String python, Path folder, Path inputs, int size, String type, Device device) {
     return List.of(
         python,
         folder.resolve(SCRIPT).toString(),
@@ -134,17 +149,33 @@ public final class Peers {
         device.toString());
   }
 
-  private void print(int size, List<Peer> peers) throws IOException {
-    System.out.printf("%n%dx%d, seconds a step%n", size, size);
-    double ours = Medians.median(peers.get(0).seconds());
+  /** Puts diffusers' side beside the weights. */
+  static void copyScript(Path folder) throws IOException {
+    try (InputStream script = Peers.class.getResourceAsStream(SCRIPT)) {
+      if (script == null) {
+        throw new FileNotFoundException("resource " + SCRIPT);
+      }
+      Files.copy(script, folder.resolve(SCRIPT));
+    }
+  }
+
+  /** Returns the velocities of the peers' last steps, written into a folder. */
+  static List<float[]> velocities(List<Peer> peers, Path folder) throws IOException {
     List<float[]> velocities = new ArrayList<>();
     for (int i = 0; i < peers.size(); i++) {
-      Path file = folder.resolve("velocity-" + size + "-" + i + ".safetensors");
+      Path file = folder.resolve("velocity-" + i + ".safetensors");
       peers.get(i).save(file);
       try (SafetensorsFile saved = SafetensorsFile.open(file)) {
         velocities.add(saved.tensor("velocity").toFloats());
       }
     }
+    return velocities;
+  }
+
+  private void print(int size, List<Peer> peers) throws IOException {
+    System.out.printf("%n%dx%d, seconds a step%n", size, size);
+    double ours = Medians.median(peers.get(0).seconds());
+    List<float[]> velocities = velocities(peers, folder);
     for (int i = 0; i < peers.size(); i++) {
       Peer peer = peers.get(i);
       System.out.printf(

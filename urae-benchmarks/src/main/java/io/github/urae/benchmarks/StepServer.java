@@ -1,26 +1,23 @@
 package io.github.urae.benchmarks;
 
-import io.github.urae.CancellationToken;
+import io.github.urae.ProgressListener;
 import io.github.urae.device.Device;
+import io.github.urae.device.Precision;
 import io.github.urae.flux.arithmetic.LatentGrid;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Flux1;
-import io.github.urae.flux.model.internal.NetworkWeights;
-import io.github.urae.flux.model.internal.TransformerConfig;
-import io.github.urae.internal.JsonConfig;
-import io.github.urae.onnx.internal.graph.NetworkGraph;
-import io.github.urae.onnx.internal.graph.TransformerGraph;
-import io.github.urae.onnx.internal.session.NetworkSession;
+import io.github.urae.onnx.internal.graph.Arithmetic;
+import io.github.urae.onnx.internal.session.OnnxEngine;
 import io.github.urae.onnx.internal.session.SessionSettings;
-import io.github.urae.onnx.internal.session.Weights;
-import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.SafetensorsWriter;
+import io.github.urae.weights.internal.WeightCache;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.Charset;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalInt;
 
@@ -29,34 +26,45 @@ final class StepServer {
 
   private StepServer() {}
 
-  /** Arguments: folder that holds transformer/, side in pixels, device. */
+  /**
+   * Arguments: folder that holds transformer/ and gets derived weights, side in pixels, device,
+   * precision, whether weights are copied into ONNX Runtime's own layout.
+   */
   public static void main(String[] arguments) throws IOException {
-    Path folder = Path.of(arguments[0]).resolve("transformer");
+    Path folder = Path.of(arguments[0]);
     int side = Integer.parseInt(arguments[1]);
     Device device = Device.parse(arguments[2]);
-    ElementType type = device instanceof Device.Cuda ? ElementType.BF16 : ElementType.F32;
-    TransformerConfig config =
-        TransformerConfig.from(JsonConfig.read(folder.resolve("config.json")), Flux1.FAMILY);
-    NetworkGraph graph = TransformerGraph.build(config, type);
+    Precision precision = Precision.parse(arguments[3]);
+    boolean copied = Boolean.parseBoolean(arguments[4]);
+    Arithmetic arithmetic = OnnxEngine.arithmetic(device, precision);
     Map<String, Tensor> inputs = StepInputs.of(new LatentGrid(Flux1.LATENTS, side, side));
-    SessionSettings settings = new SessionSettings(device, OptionalInt.empty(), false);
-    try (Weights weights =
-            Weights.of(graph, NetworkWeights.open(folder, Flux1.FAMILY, Component.TRANSFORMER));
-        NetworkSession session =
-            NetworkSession.open(graph, weights.original(), Map.of(), settings)) {
-      System.out.printf(Peer.ANSWER + "URAE %s on %s%n", type, device);
-      serve(session, inputs);
+    try (StoredNetwork network =
+        StoredNetwork.open(
+            folder,
+            Component.TRANSFORMER,
+            arithmetic,
+            new SessionSettings(device, OptionalInt.empty(), copied),
+            new WeightCache(folder.resolve("cache"), WeightCache.DEFAULT_MAX_BYTES),
+            ProgressListener.NONE)) {
+      String linear = arithmetic.linear().toString().toLowerCase(Locale.ROOT).replace('_', ' ');
+      System.out.printf(
+          Peer.ANSWER + "URAE %s, linear layers %s%s, on %s%n",
+          arithmetic.type(),
+          linear,
+          copied ? ", weights copied" : "",
+          device);
+      serve(network, inputs);
     }
   }
 
-  private static void serve(NetworkSession session, Map<String, Tensor> inputs) throws IOException {
+  private static void serve(StoredNetwork network, Map<String, Tensor> inputs) throws IOException {
     BufferedReader questions =
         new BufferedReader(new InputStreamReader(System.in, Charset.defaultCharset()));
     float[] velocity = new float[0];
     for (String line = questions.readLine(); line != null; line = questions.readLine()) {
       if (line.equals("run")) {
         long start = System.nanoTime();
-        velocity = session.run(inputs, new CancellationToken());
+        velocity = network.run(inputs);
         System.out.println(Peer.ANSWER + (System.nanoTime() - start) / 1e9);
       } else if (line.startsWith("save ")) {
         Tensor tensor = Tensor.ofFloats(velocity, 1, velocity.length / 64, 64);

@@ -5,6 +5,7 @@ import io.github.urae.adapter.internal.algebra.HeapFactors;
 import io.github.urae.adapter.internal.algebra.LowRankFactors;
 import io.github.urae.adapter.internal.algebra.RowBlock;
 import io.github.urae.adapter.internal.match.WeightUpdate;
+import io.github.urae.internal.ParallelBlocks;
 import java.util.List;
 import java.util.Optional;
 

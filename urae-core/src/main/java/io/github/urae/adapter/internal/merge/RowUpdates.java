@@ -1,6 +1,7 @@
 package io.github.urae.adapter.internal.merge;
 
 import io.github.urae.adapter.internal.algebra.LowRankFactors;
+import io.github.urae.internal.ParallelBlocks;
 import java.util.List;
 
 /**

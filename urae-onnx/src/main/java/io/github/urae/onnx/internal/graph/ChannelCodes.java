@@ -41,15 +41,14 @@ record ChannelCodes(String parameter, Shape parameterShape) implements WeightFor
     ChannelRows.forEach(
         source,
         this,
-        (first, rows, values) -> {
-          byte[] group = new byte[rows * inputs];
-          for (int row = 0; row < rows; row++) {
-            round(values, group, row * inputs, inputs, zero);
+        group -> {
+          for (int row = 0; row < group.rows; row++) {
+            round(group.values, group.bytes, row * inputs, inputs, zero);
           }
           for (int input = 0; input < inputs; input++) {
-            int at = input * outputs + first;
-            for (int row = 0; row < rows; row++) {
-              codes[at + row] = group[row * inputs + input];
+            int at = input * outputs + group.first;
+            for (int row = 0; row < group.rows; row++) {
+              codes[at + row] = group.bytes[row * inputs + input];
             }
           }
         });

@@ -1,9 +1,10 @@
 package io.github.urae.onnx.internal.graph;
 
+import io.github.urae.internal.ParallelBlocks;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.util.stream.IntStream;
+import java.util.function.Consumer;
 
 /** The rows of a weight, one for each output channel, and their scales. */
 final class ChannelRows {
@@ -16,37 +17,45 @@ final class ChannelRows {
 
   private ChannelRows() {}
 
-  /** What takes some rows. Several threads may call it at a time. */
-  @FunctionalInterface
-  interface Taker {
-    /**
-     * Takes rows.
-     *
-     * @param first number of the first row
-     * @param rows how many there are
-     * @param values rows one after the other
-     */
-    void take(int first, int rows, float[] values);
+  /** A thread's memory. */
+  static final class Group {
+
+    /** Number of the first row. */
+    int first;
+
+    /** How many rows there are. */
+    int rows;
+
+    /** Rows one after the other. */
+    final float[] values;
+
+    /** As many bytes, for whoever needs them. */
+    final byte[] bytes;
+
+    Group(int elements) {
+      values = new float[elements];
+      bytes = new byte[elements];
+    }
   }
 
-  /** Reads all rows of a weight, on all processors. */
-  static void forEach(TensorSource source, WeightForm form, Taker taker) throws IOException {
+  /** Gives all rows of a weight, on all processors. */
+  static void forEach(TensorSource source, WeightForm form, Consumer<Group> taker)
+      throws IOException {
     int channels = Math.toIntExact(form.parameterShape().dimension(0));
     int columns = Math.toIntExact(form.parameterShape().dimension(1));
     try {
-      IntStream.rangeClosed(0, (channels - 1) / GROUP)
-          .parallel()
-          .forEach(
-              group -> {
-                int first = group * GROUP;
-                int rows = Math.min(GROUP, channels - first);
-                float[] values = new float[rows * columns];
+      new ParallelBlocks<>(() -> new Group(GROUP * columns))
+          .run(
+              (channels + GROUP - 1) / GROUP,
+              (group, number) -> {
+                group.first = number * GROUP;
+                group.rows = Math.min(GROUP, channels - group.first);
                 try {
-                  source.readRows(form.parameter(), first, rows, values, 0);
+                  source.readRows(form.parameter(), group.first, group.rows, group.values, 0);
                 } catch (IOException e) {
                   throw new UncheckedIOException(e);
                 }
-                taker.take(first, rows, values);
+                taker.accept(group);
               });
     } catch (UncheckedIOException e) {
       throw e.getCause();

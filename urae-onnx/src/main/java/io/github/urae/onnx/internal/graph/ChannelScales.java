@@ -33,9 +33,9 @@ record ChannelScales(String parameter, Shape parameterShape) implements WeightFo
     ChannelRows.forEach(
         source,
         this,
-        (first, rows, values) -> {
-          for (int row = 0; row < rows; row++) {
-            scales[first + row] = ChannelRows.scale(values, row * columns, columns);
+        group -> {
+          for (int row = 0; row < group.rows; row++) {
+            scales[group.first + row] = ChannelRows.scale(group.values, row * columns, columns);
           }
         });
     ByteBuffer bytes = ByteBuffer.allocate(channels * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);

@@ -1,4 +1,4 @@
-package io.github.urae.adapter.internal.merge;
+package io.github.urae.internal;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -13,23 +13,39 @@ import java.util.stream.IntStream;
  *
  * @param <W> a thread's own memory
  */
-final class ParallelBlocks<W> {
+public final class ParallelBlocks<W> {
 
   /** What is done with one block. */
   @FunctionalInterface
-  interface Task<W> {
+  public interface Task<W> {
+    /**
+     * Does it.
+     *
+     * @param worker the thread's own
+     * @param block its number, from 0
+     */
     void run(W worker, int block);
   }
 
   private final Supplier<W> newWorker;
   private final List<W> workers = new ArrayList<>();
 
-  ParallelBlocks(Supplier<W> newWorker) {
+  /**
+   * Starts nothing yet.
+   *
+   * @param newWorker makes a thread's memory
+   */
+  public ParallelBlocks(Supplier<W> newWorker) {
     this.newWorker = newWorker;
   }
 
-  /** Runs a task for each of the numbers from 0 on; returns when all are done or one has failed. */
-  void run(int blocks, Task<W> task) {
+  /**
+   * Runs a task for each of the numbers from 0 on; returns when all are done or one has failed.
+   *
+   * @param blocks how many there are
+   * @param task what is done with each
+   */
+  public void run(int blocks, Task<W> task) {
     int parallel = Math.min(blocks, Runtime.getRuntime().availableProcessors());
     while (workers.size() < parallel) {
       workers.add(newWorker.get());
