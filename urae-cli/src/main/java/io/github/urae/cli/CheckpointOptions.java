@@ -9,6 +9,7 @@ import io.github.urae.internal.ScaledName;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
@@ -23,10 +24,11 @@ class CheckpointOptions {
 
   @Option(
       names = "--model",
-      paramLabel = "DIR|ID",
+      paramLabel = "DIR|FILE|ID",
       description =
-          "FLUX.1 checkpoint in diffusers layout, or the id (ORG/NAME[@REVISION]) of one in Hugging"
-              + " Face's local cache (default: the bundled small one, demo:model).")
+          "FLUX.1 checkpoint in diffusers layout, one file or a folder of files of weights, or the id"
+              + " (ORG/NAME[@REVISION][:FILE]) of any of these in Hugging Face's local cache (default:"
+              + " the bundled small one, demo:model).")
   String model;
 
   @Option(
@@ -36,6 +38,8 @@ class CheckpointOptions {
           "Folder for converted and merged weights and native libraries (default:"
               + " $XDG_CACHE_HOME/urae or ~/.cache/urae).")
   Path cacheDir;
+
+  @Mixin PartOptions parts = new PartOptions();
 
   Path cacheFolder() throws IOException {
     return cacheDir == null ? CacheFolder.byDefault() : cacheDir;
@@ -72,7 +76,8 @@ class CheckpointOptions {
 
   /** Returns the checkpoint or the file that a user means. */
   Path anything(String text) throws IOException {
-    return text.equals(DEMO_MODEL) || !text.contains(":") ? modelFolder(text) : adapterFile(text);
+    boolean bundledAdapter = text.equals(DEMO_2K) || text.equals(DEMO_4K);
+    return bundledAdapter ? adapterFile(text) : modelFolder(text);
   }
 
   /** Returns the adapter that a user means by {@code FILE} or {@code FILE=SCALE}. */
@@ -83,7 +88,11 @@ class CheckpointOptions {
 
   /** Tells a builder. */
   void applyTo(ModelBuilder<?> builder) throws IOException {
-    builder.model(modelFolder()).cacheFolder(cacheFolder());
+    if (model != null || !parts.areAllNetworks()) {
+      builder.model(modelFolder());
+    }
+    parts.applyTo(builder);
+    builder.cacheFolder(cacheFolder());
   }
 
   /** Adds adapters as {@link #adapter} reads them. */

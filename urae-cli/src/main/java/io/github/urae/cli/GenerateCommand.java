@@ -93,7 +93,6 @@ final class GenerateCommand implements Callable<Integer> {
   List<String> adapters = List.of();
 
   @Mixin MatchingOptions matching;
-  @Mixin PartOptions parts;
 
   @Option(
       names = "--memory-limit",
@@ -444,7 +443,6 @@ final class GenerateCommand implements Callable<Integer> {
     FluxPipeline.Builder builder =
         model.pipeline().offload(offload).listener(progress).cancellation(urae.cancellation());
     matching.applyTo(builder);
-    parts.applyTo(builder);
     model.addAdapters(adapters, builder);
     if (memoryLimit != null) {
       builder.memoryLimit(memoryLimit);

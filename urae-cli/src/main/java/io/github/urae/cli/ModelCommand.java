@@ -20,7 +20,6 @@ abstract class ModelCommand implements Callable<Integer> {
   @ParentCommand UraeCommand urae;
 
   @Mixin CheckpointOptions model;
-  @Mixin PartOptions parts;
   @Mixin MatchingOptions matching;
   @Mixin AdapterResult result;
   @Mixin OutputOptions verbosity;
@@ -31,7 +30,6 @@ abstract class ModelCommand implements Callable<Integer> {
     model.applyTo(builder);
     model.addAdapters(adapters, builder);
     matching.applyTo(builder);
-    parts.applyTo(builder);
     builder.listener(progress).cancellation(urae.cancellation());
   }
 

@@ -1,60 +1,75 @@
 package io.github.urae.cli;
 
 import io.github.urae.adapter.ModelBuilder;
+import io.github.urae.internal.HuggingFaceCache;
+import java.io.IOException;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
-/** Parts of a model that are kept elsewhere than the model. */
+/**
+ * Parts of a model that are kept elsewhere than the model, each a file, a folder, or the id of
+ * either in Hugging Face's cache.
+ */
 final class PartOptions {
 
   @Option(
       names = "--transformer",
       paramLabel = "FILE",
       description =
-          "Take the transformer from this file, also one in Black Forest Labs' own names; all else"
-              + " comes from the model.")
-  Path transformer;
+          "Take the transformer from this file (safetensors or GGUF, in diffusers' names or Black"
+              + " Forest Labs' own); all else comes from the model.")
+  String transformer;
 
   @Option(
       names = "--text-encoder",
       paramLabel = "FILE",
       description = "Take CLIP's text encoder from this file (clip_l).")
-  Path textEncoder;
+  String textEncoder;
 
   @Option(
       names = "--text-encoder-2",
       paramLabel = "FILE",
       description = "Take T5's encoder from this file (t5xxl).")
-  Path textEncoder2;
+  String textEncoder2;
 
   @Option(
       names = "--vae",
       paramLabel = "FILE",
       description = "Take the autoencoder from this file (ae). One file may serve several parts.")
-  Path vae;
+  String vae;
 
   @Option(
       names = "--tokenizers",
       paramLabel = "DIR",
-      description = "Take both tokenizers from this checkpoint, or folder with both.")
-  Path tokenizers;
+      description = "Take both tokenizers from this checkpoint, or from a folder with both.")
+  String tokenizers;
+
+  /** Tells whether no network is left for a model to bring. */
+  boolean areAllNetworks() {
+    return transformer != null && textEncoder != null && textEncoder2 != null && vae != null;
+  }
 
   /** Tells a builder. */
-  void applyTo(ModelBuilder<?> builder) {
+  void applyTo(ModelBuilder<?> builder) throws IOException {
     if (transformer != null) {
-      builder.transformer(transformer);
+      builder.transformer(path(transformer));
     }
     if (textEncoder != null) {
-      builder.textEncoder(textEncoder);
+      builder.textEncoder(path(textEncoder));
     }
     if (textEncoder2 != null) {
-      builder.textEncoder2(textEncoder2);
+      builder.textEncoder2(path(textEncoder2));
     }
     if (vae != null) {
-      builder.vae(vae);
+      builder.vae(path(vae));
     }
     if (tokenizers != null) {
-      builder.tokenizers(tokenizers);
+      builder.tokenizers(path(tokenizers));
     }
+  }
+
+  private static Path path(String text) throws IOException {
+    NativeText.checkFileName(text);
+    return HuggingFaceCache.ofThisProcess().model(text);
   }
 }

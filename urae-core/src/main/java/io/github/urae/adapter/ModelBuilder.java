@@ -42,12 +42,19 @@ public abstract class ModelBuilder<B extends ModelBuilder<B>> {
   /**
    * Sets the model. Required, unless all four networks are named.
    *
-   * @param folder a FLUX.1 checkpoint in diffusers layout, also in a Hugging Face cache; pipelines
-   *     and exports also take a directory of ONNX exports in Optimum's layout
+   * <p>Files of weights are known by their tensors. In a folder of them, the networks are looked
+   * for in all its folders; those that one file lacks, beside it. Configurations are those of
+   * FLUX.1 as far as shapes do not tell, or where {@code config.json} lies beside a file, that.
+   * Tokenizers are found in {@code tokenizer/} and {@code tokenizer_2/} of the folder, in a GGUF
+   * file of T5, where ComfyUI and Forge keep them, or in Hugging Face's cache.
+   *
+   * @param path a FLUX.1 checkpoint in diffusers layout, also in a Hugging Face cache, a file of
+   *     weights with one or several of its networks, or a folder of such files; pipelines and
+   *     exports also take a directory of ONNX exports in Optimum's layout
    * @return this
    */
-  public final B model(Path folder) {
-    model = Objects.requireNonNull(folder, "model");
+  public final B model(Path path) {
+    model = Objects.requireNonNull(path, "model");
     return self();
   }
 
@@ -56,13 +63,14 @@ public abstract class ModelBuilder<B extends ModelBuilder<B>> {
    * {@code HF_HUB_CACHE}, {@code HF_HOME}, {@code XDG_CACHE_HOME} or {@code
    * ~/.cache/huggingface/hub}. Nothing is downloaded.
    *
-   * @param folderOrId a folder as for {@link #model(Path)}, which wins where it exists, or {@code
-   *     ORG/NAME}, with {@code @REVISION} for another than {@code main}
+   * @param pathOrId a path as for {@link #model(Path)}, which wins where it exists, or {@code
+   *     ORG/NAME}, with {@code @REVISION} for another than {@code main}, and {@code :FILE} for one
+   *     file of weights
    * @return this
    * @throws IOException if neither is there; the message names the command that would fetch it
    */
-  public final B model(String folderOrId) throws IOException {
-    return model(HuggingFaceCache.ofThisProcess().model(folderOrId));
+  public final B model(String pathOrId) throws IOException {
+    return model(HuggingFaceCache.ofThisProcess().model(pathOrId));
   }
 
   /**
@@ -119,12 +127,14 @@ public abstract class ModelBuilder<B extends ModelBuilder<B>> {
   /**
    * Takes both tokenizers from elsewhere.
    *
-   * @param folder a checkpoint, or a folder with {@code tokenizer/} and {@code tokenizer_2/}
+   * @param folder a checkpoint, a folder with {@code tokenizer/} and {@code tokenizer_2/}, or one
+   *     in which or in whose folders the files of both lie: CLIP's {@code vocab.json} and {@code
+   *     merges.txt} or {@code tokenizer.json}, and T5's {@code tokenizer.json}
    * @return this
    */
   public final B tokenizers(Path folder) {
-    parts.put(Component.TOKENIZER, folder.resolve(Component.TOKENIZER.folder()));
-    parts.put(Component.TOKENIZER_2, folder.resolve(Component.TOKENIZER_2.folder()));
+    parts.put(Component.TOKENIZER, folder);
+    parts.put(Component.TOKENIZER_2, folder);
     return self();
   }
 

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -87,10 +88,10 @@ public final class HuggingFaceCache {
   }
 
   /**
-   * Finds a model.
+   * Finds a model, or a part of one.
    *
-   * @param text a folder, or {@code ORG/NAME[@REVISION]}
-   * @return the folder as given, or the snapshot's
+   * @param text a file or folder, or {@code ORG/NAME[@REVISION][:FILE]}
+   * @return as given, or the snapshot's folder, or the file in it
    * @throws NoSuchFileException if neither is there
    * @throws IOException if the cache cannot be read
    */
@@ -100,11 +101,45 @@ public final class HuggingFaceCache {
       return given.get();
     }
     Matcher id = ID.matcher(text);
-    if (!id.matches() || id.group("file") != null) {
+    if (!id.matches()) {
       throw new NoSuchFileException(
           text, null, "no such file or folder, and no id of a model (ORG/NAME)");
     }
-    return snapshot(text, id);
+    Path snapshot = snapshot(text, id);
+    if (id.group("file") == null) {
+      return snapshot;
+    }
+    Path file = snapshot.resolve(id.group("file")).normalize();
+    if (!file.startsWith(snapshot) || !Files.exists(file)) {
+      throw new NoSuchFileException(text, null, "not in " + snapshot + hint(id));
+    }
+    return file;
+  }
+
+  /**
+   * Lists what is in the cache.
+   *
+   * @return of each repository of a model the snapshot that would be taken, by its name; none if
+   *     there is no cache
+   * @throws IOException if the cache cannot be read
+   */
+  public List<Path> snapshots() throws IOException {
+    if (!Files.isDirectory(hub)) {
+      return List.of();
+    }
+    List<Path> snapshots = new ArrayList<>();
+    try (Stream<Path> entries = Files.list(hub)) {
+      for (Path entry : entries.sorted().toList()) {
+        if (entry.getFileName().toString().startsWith(REPOSITORY_PREFIX)) {
+          try {
+            snapshots.add(snapshot(entry));
+          } catch (ModelException | FileFormatException e) {
+            // Of no use, which whoever names it is told.
+          }
+        }
+      }
+    }
+    return snapshots;
   }
 
   /**

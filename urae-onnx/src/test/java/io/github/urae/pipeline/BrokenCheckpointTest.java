@@ -81,7 +81,7 @@ class BrokenCheckpointTest {
   void aFolderThatIsNoCheckpoint() throws IOException {
     assertRefused(new CheckpointCopy(folder), ModelException.class, "no model_index.json");
     Path file = Files.writeString(folder.resolve("model.safetensors"), "x");
-    assertRefused(new CheckpointCopy(file), ModelException.class, "model.safetensors", "a file");
+    assertRefused(new CheckpointCopy(file), FileFormatException.class, "model.safetensors", "text");
     Path missing = folder.resolve("missing");
     assertRefused(new CheckpointCopy(missing), NoSuchFileException.class, "missing");
   }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
 import io.github.urae.UraeException;
 import io.github.urae.device.Device;
@@ -267,7 +268,9 @@ class StoredCheckpointsTest {
     Path empty = Files.createDirectories(folder.resolve("empty"));
     assertRefused(empty, "an empty folder");
     Path single = Files.write(folder.resolve("flux1-dev.safetensors"), new byte[1]);
-    assertRefused(single, "a file", "--transformer");
+    assertThatThrownBy(() -> new CheckpointCopy(single).open().close())
+        .isInstanceOf(FileFormatException.class)
+        .hasMessageContainingAll(single.toString(), "download it again");
     assertRefused(folder, "flux1-dev.safetensors", "--transformer");
     assertRefused(TestData.checkpoint().resolve("vae"), TestData.checkpoint() + ": name that");
     Path snapshots = folder.resolve("hub/models--a--b/snapshots");

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -24,24 +25,85 @@ import java.util.stream.Collectors;
 final class ModelConfigurations {
 
   private static final String CONFIG = "config.json";
+  private static final String INDEX = "model_index.json";
+  private static final String SCHEDULER = "scheduler/scheduler_config.json";
 
   private final ModelFamily family;
   private final Optional<Path> folder;
+
+  /** A folder in which a model of files may have configurations and tokenizers all the same. */
+  private final Optional<Path> root;
+
   private final Map<Component, Path> parts;
   private final Map<Component, Checkpoint.Place> places = new EnumMap<>(Component.class);
 
   private ModelConfigurations(
-      ModelFamily family, Optional<Path> folder, Map<Component, Path> parts) {
+      ModelFamily family, Optional<Path> folder, Optional<Path> root, Map<Component, Path> parts) {
     this.family = family;
     this.folder = folder;
+    this.root = root;
     this.parts = parts;
   }
 
   /** Reads as {@link Checkpoint#open(ModelLocation, List)} does, without comparing components. */
   static Checkpoint read(ModelLocation location, List<ModelFamily> families) throws IOException {
-    Path model = HuggingFaceCache.snapshot(location.model().orElseThrow());
-    ModelFamily family = family(model, families);
-    return new ModelConfigurations(family, Optional.of(model), resolved(location.parts())).read();
+    Map<Component, Path> parts = resolved(location.parts());
+    if (location.model().isEmpty()) {
+      return new ModelConfigurations(families.get(0), Optional.empty(), Optional.empty(), parts)
+          .read();
+    }
+    Path model = HuggingFaceCache.snapshot(location.model().get());
+    Path beside = model.toAbsolutePath().getParent();
+    if (Files.isRegularFile(model) && beside != null && Files.exists(beside.resolve(INDEX))) {
+      return ofCheckpointWithFile(beside, model, parts, families);
+    }
+    if (mayBeFiles(model)) {
+      ModelFamily family = families.get(0);
+      Optional<ModelFiles.Found> found = ModelFiles.find(model, parts, family);
+      if (found.isPresent()) {
+        return new ModelConfigurations(
+                family, Optional.empty(), Optional.of(found.get().root()), found.get().parts())
+            .read();
+      }
+    }
+    return new ModelConfigurations(
+            family(model, families), Optional.of(model), Optional.empty(), parts)
+        .read();
+  }
+
+  /** A repository may hold the whole transformer in one file beside the folders. */
+  private static Checkpoint ofCheckpointWithFile(
+      Path folder, Path file, Map<Component, Path> parts, List<ModelFamily> families)
+      throws IOException {
+    ModelFamily family = family(folder, families);
+    Map<Component, Path> all = new EnumMap<>(Component.class);
+    for (Component network : StoredNetworks.in(file, family).widths().keySet()) {
+      all.put(network, file);
+      if (network == Component.VAE_DECODER) {
+        all.put(Component.VAE_ENCODER, file);
+      }
+    }
+    if (all.isEmpty()) {
+      throw notACheckpoint(file, families);
+    }
+    all.putAll(parts);
+    return new ModelConfigurations(family, Optional.of(folder), Optional.empty(), all).read();
+  }
+
+  /** Tells what has to be looked into from checkpoints, also incomplete ones, and their parts. */
+  private static boolean mayBeFiles(Path model) {
+    if (!Files.isDirectory(model)) {
+      return Files.isRegularFile(model) && ModelFiles.isWeights(model);
+    }
+    Path above = model.toAbsolutePath().normalize().getParent();
+    boolean ofCheckpoint =
+        Files.exists(model.resolve(INDEX))
+            || Files.exists(model.resolve("transformer").resolve(CONFIG))
+            || (above != null && Files.exists(above.resolve(INDEX)));
+    boolean incomplete =
+        HuggingFaceCache.repository(model).isPresent()
+            && Files.isDirectory(model.resolve("transformer"));
+    return !ofCheckpoint && !incomplete;
   }
 
   /** Goes from a checkpoint, of which a component is meant, to that. */
@@ -49,8 +111,8 @@ final class ModelConfigurations {
     Map<Component, Path> resolved = new EnumMap<>(Component.class);
     for (Map.Entry<Component, Path> part : parts.entrySet()) {
       Path path = HuggingFaceCache.snapshot(part.getValue());
-      boolean checkpoint = Files.exists(path.resolve("model_index.json"));
-      resolved.put(part.getKey(), checkpoint ? path.resolve(part.getKey().folder()) : path);
+      boolean isPart = part.getKey().isNetwork() && Files.exists(path.resolve(INDEX));
+      resolved.put(part.getKey(), isPart ? path.resolve(part.getKey().folder()) : path);
     }
     return resolved;
   }
@@ -60,19 +122,15 @@ final class ModelConfigurations {
       throw new NoSuchFileException(folder.toString(), null, "no such checkpoint");
     }
     refuseOptimised(folder);
-    String names = families.stream().map(ModelFamily::name).collect(Collectors.joining(" or "));
-    Path index = folder.resolve("model_index.json");
+    Path index = folder.resolve(INDEX);
     if (!Files.exists(index) && HuggingFaceCache.repository(folder).isPresent()) {
       throw new NoSuchFileException(
-          index.toString(), null, "expected a " + names + " checkpoint in diffusers layout");
+          index.toString(),
+          null,
+          "expected a " + names(families) + " checkpoint in diffusers layout");
     }
     if (!Files.isDirectory(folder) || !Files.exists(index)) {
-      throw new ModelException(
-          folder
-              + ": expected a folder with a "
-              + names
-              + " checkpoint in diffusers layout (model_index.json, transformer/, vae/, ...), found "
-              + NotACheckpoint.describe(folder));
+      throw notACheckpoint(folder, families);
     }
     String kind = JsonConfig.read(index).text("_class_name").orElse("nothing");
     Optional<String> relative = Optional.empty();
@@ -97,6 +155,21 @@ final class ModelConfigurations {
             + " are");
   }
 
+  private static ModelException notACheckpoint(Path path, List<ModelFamily> families)
+      throws IOException {
+    return new ModelException(
+        path
+            + ": expected a folder with a "
+            + names(families)
+            + " checkpoint in diffusers layout (model_index.json, transformer/, vae/, ...), or its"
+            + " files of weights, found "
+            + NotACheckpoint.describe(path));
+  }
+
+  private static String names(List<ModelFamily> families) {
+    return families.stream().map(ModelFamily::name).collect(Collectors.joining(" or "));
+  }
+
   /** Black Forest Labs' own ONNX repository, by the names of its folders. */
   private static void refuseOptimised(Path folder) {
     for (String name : List.of("transformer.opt", "t5.opt", "clip.opt", "vae.opt")) {
@@ -112,10 +185,6 @@ final class ModelConfigurations {
   }
 
   private Checkpoint read() throws IOException {
-    for (Component component : List.of(Component.TOKENIZER, Component.TOKENIZER_2)) {
-      Path own = parts.containsKey(component) ? parts.get(component) : own(component);
-      places.put(component, new Checkpoint.Place(own, Optional.empty()));
-    }
     TransformerConfig transformer = transformer();
     ClipTextConfig clip =
         config(Component.TEXT_ENCODER, ClipTextConfig::from, (shapes, known) -> shapes.clip(known));
@@ -127,8 +196,35 @@ final class ModelConfigurations {
             config -> VaeConfig.from(config, family),
             (shapes, known) -> shapes.vae(known));
     places.put(Component.VAE_ENCODER, places.get(Component.VAE_DECODER));
+    findTokenizers();
     return new Checkpoint(
         family, folder, places, scheduler(transformer), transformer, clip, t5, vae, previews(vae));
+  }
+
+  private void findTokenizers() throws IOException {
+    List<Component> missing = new ArrayList<>();
+    for (Component tokenizer : List.of(Component.TOKENIZER, Component.TOKENIZER_2)) {
+      Optional<Path> found = tokenizer(tokenizer);
+      found.ifPresent(path -> places.put(tokenizer, new Checkpoint.Place(path, Optional.empty())));
+      if (found.isEmpty()) {
+        missing.add(tokenizer);
+      }
+    }
+    if (!missing.isEmpty()) {
+      Path transformer = places.get(Component.TRANSFORMER).path().toAbsolutePath();
+      Optional<Path> given = Optional.ofNullable(parts.get(missing.get(0)));
+      throw TokenizerSearch.missing(missing, given.or(() -> root).orElse(transformer.getParent()));
+    }
+  }
+
+  private Optional<Path> tokenizer(Component tokenizer) throws IOException {
+    if (folder.isPresent() && !parts.containsKey(tokenizer)) {
+      return Optional.of(own(tokenizer));
+    }
+    Component encoder =
+        tokenizer == Component.TOKENIZER ? Component.TEXT_ENCODER : Component.TEXT_ENCODER_2;
+    return new TokenizerSearch(tokenizer, HuggingFaceCache.ofThisProcess())
+        .find(Optional.ofNullable(parts.get(tokenizer)), root, places.get(encoder).path());
   }
 
   /** Text tokens, steps and the scheduler are the model's, and so guidance must be. */
@@ -139,7 +235,7 @@ final class ModelConfigurations {
             config -> TransformerConfig.from(config, family),
             (shapes, known) -> shapes.transformer(known));
     Optional<Path> own = ownConfiguration(Component.TRANSFORMER);
-    return parts.containsKey(Component.TRANSFORMER) && own.isPresent()
+    return folder.isPresent() && parts.containsKey(Component.TRANSFORMER) && own.isPresent()
         ? read.withGuidance(TransformerConfig.from(JsonConfig.read(own.get()), family).guidance())
         : read;
   }
@@ -164,7 +260,8 @@ final class ModelConfigurations {
       return reader.from(JsonConfig.read(file));
     }
     Path part = parts.get(network);
-    Optional<JsonConfig> beside = beside(network, part);
+    Optional<JsonConfig> beside =
+        beside(network, Files.isDirectory(part) ? part : part.toAbsolutePath().getParent());
     if (beside.isPresent()) {
       places.put(network, new Checkpoint.Place(part, beside.map(JsonConfig::file)));
       return reader.from(beside.get());
@@ -183,9 +280,8 @@ final class ModelConfigurations {
     return config;
   }
 
-  /** Returns the configuration beside a part, if it is one of such a network. */
-  private Optional<JsonConfig> beside(Component network, Path part) throws IOException {
-    Path inFolder = Files.isDirectory(part) ? part : part.toAbsolutePath().getParent();
+  /** Returns the configuration in a folder, if it is one of such a network. */
+  private Optional<JsonConfig> beside(Component network, Path inFolder) throws IOException {
     Path file = inFolder.resolve(CONFIG);
     return Files.isRegularFile(file)
         ? Optional.of(JsonConfig.read(file)).filter(config -> isOf(network, config))
@@ -212,7 +308,10 @@ final class ModelConfigurations {
     return folder.orElseThrow().resolve(component.folder());
   }
 
-  private Optional<Path> ownConfiguration(Component network) {
+  private Optional<Path> ownConfiguration(Component network) throws IOException {
+    if (root.isPresent()) {
+      return beside(network, root.get().resolve(network.folder())).map(JsonConfig::file);
+    }
     return folder
         .map(model -> model.resolve(folderOf(model, network)).resolve(CONFIG))
         .filter(Files::exists);
@@ -229,9 +328,9 @@ final class ModelConfigurations {
   }
 
   private SchedulerConfig scheduler(TransformerConfig transformer) throws IOException {
-    return folder.isPresent()
-        ? SchedulerConfig.from(
-            JsonConfig.read(folder.get().resolve("scheduler/scheduler_config.json")))
+    Optional<Path> file = folder.or(() -> root).map(own -> own.resolve(SCHEDULER));
+    return folder.isPresent() || file.filter(Files::exists).isPresent()
+        ? SchedulerConfig.from(JsonConfig.read(file.orElseThrow()))
         : family.defaults(transformer.guidance()).scheduler();
   }
 

@@ -63,12 +63,7 @@ public final class NetworkWeights {
     try {
       TensorSource source = opened.add(Safetensors.open(path));
       Path file = source.files().get(0);
-      Map<String, TensorInfo> tensors =
-          StoredNames.of(network, family, RecognisedEncodings.of(source));
-      OtherNetworks.refuse(file, network, tensors, StoredNames.marks(network, family));
-      if (network == Component.TRANSFORMER && family.names().names(tensors.keySet())) {
-        tensors = new NetworkWeights(family, file, tensors).parameters();
-      }
+      Map<String, TensorInfo> tensors = of(file, family, network, RecognisedEncodings.of(source));
       if (tensors.equals(source.tensors())) {
         return source;
       }
@@ -83,6 +78,24 @@ public final class NetworkWeights {
       opened.closeAfter(e);
       throw e;
     }
+  }
+
+  /**
+   * Finds a network among the tensors of its files.
+   *
+   * @param file for messages
+   * @param recognised all tensors, in their encodings
+   * @return those of the network, by the names of diffusers' parameters; the same map where nothing
+   *     is to be done
+   * @throws ModelException as {@link #open}
+   */
+  static Map<String, TensorInfo> of(
+      Path file, ModelFamily family, Component network, Map<String, TensorInfo> recognised) {
+    Map<String, TensorInfo> tensors = StoredNames.of(network, family, recognised);
+    OtherNetworks.refuse(file, network, tensors, StoredNames.marks(network, family));
+    return network == Component.TRANSFORMER && family.names().names(tensors.keySet())
+        ? new NetworkWeights(family, file, tensors).parameters()
+        : tensors;
   }
 
   private Map<String, TensorInfo> parameters() {

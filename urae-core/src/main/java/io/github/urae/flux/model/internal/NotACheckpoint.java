@@ -34,11 +34,6 @@ final class NotACheckpoint {
   private static String file(Path path) {
     String name = path.getFileName().toString().toLowerCase(Locale.ROOT);
     String found = "a file";
-    if (name.endsWith(".safetensors") || name.endsWith(".gguf") || name.endsWith(".sft")) {
-      return found
-          + "; a single file holds a transformer: give it as that (--transformer, transformer(...))"
-          + " beside a checkpoint, which has the text encoders and the autoencoder";
-    }
     if (name.equals(INDEX)) {
       return found + "; name its folder";
     }
@@ -69,13 +64,8 @@ final class NotACheckpoint {
       return found + "; there is one in " + below.get() + ": name that folder";
     }
     for (Path entry : entries) {
-      String name = entry.getFileName().toString().toLowerCase(Locale.ROOT);
-      if (name.endsWith(".safetensors") || name.endsWith(".gguf")) {
-        return found
-            + ", but "
-            + entry.getFileName()
-            + "; for that file: expected a folder, found "
-            + file(entry);
+      if (ModelFiles.isWeights(entry)) {
+        return found + ", but " + entry.getFileName() + ", which holds no network of a model";
       }
     }
     return found;

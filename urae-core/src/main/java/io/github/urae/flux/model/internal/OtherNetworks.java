@@ -35,6 +35,10 @@ final class OtherNetworks {
           new Kind("controlnet_x_embedder.", "a ControlNet, which is not supported"),
           new Kind("input_hint_block.", "a ControlNet, which is not supported"));
 
+  /** T5 has such a table in its first block alone. */
+  private static final String UMT5 =
+      "encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight";
+
   private static final List<Kind> STRANGERS =
       List.of(
           new Kind("*lora_A.", adapter("a LoRA")),
@@ -99,6 +103,21 @@ final class OtherNetworks {
     if (marks.stream().noneMatch(tensors::containsKey)) {
       refuse(file, network, tensors, find(STRANGERS, tensors));
     }
+  }
+
+  /**
+   * Tells whether tensors are those of a relative of a network, which has the same names and more.
+   *
+   * @param network which one is expected
+   * @param tensors by the names under which the network would be known
+   * @return whether they are of Chroma, FLUX.2, a ControlNet or UMT5
+   */
+  static boolean isRelative(Component network, Map<String, TensorInfo> tensors) {
+    return switch (network) {
+      case TRANSFORMER -> find(RELATIVES, tensors).isPresent();
+      case TEXT_ENCODER_2 -> tensors.containsKey(UMT5);
+      default -> false;
+    };
   }
 
   private static void refuse(

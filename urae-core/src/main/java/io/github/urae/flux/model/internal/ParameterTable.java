@@ -96,6 +96,21 @@ public record ParameterTable(String name, List<Entry> entries) {
   }
 
   /**
+   * Returns the name of a module that is one in diffusers, too.
+   *
+   * @param diffusers name in diffusers
+   * @return name in the table
+   * @throws java.util.NoSuchElementException if there is none
+   */
+  String nameOf(String diffusers) {
+    return entries.stream()
+        .filter(entry -> entry.shares() == 1 && entry.pieces().get(0).module().equals(diffusers))
+        .findFirst()
+        .orElseThrow()
+        .module();
+  }
+
+  /**
    * Returns a linear layer that diffusers has, too.
    *
    * @param module name in the table

@@ -82,14 +82,24 @@ final class ShapeConfigurations {
                 .filter(own -> own.headDim() == headDim)
                 .map(TransformerConfig::rotaryAxes)
                 .orElseGet(() -> axes(scale, headDim)),
-            columns("context_embedder.weight"),
-            columns("time_text_embed.text_embedder.linear_1.weight"),
+            textDim(),
+            pooledDim(),
             anyStartsWith(module));
     if (found.outputChannels() != family.latents().packedChannels()) {
       throw unsupported(
           "proj_out.weight", shape("proj_out.weight"), family.latents().packedChannels() + " rows");
     }
     return found;
+  }
+
+  /** Returns the width of T5's embeddings that a transformer reads. */
+  int textDim() {
+    return columns("context_embedder.weight");
+  }
+
+  /** Returns the width of CLIP's pooled embedding that a transformer reads. */
+  int pooledDim() {
+    return columns("time_text_embed.text_embedder.linear_1.weight");
   }
 
   /** In the proportions of the family's own: 16, 56 and 56 of 128 in FLUX.1. */
@@ -224,14 +234,16 @@ final class ShapeConfigurations {
         known.filter(own -> own.channels().equals(channels)).orElse(family.autoencoder());
     int groups = usual.groups();
     if (channels.stream().anyMatch(count -> count % groups != 0)) {
-      throw unsupported(
-          "decoder.up_blocks.0.resnets.0.conv1.bias",
-          shape("decoder.up_blocks.0.resnets.0.conv1.bias"),
-          "channels of each level, "
+      throw new ModelException(
+          file
+              + ": the levels of the autoencoder have "
               + channels
-              + ", to be multiples of "
+              + " channels, which are no multiples of "
+              + family.name()
+              + "'s "
               + groups
-              + ", or a config.json beside the file that tells 'norm_num_groups'");
+              + " groups; put the autoencoder's config.json beside the file, which tells"
+              + " 'norm_num_groups'");
     }
     return new VaeConfig(
         latentChannels,

@@ -57,7 +57,7 @@ public final class ClipTokenizer implements Tokenizer {
    */
   public static ClipTokenizer open(Path folder) throws IOException {
     BytePairs pairs = read(folder);
-    TokenizerConfig config = TokenizerConfig.read(folder);
+    TokenizerConfig config = TokenizerConfig.read(folder, "T5");
     long start = pairs.id(START);
     long end = pairs.id(END);
     long pad = pairs.id(config.padToken().orElse(END));

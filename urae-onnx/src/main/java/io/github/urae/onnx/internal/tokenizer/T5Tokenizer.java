@@ -43,7 +43,7 @@ public final class T5Tokenizer implements Tokenizer {
               + " download it too");
     }
     String description = JsonTrees.text(UnigramDescription.of(TokenizerFile.read(file)));
-    TokenizerConfig config = TokenizerConfig.read(folder);
+    TokenizerConfig config = TokenizerConfig.read(folder, "CLIP");
     NativeTokenizer tokenizer = NativeTokenizer.create(description, file);
     return new T5Tokenizer(tokenizer, end, pad, config.maxLength());
   }

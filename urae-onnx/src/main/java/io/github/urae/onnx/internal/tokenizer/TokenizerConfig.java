@@ -15,12 +15,24 @@ import java.util.Optional;
  */
 record TokenizerConfig(int maxLength, Optional<String> padToken) {
 
-  static TokenizerConfig read(Path folder) throws IOException {
+  private static final TokenizerConfig NONE =
+      new TokenizerConfig(Integer.MAX_VALUE, Optional.empty());
+
+  /**
+   * Reads a folder's configuration.
+   *
+   * @param otherClass how the class of the other tokenizer begins, whose configuration says nothing
+   *     of this one where both share a folder
+   */
+  static TokenizerConfig read(Path folder, String otherClass) throws IOException {
     Path file = folder.resolve("tokenizer_config.json");
     if (!Files.exists(file)) {
       return new TokenizerConfig(Integer.MAX_VALUE, specialPadToken(folder));
     }
     JsonConfig config = JsonConfig.read(file);
+    if (config.text("tokenizer_class").filter(name -> name.startsWith(otherClass)).isPresent()) {
+      return NONE;
+    }
     // 'No limit' is written as 1e30, as an integer of as many digits, or as infinity.
     double length = config.unboundedNumber("model_max_length", Double.POSITIVE_INFINITY);
     if (!(length >= 1)) {
