@@ -75,7 +75,7 @@ final class StoredNetwork implements Closeable {
       Path folder, Component component, Arithmetic arithmetic, TensorSource stored)
       throws IOException {
     JsonConfig config = JsonConfig.read(folder.resolve("config.json"));
-    LinearLayers layers = LinearLayers.of(stored, arithmetic.linear());
+    LinearLayers layers = LinearLayers.of(stored, arithmetic);
     return switch (component) {
       case TRANSFORMER ->
           TransformerGraph.build(

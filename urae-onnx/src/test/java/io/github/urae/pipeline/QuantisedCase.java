@@ -19,11 +19,13 @@ import io.github.urae.onnx.internal.generation.Conditioning;
 import io.github.urae.onnx.internal.generation.TextEncoders;
 import io.github.urae.onnx.internal.generation.WorkRates;
 import io.github.urae.onnx.internal.graph.Arithmetic;
+import io.github.urae.onnx.internal.graph.LinearArithmetic;
 import io.github.urae.onnx.internal.model.ModelSource;
 import io.github.urae.onnx.internal.model.Networks;
 import io.github.urae.onnx.internal.model.PipelineSettings;
 import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.onnx.internal.session.SessionSettings;
+import io.github.urae.tensor.ElementType;
 import io.github.urae.testkit.Checksum;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.SafetensorsFile;
@@ -125,15 +127,22 @@ record QuantisedCase(String label, Path file) {
     return values;
   }
 
+  /** The ways to compute with the same values. */
+  private static final List<Arithmetic> EXACT =
+      List.of(Arithmetic.FLOAT32, new Arithmetic(ElementType.F32, LinearArithmetic.AS_STORED));
+
   /**
-   * Checks velocity and latents of the file as the transformer of a model.
+   * Checks velocity and latents of the file as the transformer of a model, in every exact way.
    *
    * @param folder where the model is put
    * @param configuration of the transformer, one of the test kit's
    */
   void assertRuns(Path folder, String configuration) throws IOException {
-    try (Networks networks = open(folder, configuration)) {
-      assertRuns(networks, "");
+    for (Arithmetic arithmetic : EXACT) {
+      Path own = Files.createTempDirectory(folder, "model");
+      try (Networks networks = open(own, configuration, arithmetic)) {
+        assertRuns(networks, "");
+      }
     }
   }
 
@@ -175,23 +184,30 @@ record QuantisedCase(String label, Path file) {
   }
 
   /** Opens the file as the transformer of a copy of the demo checkpoint. */
-  Networks open(Path folder, String configuration) throws IOException {
+  Networks open(Path folder, String configuration, Arithmetic arithmetic) throws IOException {
     CheckpointCopy model = CheckpointCopy.in(folder);
     Files.copy(
         TestData.path("quantised/configs/" + configuration + "/config.json"),
         model.file("transformer/config.json"),
         StandardCopyOption.REPLACE_EXISTING);
-    return open(ModelLocation.of(model.folder()).with(Component.TRANSFORMER, file), folder);
+    return open(
+        ModelLocation.of(model.folder()).with(Component.TRANSFORMER, file), folder, arithmetic);
   }
 
   /** Checks the embeddings of a prompt with the file as T5. */
   void assertEncodes(Path folder) throws IOException {
+    for (Arithmetic arithmetic : EXACT) {
+      assertEncodes(Files.createTempDirectory(folder, "model"), arithmetic);
+    }
+  }
+
+  private void assertEncodes(Path folder, Arithmetic arithmetic) throws IOException {
     CheckpointCopy model = CheckpointCopy.in(folder);
     model.rewrite("text_encoder_2", tensors -> tensors);
     Files.copy(
         file, model.file("text_encoder_2/model.safetensors"), StandardCopyOption.REPLACE_EXISTING);
     try (SafetensorsFile recorded = recorded();
-        Networks networks = open(ModelLocation.of(model.folder()), folder)) {
+        Networks networks = open(ModelLocation.of(model.folder()), folder, arithmetic)) {
       PromptEmbeddings encoded =
           TextEncoders.of(networks)
               .encode(
@@ -208,12 +224,13 @@ record QuantisedCase(String label, Path file) {
     }
   }
 
-  private static Networks open(ModelLocation location, Path folder) throws IOException {
+  private static Networks open(ModelLocation location, Path folder, Arithmetic arithmetic)
+      throws IOException {
     return Networks.open(
         ModelSource.at(location, Checkpoint.FAMILIES),
         new PipelineSettings(
             new SessionSettings(Device.cpu(), OptionalInt.empty(), false),
-            Arithmetic.FLOAT32,
+            arithmetic,
             Offload.ALL,
             new WeightCache(folder.resolve("cache"), WeightCache.DEFAULT_MAX_BYTES),
             OptionalLong.empty(),

@@ -69,10 +69,10 @@ public final class ClipTextGraph {
   private NetworkGraph build() {
     String ids = g.input("input_ids", ElementType.I64, "batch", config.positions());
     String tokens =
-        g.weight("text_model.embeddings.token_embedding.weight", config.vocabulary(), width);
+        g.rows("text_model.embeddings.token_embedding.weight", ids, config.vocabulary(), width);
     String positions =
         g.weight("text_model.embeddings.position_embedding.weight", config.positions(), width);
-    String hidden = g.add(g.node("Gather", List.of(tokens, ids)), positions);
+    String hidden = g.add(tokens, positions);
     for (int i = 0; i < config.layers(); i++) {
       hidden = layer("text_model.encoder.layers." + i, hidden);
     }

@@ -20,10 +20,20 @@ final class Gemm implements LinearLayer {
   @Override
   public String emit(
       GraphBuilder g, String weight, Optional<String> bias, String x, long inputs, long outputs) {
-    String matrix = g.weight(weight, outputs, inputs);
+    return of(g, x, g.weight(weight, outputs, inputs), bias.map(name -> g.weight(name, outputs)));
+  }
+
+  /**
+   * Adds {@code x M^T + b}.
+   *
+   * @param x [N, inputs]
+   * @param matrix [outputs, inputs]
+   * @param addend [outputs] or [N, outputs]
+   */
+  static String of(GraphBuilder g, String x, String matrix, Optional<String> addend) {
     return g.node(
         "Gemm",
-        bias.isPresent() ? List.of(x, matrix, g.weight(bias.get(), outputs)) : List.of(x, matrix),
+        addend.isPresent() ? List.of(x, matrix, addend.get()) : List.of(x, matrix),
         attribute("transB", 1));
   }
 }

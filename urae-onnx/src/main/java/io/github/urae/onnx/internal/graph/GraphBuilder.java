@@ -8,6 +8,8 @@ import ai.onnx.proto.OnnxMl.TensorProto;
 import io.github.urae.ModelException;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
+import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.internal.quantised.ScaledElements;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
@@ -49,6 +51,11 @@ final class GraphBuilder {
   /** Returns the element type of arithmetic, and of weights unless they say otherwise. */
   ElementType type() {
     return type;
+  }
+
+  /** Returns how a weight is stored whose layer was chosen by that. */
+  TensorInfo stored(String weightName) {
+    return layers.stored(weightName).orElseThrow();
   }
 
   /** Declares an input; dimensions are numbers or names. */
@@ -237,6 +244,27 @@ final class GraphBuilder {
 
   private String rows(String x, long columns) {
     return once("rows of " + x, () -> List.of(reshape(x, longs(-1, columns)))).get(0);
+  }
+
+  /**
+   * Looks up rows of a weight [rows, columns], in the way that suits how it is stored.
+   *
+   * @param ids int64, of any shape
+   * @return [..., columns], of the shape of the ids otherwise
+   */
+  String rows(String weightName, String ids, long rows, long columns) {
+    Optional<TensorInfo> stored = layers.stored(weightName);
+    if (stored.filter(StoredBlocks::are).isPresent()) {
+      return DequantisedTable.rows(this, weightName, ids, rows, columns);
+    }
+    // Float8 alone: Gather does not take it, and bfloat16 has all of its values.
+    boolean small =
+        stored.isPresent()
+            && stored.get().encoding() instanceof ScaledElements
+            && stored.get().type() == ElementType.BF16;
+    ElementType tableType = small ? ElementType.BF16 : type;
+    String table = weight(weightName, tableType, rows, columns);
+    return cast(node("Gather", List.of(table, ids)), tableType, type);
   }
 
   /** {@code x * sigmoid(x)}. */

@@ -12,15 +12,16 @@ import java.util.function.Function;
  * Chooses how each linear layer of a network is computed, by the arithmetic asked for, by how its
  * weight is stored, and by what the layer is in its network. Immutable.
  *
- * <p>A weight that an adapter changes needs {@link #PLAIN}: what is computed from a weight when a
- * session starts does not see the values that replace it.
+ * <p>A weight that a session is given other values of is {@linkplain Arithmetic#replaced() taken
+ * plain}: what is made of a stored weight does not see the values that replace it.
  */
 public final class LinearLayers {
 
   private static final LinearLayer GEMM = new Gemm();
 
   /** Ways to compute with weights as they are stored, the first that takes a weight. */
-  private static final List<LinearLayer> AS_STORED = List.of(GEMM);
+  private static final List<LinearLayer> AS_STORED =
+      List.of(new DequantisedBlocks(), new DequantisedElements(), GEMM);
 
   /** Matrix products in the network's own type, whatever is stored. */
   public static final LinearLayers PLAIN = new LinearLayers(weight -> Optional.empty(), List.of());
@@ -40,8 +41,13 @@ public final class LinearLayers {
    * @param arithmetic what is asked for; layers that it does not suit are computed as stored
    * @return the choice
    */
-  public static LinearLayers of(TensorSource weights, LinearArithmetic arithmetic) {
-    return arithmetic == LinearArithmetic.PLAIN ? PLAIN : of(weights, ways(arithmetic));
+  public static LinearLayers of(TensorSource weights, Arithmetic arithmetic) {
+    if (arithmetic.linear() == LinearArithmetic.PLAIN) {
+      return PLAIN;
+    }
+    return new LinearLayers(
+        name -> arithmetic.replaced().contains(name) ? Optional.empty() : weights.find(name),
+        ways(arithmetic.linear()));
   }
 
   /** The first way that takes a weight computes its layer. */
@@ -66,6 +72,11 @@ public final class LinearLayers {
   /** Chooses among some ways; where none takes a weight, a plain product is computed. */
   static LinearLayers of(TensorSource weights, List<LinearLayer> ways) {
     return new LinearLayers(weights::find, ways);
+  }
+
+  /** Returns how a weight is stored; empty if that is not to be looked at. */
+  Optional<TensorInfo> stored(String weight) {
+    return stored.apply(weight);
   }
 
   /** Returns how the layer of a weight is computed. */

@@ -5,6 +5,7 @@ import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * A network without its weights.
@@ -61,6 +62,20 @@ public record NetworkGraph(
   public ElementType typeOf(String name) {
     GraphWeight weight = weights.get(name);
     return weight == null ? type : weight.type();
+  }
+
+  /**
+   * Tells whether a session can be given other values of some weights: those that the graph takes
+   * as values, or not at all.
+   *
+   * @param parameters names of weights in the checkpoint
+   * @return false if something else is made of one of them
+   */
+  public boolean takesValuesOf(Set<String> parameters) {
+    return weights.values().stream()
+        .map(GraphWeight::form)
+        .allMatch(
+            form -> form instanceof ParameterValues || !parameters.contains(form.parameter()));
   }
 
   /**

@@ -82,7 +82,23 @@ public final class OnnxMessages {
    * @return the tensor without values
    */
   public static TensorProto.Builder tensor(String name, ElementType type, long... dimensions) {
-    TensorProto.Builder tensor = TensorProto.newBuilder().setName(name).setDataType(code(type));
+    return tensor(name, code(type), dimensions);
+  }
+
+  /**
+   * Begins a weight, to be completed with its values or their place.
+   *
+   * @param name its name in the graph
+   * @param weight its type
+   * @param dimensions its shape as it lies in a file
+   * @return the tensor without values
+   */
+  public static TensorProto.Builder tensor(String name, GraphWeight weight, long... dimensions) {
+    return tensor(name, weight.onnxType(), dimensions);
+  }
+
+  private static TensorProto.Builder tensor(String name, int code, long... dimensions) {
+    TensorProto.Builder tensor = TensorProto.newBuilder().setName(name).setDataType(code);
     for (long dimension : dimensions) {
       tensor.addDims(dimension);
     }

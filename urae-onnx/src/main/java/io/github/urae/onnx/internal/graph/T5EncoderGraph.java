@@ -82,8 +82,7 @@ public final class T5EncoderGraph {
 
   private NetworkGraph build() {
     String ids = g.input("input_ids", ElementType.I64, "batch", "text");
-    String tokens = g.weight("shared.weight", config.vocabulary(), width);
-    String hidden = g.node("Gather", List.of(tokens, ids));
+    String hidden = g.rows("shared.weight", ids, config.vocabulary(), width);
     String shape = g.concat(0, g.dimension(ids, 0), g.dimension(ids, 1), g.longs(-1));
     String bias = positionBias(ids);
     for (int i = 0; i < config.layers(); i++) {

@@ -42,9 +42,9 @@ public record DiffusersSource(Checkpoint checkpoint) implements ModelSource {
         checkpoint.checkGuidance(source);
       }
       NetworkSizes.check(checkpoint, component, Optional.of(source));
-      LinearLayers layers = LinearLayers.of(source, arithmetic.linear());
+      LinearLayers layers = LinearLayers.of(source, arithmetic);
       NetworkGraph graph = graph(checkpoint, component, arithmetic.type(), layers);
-      Weights weights = Weights.of(graph, source);
+      Weights weights = Weights.of(graph, source, arithmetic.replaced());
       UnreadTensors.report(component, graph, source);
       return weights;
     } catch (Throwable e) {

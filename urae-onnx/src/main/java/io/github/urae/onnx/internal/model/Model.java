@@ -180,8 +180,10 @@ final class Model implements Closeable {
     Weights own = model.weights(component);
     TensorSource base =
         own.inSessionType(component, model.settings.cache(), listener, cancellation);
+    OwnedResources owned = new OwnedResources();
     return Lease.of(
-        new NetworkSlot(lease.another(), component, own.graph(), base, Optional.empty()));
+        new NetworkSlot(
+            owned.add(lease.another()), component, own.graph(), base, Optional.empty(), owned));
   }
 
   /** The same after a chain of adapters. Weights are merged where the cache does not hold them. */
@@ -197,13 +199,42 @@ final class Model implements Closeable {
     }
     Model model = lease.get();
     WeightCache cache = model.settings.cache();
-    Weights own = model.weights(component);
-    TensorSource base = own.inSessionType(component, cache, listener, cancellation);
-    TensorSource merged =
-        MergedWeights.open(
-            chain, component, own.original(), own.graph()::typeOf, cache, listener, cancellation);
-    return Lease.of(
-        new NetworkSlot(lease.another(), component, own.graph(), base, Optional.of(merged)));
+    Set<String> changed = chain.changedWeights(component);
+    OwnedResources owned = new OwnedResources();
+    try {
+      Lease<Model> held = owned.add(lease.another());
+      Weights own = model.replaceable(component, changed, owned);
+      TensorSource base = own.inSessionType(component, cache, listener, cancellation);
+      TensorSource merged =
+          owned.add(
+              MergedWeights.open(
+                  chain,
+                  component,
+                  own.original(),
+                  own.graph()::typeOf,
+                  cache,
+                  listener,
+                  cancellation));
+      return Lease.of(
+          new NetworkSlot(held, component, own.graph(), base, Optional.of(merged), owned));
+    } catch (Throwable e) {
+      owned.closeAfter(e);
+      throw e;
+    }
+  }
+
+  /**
+   * Returns a network's graph and weights, of a graph that takes the values of some weights.
+   *
+   * @param replaced those weights
+   * @param owned gets what is opened for that
+   */
+  private Weights replaceable(Component component, Set<String> replaced, OwnedResources owned)
+      throws IOException {
+    Weights own = weights(component);
+    return own.graph().takesValuesOf(replaced)
+        ? own
+        : owned.add(source.open(component, arithmetic(component).replacing(replaced)));
   }
 
   /** Makes sure that a network that a chain changes can be merged, or is in the cache. */

@@ -30,6 +30,7 @@ final class NetworkSlot implements Closeable {
   private final NetworkGraph graph;
   private final TensorSource base;
   private final Optional<TensorSource> merged;
+  private final OwnedResources owned;
 
   /** The network that was loaded last; whoever uses it keeps it open, not the slot. */
   private Optional<Lease<LoadedNetwork>> last = Optional.empty();
@@ -37,21 +38,24 @@ final class NetworkSlot implements Closeable {
   /**
    * Fills a slot.
    *
-   * @param model keeps the base weights open; owned by the slot
+   * @param model keeps the base weights open
    * @param base weights in the session's element type
-   * @param merged those that adapters changed, in the same type; owned by the slot
+   * @param merged those that adapters changed, in the same type
+   * @param owned closed with the slot: the model, the merged weights, and what these need
    */
   NetworkSlot(
       Lease<Model> model,
       Component component,
       NetworkGraph graph,
       TensorSource base,
-      Optional<TensorSource> merged) {
+      Optional<TensorSource> merged,
+      OwnedResources owned) {
     this.model = model;
     this.component = component;
     this.graph = graph;
     this.base = base;
     this.merged = merged;
+    this.owned = owned;
   }
 
   /** Loads a slot's network unless somebody uses it already; the caller closes the use. */
@@ -92,9 +96,6 @@ final class NetworkSlot implements Closeable {
 
   @Override
   public void close() throws IOException {
-    OwnedResources owned = new OwnedResources();
-    owned.add(model);
-    merged.ifPresent(owned::add);
     owned.close();
   }
 }

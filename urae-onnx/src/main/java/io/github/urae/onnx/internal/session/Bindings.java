@@ -45,6 +45,8 @@ final class Bindings implements AutoCloseable {
       case F16 -> OnnxJavaType.FLOAT16;
       case BF16 -> OnnxJavaType.BFLOAT16;
       case I64 -> OnnxJavaType.INT64;
+      case I8 -> OnnxJavaType.INT8;
+      case U8 -> OnnxJavaType.UINT8;
       default -> throw new IllegalArgumentException("networks do not take " + type);
     };
   }

@@ -3,12 +3,14 @@ package io.github.urae.onnx.internal.session;
 import ai.onnx.proto.OnnxMl.AttributeProto;
 import ai.onnx.proto.OnnxMl.GraphProto;
 import ai.onnx.proto.OnnxMl.NodeProto;
+import ai.onnx.proto.OnnxMl.TensorProto;
 import ai.onnx.proto.OnnxMl.ValueInfoProto;
 import ai.onnxruntime.OnnxTensor;
 import ai.onnxruntime.OnnxTensorLike;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
+import com.google.protobuf.ByteString;
 import io.github.urae.CancellationToken;
 import io.github.urae.InferenceException;
 import io.github.urae.device.Device;
@@ -23,6 +25,7 @@ import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.TransposedElements;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -72,7 +75,8 @@ public final class NetworkSession implements LoadedNetwork {
    * Opens a session.
    *
    * @param graph the network
-   * @param weights every weight of the graph, as the graph takes it
+   * @param weights every weight of the graph, as the graph takes it, but for those that are
+   *     replaced
    * @param overrides weights that replace those of the same name, in the same type and shape; they
    *     must stay readable until the session is closed
    * @param settings device, threads, prepacking
@@ -140,11 +144,14 @@ public final class NetworkSession implements LoadedNetwork {
     }
     Map<String, Tensor> given = new HashMap<>(overrides);
     Set<String> copied = new HashSet<>();
+    Map<String, ByteString> inside = new HashMap<>();
     for (String name : graph.weights().keySet()) {
       if (!given.containsKey(name)) {
         TensorInfo info = weights.tensors().get(name);
         if (!Weights.isReadableInPlace(info)) {
           given.put(name, Weights.inMemory(weights, name));
+        } else if (displaced.contains(info.file()) && !graph.weights().get(name).hasJavaType()) {
+          inside.put(name, bytes(weights, info));
         } else if (displaced.contains(info.file())) {
           given.put(name, held(weights, name, graph.weights().get(name).shape()));
           if (hasConvolutions()) {
@@ -153,7 +160,7 @@ public final class NetworkSession implements LoadedNetwork {
         }
       }
     }
-    byte[] model = model(graph, weights, given.keySet(), folder, realPaths);
+    byte[] model = model(graph, weights, given.keySet(), inside, folder, realPaths);
     try (OrtSession.SessionOptions options = OnnxEngine.options(settings)) {
       options.addConfigEntry(
           "session.model_external_initializers_file_folder_path", folder.toString());
@@ -195,6 +202,16 @@ public final class NetworkSession implements LoadedNetwork {
     return Tensor.view(stored.type(), shape, stored.data(), name);
   }
 
+  /**
+   * Copies a weight that can only be inside the model, which is bounded to 2 GiB: enough for the
+   * blocks of a network, whose files may lose their paths between any two of them.
+   */
+  private static ByteString bytes(TensorSource weights, TensorInfo info) throws IOException {
+    ByteBuffer bytes = ByteBuffer.allocate(Math.toIntExact(info.length()));
+    weights.read(info.name(), 0, bytes);
+    return ByteString.copyFrom(bytes.flip());
+  }
+
   /** ONNX Runtime finds weights below one folder. Files are usually in the same. */
   private static Path commonParent(Path folder, Path file) throws IOException {
     Path parent = folder;
@@ -212,6 +229,7 @@ public final class NetworkSession implements LoadedNetwork {
       NetworkGraph graph,
       TensorSource weights,
       Set<String> overridden,
+      Map<String, ByteString> inside,
       Path folder,
       Map<Path, Path> realPaths) {
     GraphProto.Builder withWeights = graph.graph().toBuilder();
@@ -222,19 +240,23 @@ public final class NetworkSession implements LoadedNetwork {
     String someFile =
         locations.values().stream().findFirst().orElse(SOME_FILE.getFileName().toString());
     for (String name : graph.weights().keySet()) {
-      TensorInfo info = weights.tensors().get(name);
+      Optional<TensorInfo> info = weights.find(name);
       GraphWeight weight = graph.weights().get(name);
       long[] dimensions = weight.shape().toArray();
-      if (!overridden.contains(name) && info.encoding() instanceof TransposedElements) {
+      if (!overridden.contains(name)
+          && info.orElseThrow().encoding() instanceof TransposedElements) {
         transposed.add(name);
         dimensions = new long[] {dimensions[1], dimensions[0]};
       }
+      TensorProto.Builder tensor = OnnxMessages.tensor(name, weight, dimensions);
       withWeights.addInitializer(
-          OnnxMessages.external(
-              OnnxMessages.tensor(name, weight.type(), dimensions),
-              locations.getOrDefault(info.file(), someFile),
-              info.offset(),
-              weight.byteSize()));
+          inside.containsKey(name)
+              ? tensor.setRawData(inside.get(name)).build()
+              : OnnxMessages.external(
+                  tensor,
+                  info.map(place -> locations.get(place.file())).orElse(someFile),
+                  info.map(TensorInfo::offset).orElse(0L),
+                  weight.byteSize()));
     }
     takeAsStored(withWeights, transposed);
     return graph.model(withWeights.build()).toByteArray();

@@ -26,6 +26,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * The weights of one network: the user's own files, and where those have another element type than
@@ -38,10 +39,13 @@ public final class Weights implements Closeable {
 
   private final NetworkGraph graph;
   private final TensorSource original;
+  private final Set<String> replaced;
   private final OwnedResources opened;
   private TensorSource inSession;
 
-  private Weights(NetworkGraph graph, TensorSource original, OwnedResources opened) {
+  private Weights(
+      NetworkGraph graph, TensorSource original, Set<String> replaced, OwnedResources opened) {
+    this.replaced = Set.copyOf(replaced);
     this.graph = graph;
     this.original = original;
     this.opened = opened;
@@ -57,11 +61,24 @@ public final class Weights implements Closeable {
    * @throws io.github.urae.ModelException if a weight is missing or does not fit the graph
    */
   public static Weights of(NetworkGraph graph, TensorSource source) {
+    return of(graph, source, Set.of());
+  }
+
+  /**
+   * The same where a session will be given other values of some weights.
+   *
+   * @param graph the network
+   * @param source as above
+   * @param replaced names of weights that are not needed in the form that the graph takes
+   * @return the weights; the caller closes them
+   * @throws io.github.urae.ModelException as above
+   */
+  public static Weights of(NetworkGraph graph, TensorSource source, Set<String> replaced) {
     OwnedResources opened = new OwnedResources();
     try {
       TensorSource original = opened.add(source);
       WeightCheck.check(graph, original);
-      return new Weights(graph, original, opened);
+      return new Weights(graph, original, replaced, opened);
     } catch (Throwable e) {
       opened.closeAfter(e);
       throw e;
@@ -87,8 +104,9 @@ public final class Weights implements Closeable {
   }
 
   /**
-   * Returns the weights as the graph takes them, by their names in the graph. Those that do not lie
-   * so in the user's files are written to the cache first, unless they are there.
+   * Returns the weights as the graph takes them, by their names in the graph, but for those that a
+   * session will be given. Those that do not lie so in the user's files are written to the cache
+   * first, unless they are there.
    *
    * @param component what the listener is told that the network is
    * @param cache where they go
@@ -115,28 +133,28 @@ public final class Weights implements Closeable {
       ProgressListener listener,
       CancellationToken cancellation)
       throws IOException {
+    Map<String, GraphWeight> needed = new LinkedHashMap<>(graph.weights());
+    needed.keySet().removeAll(replaced);
     Map<String, TensorInfo> inPlace = new LinkedHashMap<>();
     Map<String, TensorInfo> inMemory = new LinkedHashMap<>();
-    graph
-        .weights()
-        .forEach(
-            (name, weight) -> {
-              TensorInfo stored = original.tensors().get(weight.form().parameter());
-              Optional<TensorInfo> place = weight.form().place(stored, weight.type());
-              if (place.isPresent() && isReadableInPlace(place.get())) {
-                inPlace.put(name, place.get());
-              } else if (isRearranged(stored, weight)) {
-                inMemory.put(name, stored);
-              }
-            });
+    needed.forEach(
+        (name, weight) -> {
+          TensorInfo stored = original.tensors().get(weight.form().parameter());
+          Optional<TensorInfo> place = weight.form().place(stored, weight.type());
+          if (place.isPresent() && isReadableInPlace(place.get())) {
+            inPlace.put(name, place.get());
+          } else if (isRearranged(stored, weight)) {
+            inMemory.put(name, stored);
+          }
+        });
     if (bytes(inMemory.keySet()) <= MAX_MEMORY_BYTES) {
       inPlace.putAll(inMemory);
     }
     boolean asStored =
-        graph.weights().keySet().stream()
+        needed.keySet().stream()
                 .allMatch(
                     name -> original.find(name).equals(Optional.ofNullable(inPlace.get(name))))
-            && inPlace.size() == graph.weights().size();
+            && inPlace.size() == needed.size();
     if (asStored) {
       return original;
     }
@@ -145,7 +163,7 @@ public final class Weights implements Closeable {
     }
     List<TensorInfo> all = new ArrayList<>();
     inPlace.forEach((name, info) -> all.add(renamed(info, name)));
-    List<String> others = new ArrayList<>(graph.weights().keySet());
+    List<String> others = new ArrayList<>(needed.keySet());
     others.removeAll(inPlace.keySet());
     if (!others.isEmpty()) {
       TensorSource written = opened.add(convert(others, component, cache, listener, cancellation));
@@ -198,8 +216,9 @@ public final class Weights implements Closeable {
     for (String name : names) {
       GraphWeight weight = graph.weights().get(name);
       WeightForm form = weight.form();
-      declarations.add(new SafetensorsWriter.Declaration(name, weight.type(), weight.shape()));
-      key.add(name).add(weight.type()).add(weight.shape());
+      declarations.add(
+          new SafetensorsWriter.Declaration(name, weight.type(), weight.storedShape()));
+      key.add(name).add(weight.type()).add(weight.storedShape());
       key.add(form.parameter()).add(form.description());
       key.add(original.tensors().get(form.parameter()).encoding().name());
     }

@@ -65,6 +65,6 @@ public final class ExportWriter {
           name + ": expected " + weight.byteSize() + " bytes, got " + length);
     }
     return OnnxMessages.external(
-        OnnxMessages.tensor(name, weight.type(), weight.shape().toArray()), DATA, offset, length);
+        OnnxMessages.tensor(name, weight, weight.shape().toArray()), DATA, offset, length);
   }
 }

@@ -158,7 +158,10 @@ class IntegerProductTest {
             "layer.bias", Tensor.ofFloats(bias, outputs)));
     try (TensorSource source = Safetensors.open(file)) {
       GraphBuilder g =
-          new GraphBuilder("layer", ElementType.F32, LinearLayers.of(source, arithmetic(type)));
+          new GraphBuilder(
+              "layer",
+              ElementType.F32,
+              LinearLayers.of(source, new Arithmetic(ElementType.F32, arithmetic(type))));
       String activations = g.input("x", ElementType.F32, "rows", inputs);
       g.output(
           "y",
@@ -226,7 +229,9 @@ class IntegerProductTest {
             TestData.checkpoint().resolve("transformer"), Flux1.FAMILY, Component.TRANSFORMER);
     return Weights.of(
         TransformerGraph.build(
-            checkpoint.transformer(), ElementType.F32, LinearLayers.of(source, arithmetic)),
+            checkpoint.transformer(),
+            ElementType.F32,
+            LinearLayers.of(source, new Arithmetic(ElementType.F32, arithmetic))),
         source);
   }
 
