@@ -24,7 +24,8 @@ import java.util.stream.Stream;
  * next process, with the cache that the killed one has left, must write what an undisturbed one
  * writes and leave nothing partial beside it. Ends with status 1 where that failed.
  *
- * <p>Options: {@code --times} (300), {@code --seed} (random).
+ * <p>Options: {@code --times} (300; work that was done before its moment does not count), {@code
+ * --seed} (random).
  */
 public final class Kills {
 
@@ -74,8 +75,9 @@ public final class Kills {
     }
     Map<String, Integer> killed = new TreeMap<>();
     Map<String, Integer> written = new TreeMap<>();
+    int kills = 0;
     int done = 0;
-    for (int i = 0; i < times; i++) {
+    for (int i = 0; kills < times; i++) {
       String name = KilledWork.NAMES.get(i % KilledWork.NAMES.size());
       delete(outputs.resolve(KilledWork.output(name)));
       if (random.nextBoolean()) {
@@ -88,6 +90,7 @@ public final class Kills {
       long delay = random.nextLong(milliseconds.get(name) + 1);
       if (kill(name, delay)) {
         killed.merge(name, 1, Integer::sum);
+        kills++;
       } else {
         done++;
       }
