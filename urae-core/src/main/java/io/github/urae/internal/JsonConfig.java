@@ -33,6 +33,21 @@ public final class JsonConfig {
   private final Path file;
   private final JsonNode root;
 
+  /** Makes a tree of JSON. */
+  @FunctionalInterface
+  public interface Reader {
+
+    /**
+     * Reads.
+     *
+     * @param content in UTF-8
+     * @return the tree
+     * @throws JsonProcessingException if it is no JSON
+     * @throws IOException if it is not UTF-8
+     */
+    JsonNode read(byte[] content) throws IOException;
+  }
+
   private JsonConfig(Path file, JsonNode root) {
     this.file = file;
     this.root = root;
@@ -63,7 +78,7 @@ public final class JsonConfig {
    * @return the tree; a missing node if there is nothing
    * @throws FileFormatException if it is no JSON
    */
-  public static JsonNode tree(Path file, byte[] content, JsonTrees reader) throws IOException {
+  public static JsonNode tree(Path file, byte[] content, Reader reader) throws IOException {
     try {
       return reader.read(content);
     } catch (JsonProcessingException e) {

@@ -12,6 +12,8 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.POJONode;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
@@ -23,7 +25,7 @@ import java.util.Map;
  *
  * <p>Of a key that occurs twice the last value holds, unless the factory refuses it. Thread-safe.
  */
-public final class JsonTrees {
+public final class JsonTrees implements JsonConfig.Reader {
 
   private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
   private static final JsonFactory WRITING = new JsonFactory();
@@ -48,6 +50,7 @@ public final class JsonTrees {
    * @throws JsonProcessingException if it is no JSON
    * @throws IOException if it is not UTF-8
    */
+  @Override
   public JsonNode read(byte[] content) throws IOException {
     try (JsonParser parser = factory.createParser(content)) {
       return first(parser);
@@ -153,7 +156,23 @@ public final class JsonTrees {
   /**
    * Writes a tree.
    *
-   * @param tree of plain values
+   * @param tree of plain values, and of values that write themselves
+   * @return the shortest form, in UTF-8
+   */
+  public static byte[] utf8(JsonNode tree) {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (JsonGenerator out = WRITING.createGenerator(bytes)) {
+      write(tree, out);
+    } catch (IOException e) {
+      throw new UncheckedIOException("a tree of plain values can be written to memory", e);
+    }
+    return bytes.toByteArray();
+  }
+
+  /**
+   * Writes a tree.
+   *
+   * @param tree of plain values, and of values that write themselves
    * @param out takes it
    * @throws IOException if that fails
    */
@@ -179,6 +198,8 @@ public final class JsonTrees {
       out.writeNumber(tree.doubleValue());
     } else if (tree.isBoolean()) {
       out.writeBoolean(tree.booleanValue());
+    } else if (tree instanceof POJONode own) {
+      own.serialize(out, null);
     } else {
       out.writeNull();
     }

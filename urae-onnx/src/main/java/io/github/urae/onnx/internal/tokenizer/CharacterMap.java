@@ -23,6 +23,9 @@ final class CharacterMap {
 
   private static final int CHILDREN = 256;
 
+  /** Characters of Base64, or units, that are looked at in one call. */
+  private static final int PIECE = 128;
+
   /** Longest result in bytes; Unicode's own compatibility forms stay below 40. */
   private static final int LONGEST_RESULT = 256;
 
@@ -37,20 +40,20 @@ final class CharacterMap {
   /**
    * Checks a map.
    *
-   * @param encoded as {@code precompiled_charsmap} has it
+   * @param encoded as {@code precompiled_charsmap} has it, in ASCII
    * @return the same in the one way of writing Base64 that the native library takes; empty for a
    *     map without content
    * @throws IllegalArgumentException if it is damaged, with what is wrong
    */
-  static String checked(String encoded) {
+  static byte[] checked(byte[] encoded) {
     byte[] bytes;
     try {
-      bytes = Base64.getDecoder().decode(encoded);
+      bytes = decoded(encoded);
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException("it is no Base64", e);
     }
     if (bytes.length == 0) {
-      return "";
+      return new byte[0];
     }
     ByteBuffer content = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
     long size = bytes.length < Integer.BYTES ? 0 : Integer.toUnsignedLong(content.getInt());
@@ -66,11 +69,33 @@ final class CharacterMap {
     return padded(encoded, bytes);
   }
 
+  /**
+   * Decodes piece by piece: what is called often is soon compiled, while one long call would be
+   * interpreted almost to its end.
+   */
+  private static byte[] decoded(byte[] encoded) {
+    Base64.Decoder decoder = Base64.getDecoder();
+    byte[] bytes = new byte[(encoded.length + 3) / 4 * 3];
+    int length = 0;
+    for (int from = 0; from < encoded.length; from += PIECE) {
+      int to = Math.min(encoded.length, from + PIECE);
+      byte[] piece = decoder.decode(Arrays.copyOfRange(encoded, from, to));
+      if (to < encoded.length && piece.length < PIECE / 4 * 3) {
+        throw new IllegalArgumentException("padding in the middle");
+      }
+      System.arraycopy(piece, 0, bytes, length, piece.length);
+      length += piece.length;
+    }
+    return Arrays.copyOf(bytes, length);
+  }
+
   /** Java also reads what is not padded, or has stray bits at its end: only that can differ. */
-  private static String padded(String encoded, byte[] bytes) {
+  private static byte[] padded(byte[] encoded, byte[] bytes) {
     int last = (bytes.length - 1) / 3 * 3;
-    byte[] end = Arrays.copyOfRange(bytes, last, bytes.length);
-    return encoded.substring(0, last / 3 * 4) + Base64.getEncoder().encodeToString(end);
+    byte[] end = Base64.getEncoder().encode(Arrays.copyOfRange(bytes, last, bytes.length));
+    byte[] padded = Arrays.copyOf(encoded, last / 3 * 4 + end.length);
+    System.arraycopy(end, 0, padded, last / 3 * 4, end.length);
+    return padded;
   }
 
   private void check() {
@@ -80,7 +105,13 @@ final class CharacterMap {
       throw new IllegalArgumentException("its results are not UTF-8", e);
     }
     checkChildren(offset(units[0]));
-    for (int place = 0; place < units.length; place++) {
+    for (int first = 0; first < units.length; first += PIECE) {
+      checkUnits(first, Math.min(units.length, first + PIECE));
+    }
+  }
+
+  private void checkUnits(int first, int end) {
+    for (int place = first; place < end; place++) {
       int unit = units[place];
       // Of units that hold results, the first bit is set; no byte leads to them.
       if (unit < 0 || (unit & 0xFF) == 0) {

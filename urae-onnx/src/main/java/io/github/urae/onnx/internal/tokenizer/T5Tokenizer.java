@@ -1,5 +1,7 @@
 package io.github.urae.onnx.internal.tokenizer;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.github.urae.FileFormatException;
 import io.github.urae.internal.JsonTrees;
 import java.io.IOException;
@@ -42,9 +44,10 @@ public final class T5Tokenizer implements Tokenizer {
           "T5 is read from tokenizer.json, which FLUX.1's checkpoints hold beside spiece.model;"
               + " download it too");
     }
-    String description = JsonTrees.text(UnigramDescription.of(TokenizerFile.read(file)));
+    byte[] description =
+        JsonTrees.utf8(UnigramDescription.of(TokenizerFile.read(file, new UnigramReader(file))));
     TokenizerConfig config = TokenizerConfig.read(folder, "CLIP");
-    NativeTokenizer tokenizer = NativeTokenizer.create(description, file);
+    NativeTokenizer tokenizer = NativeTokenizer.create(new String(description, UTF_8), file);
     return new T5Tokenizer(tokenizer, end, pad, config.maxLength());
   }
 

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.POJONode;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.Set;
 
@@ -93,18 +95,31 @@ final class TextRules {
       return Optional.empty();
     }
     String key = "normalizer.precompiled_charsmap";
-    if (!map.isTextual()) {
+    if (!(map instanceof POJONode text)) {
       throw file.damaged(key, "Base64", map);
     }
-    String checked;
+    byte[] checked;
     try {
-      checked = CharacterMap.checked(map.textValue());
+      checked = checked((Verbatim) text.getPojo());
     } catch (IllegalArgumentException e) {
       throw file.damaged(key, e.getMessage());
     }
-    return checked.isEmpty()
+    return checked.length == 0
         ? Optional.empty()
-        : Optional.of(typed("Precompiled").put("precompiled_charsmap", checked));
+        : Optional.of(
+            typed("Precompiled").putPOJO("precompiled_charsmap", Verbatim.quoted(checked)));
+  }
+
+  private static byte[] checked(Verbatim map) {
+    try {
+      return CharacterMap.checked(map.unquoted());
+    } catch (IllegalArgumentException e) {
+      byte[] unescaped = map.unescaped();
+      if (Arrays.equals(unescaped, map.unquoted())) {
+        throw e;
+      }
+      return CharacterMap.checked(unescaped);
+    }
   }
 
   private ObjectNode replacement(JsonNode node) {

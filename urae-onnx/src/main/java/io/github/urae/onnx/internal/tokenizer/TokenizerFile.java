@@ -42,7 +42,19 @@ final class TokenizerFile {
    * @throws FileFormatException if it holds no JSON object
    */
   static TokenizerFile read(Path file) throws IOException {
-    JsonNode root = JsonConfig.tree(file, InputFile.read(file, MAX_BYTES), JSON);
+    return read(file, JSON);
+  }
+
+  /**
+   * Reads a file in a way of its own.
+   *
+   * @param file the file
+   * @param reader makes a tree of it
+   * @throws IOException if it is missing or cannot be read
+   * @throws FileFormatException if it holds no JSON object
+   */
+  static TokenizerFile read(Path file, JsonConfig.Reader reader) throws IOException {
+    JsonNode root = JsonConfig.tree(file, InputFile.read(file, MAX_BYTES), reader);
     if (!root.isObject()) {
       throw new FileFormatException(file + ": expected a JSON object");
     }
@@ -79,7 +91,8 @@ final class TokenizerFile {
     return node.textValue();
   }
 
-  private static boolean isWhole(String text) {
+  /** Tells whether text is not empty, not endless, and of whole characters. */
+  static boolean isWhole(String text) {
     if (text.isEmpty() || text.length() > MAX_TEXT_LENGTH) {
       return false;
     }
@@ -169,6 +182,11 @@ final class TokenizerFile {
 
   /** Creates the exception for a value that does not do. */
   FileFormatException damaged(String key, String problem) {
+    return damaged(file, key, problem);
+  }
+
+  /** Creates the exception for a value of a file that does not do. */
+  static FileFormatException damaged(Path file, String key, String problem) {
     return new FileFormatException(
         file
             + ": '"

@@ -1,20 +1,16 @@
 package io.github.urae.onnx.internal.tokenizer;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.POJONode;
+import io.github.urae.onnx.internal.tokenizer.UnigramReader.Pieces;
 
 /**
  * What the native library is told of a T5 tokenizer: copied from its {@code tokenizer.json} value
  * by value, without what encoding does not need (decoder, post-processor, truncation, padding).
  */
 final class UnigramDescription {
-
-  private static final int MAX_PIECES = 1 << 22;
-
-  /** Scores are logarithms of probabilities. */
-  private static final double LARGEST_SCORE = 1e9;
 
   private final TokenizerFile file;
   private final JsonNode model;
@@ -42,35 +38,17 @@ final class UnigramDescription {
   }
 
   private ObjectNode model() {
-    ArrayNode pieces = pieces();
+    JsonNode vocabulary = model.path("vocab");
+    if (!(vocabulary instanceof POJONode own) || ((Pieces) own.getPojo()).count() == 0) {
+      throw file.damaged("model.vocab", "expected an array of pieces with their scores");
+    }
+    Pieces pieces = (Pieces) own.getPojo();
     ObjectNode copy = JsonNodeFactory.instance.objectNode();
     copy.put("type", "Unigram");
     // Without one, a character that no piece has would end the process.
-    copy.put("unk_id", file.id("model.unk_id", model.path("unk_id"), pieces.size()));
-    copy.set("vocab", pieces);
+    copy.put("unk_id", file.id("model.unk_id", model.path("unk_id"), pieces.count()));
+    copy.putPOJO("vocab", pieces.array());
     copy.put("byte_fallback", file.flag("model.byte_fallback", model.path("byte_fallback"), false));
     return copy;
-  }
-
-  private ArrayNode pieces() {
-    JsonNode vocabulary = model.path("vocab");
-    if (!vocabulary.isArray() || vocabulary.isEmpty() || vocabulary.size() > MAX_PIECES) {
-      throw file.damaged("model.vocab", "an array of 1 to " + MAX_PIECES + " pieces", vocabulary);
-    }
-    ArrayNode pieces = JsonNodeFactory.instance.arrayNode(vocabulary.size());
-    for (JsonNode entry : vocabulary) {
-      JsonNode score = entry.path(1);
-      boolean fits =
-          entry.isArray()
-              && entry.size() == 2
-              && score.isNumber()
-              && Math.abs(score.doubleValue()) <= LARGEST_SCORE;
-      if (!fits) {
-        throw file.damaged("model.vocab", "pieces with their scores", entry);
-      }
-      file.text("model.vocab", entry.get(0));
-      pieces.add(entry);
-    }
-    return pieces;
   }
 }

@@ -52,6 +52,74 @@ class DamagedTokenizersTest {
     assertT5Refused("precompiled_charsmap", message);
   }
 
+  /** As writers of JSON do that escape what HTML would take for its own. */
+  @Test
+  void aCharacterMapWithEscapes() throws IOException {
+    byte[] plain = Files.readAllBytes(CHECKPOINT.resolve("tokenizer_2/tokenizer.json"));
+    String text = new String(plain, StandardCharsets.UTF_8);
+    int map = text.indexOf("precompiled_charsmap");
+    int end = text.indexOf('"', text.indexOf(": \"", map) + 3);
+    String escaped =
+        text.substring(0, map) + text.substring(map, end).replace("/", "\\/") + text.substring(end);
+    assertThat(escaped).contains("\\/");
+    Files.writeString(folder.resolve("tokenizer.json"), "\uFEFF" + escaped);
+    assertSameIds();
+  }
+
+  /** What is copied from where it stands is found there in any layout. */
+  @Test
+  void layouts() throws IOException {
+    Files.writeString(folder.resolve("tokenizer.json"), t5().toPrettyString());
+    assertSameIds();
+    Files.writeString(folder.resolve("tokenizer.json"), t5().toString());
+    assertSameIds();
+    Files.writeString(folder.resolve("tokenizer.json"), t5().toString().replace("},", "} \n,\t"));
+    assertSameIds();
+  }
+
+  private void assertSameIds() throws IOException {
+    try (T5Tokenizer expected = T5Tokenizer.open(CHECKPOINT.resolve("tokenizer_2"), 1, 0);
+        T5Tokenizer found = T5Tokenizer.open(folder, 1, 0)) {
+      assertThat(found.encode("a red circle ﬁ", 12))
+          .isEqualTo(expected.encode("a red circle ﬁ", 12));
+    }
+  }
+
+  @Test
+  void theVocabulary() throws IOException {
+    for (String piece :
+        new String[] {
+          "3",
+          "[]",
+          "[\"a\"]",
+          "[\"a\", 1, 2]",
+          "[\"\", 1]",
+          "[\"a\", 1e10]",
+          "[1, 1]",
+          "[\"a\", \"b\"]",
+          "[\"\\ud800\", 1]",
+          "[[\"a\", 1]]",
+          "null"
+        }) {
+      JsonNode tree = t5();
+      ((ArrayNode) tree.at("/model/vocab")).insert(7, JSON.readTree(piece));
+      writeT5(tree);
+      assertT5Refused("'model.vocab'", "after 7 of them");
+    }
+    for (String vocabulary : new String[] {"[]", "{}", "3", "\"a\""}) {
+      JsonNode tree = t5();
+      ((ObjectNode) tree.get("model")).set("vocab", JSON.readTree(vocabulary));
+      writeT5(tree);
+      assertT5Refused("'model.vocab'", "expected an array of pieces");
+    }
+  }
+
+  @Test
+  void utf16() throws IOException {
+    Files.writeString(folder.resolve("tokenizer.json"), t5().toString(), StandardCharsets.UTF_16LE);
+    assertT5Refused("expected UTF-8");
+  }
+
   @Test
   void theUnknownToken() throws IOException {
     JsonNode tree = t5();
