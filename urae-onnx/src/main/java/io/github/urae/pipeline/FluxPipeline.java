@@ -27,6 +27,7 @@ import io.github.urae.onnx.internal.generation.Generation;
 import io.github.urae.onnx.internal.generation.GenerationQueue;
 import io.github.urae.onnx.internal.generation.TextEncoders;
 import io.github.urae.onnx.internal.generation.WorkRates;
+import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.model.ModelSource;
 import io.github.urae.onnx.internal.model.Networks;
 import io.github.urae.onnx.internal.model.PipelineSettings;
@@ -537,10 +538,12 @@ public final class FluxPipeline implements ImagePipeline {
       TokenizerLibrary.loadAhead();
       OnnxLibrary.load();
       Device resolved = OnnxEngine.resolve(device);
+      Arithmetic arithmetic = OnnxEngine.arithmetic(resolved, precision);
       PipelineSettings settings =
           new PipelineSettings(
-              new SessionSettings(resolved, threads, prepacking),
-              OnnxEngine.arithmetic(resolved, precision),
+              new SessionSettings(
+                  resolved, threads, prepacking || arithmetic.linear().needsPrepacking()),
+              arithmetic,
               offload,
               new WeightCache(cacheFolder(), cacheBytes, verifyCache),
               memoryLimit,

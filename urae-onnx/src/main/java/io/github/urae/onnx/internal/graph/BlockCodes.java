@@ -8,7 +8,6 @@ import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.BlockEncoding;
 import io.github.urae.weights.internal.ByteSink;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.util.Optional;
 
 /**
@@ -40,16 +39,17 @@ record BlockCodes(String parameter, Shape parameterShape, Packing packing) imple
   @Override
   public void write(TensorSource source, ElementType type, ByteSink sink) throws IOException {
     StoredBlocks.of(source, parameter)
-        .forEach(
-            (blocks, elements, groups) -> {
-              byte[] codes = blocks.codes();
+        .write(
+            1,
+            (blocks, elements, groups, target) -> {
               int bytes = elements;
               if (packing != Packing.NONE) {
                 bytes = elements / 2;
-                pack(codes, bytes);
+                pack(blocks.codes(), bytes);
               }
-              sink.accept(ByteBuffer.wrap(codes, 0, bytes));
-            });
+              target.put(blocks.codes(), 0, bytes);
+            },
+            sink);
   }
 
   /** Puts pairs of nibbles into bytes, at the beginning of the array. */

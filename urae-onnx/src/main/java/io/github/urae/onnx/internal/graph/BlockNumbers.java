@@ -7,8 +7,6 @@ import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.ByteSink;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.Optional;
 
 /**
@@ -39,14 +37,15 @@ record BlockNumbers(String parameter, Shape parameterShape, Kind kind) implement
   @Override
   public void write(TensorSource source, ElementType type, ByteSink sink) throws IOException {
     StoredBlocks.of(source, parameter)
-        .forEach(
-            (blocks, elements, groups) -> {
-              ByteBuffer bytes =
-                  ByteBuffer.allocate(Math.toIntExact(type.byteSize(groups)))
-                      .order(ByteOrder.LITTLE_ENDIAN);
-              float[] numbers = kind == Kind.SCALES ? blocks.scales() : blocks.offsets();
-              Elements.fromFloats(type, numbers, 0, groups, bytes);
-              sink.accept(bytes.flip());
-            });
+        .write(
+            1,
+            (blocks, elements, groups, target) ->
+                Elements.fromFloats(
+                    type,
+                    kind == Kind.SCALES ? blocks.scales() : blocks.offsets(),
+                    0,
+                    groups,
+                    target),
+            sink);
   }
 }

@@ -19,6 +19,15 @@ public enum LinearArithmetic {
   Q4;
 
   /**
+   * Tells whether ONNX Runtime has to keep a rearranged copy of weights to be fast on a processor.
+   *
+   * @return whether there is no other way to compute so
+   */
+  public boolean needsPrepacking() {
+    return this == Q8 || this == Q4;
+  }
+
+  /**
    * Tells whether activations are rounded to integers.
    *
    * @return whether products are of integers

@@ -54,7 +54,9 @@ public final class LinearLayers {
   private static List<LinearLayer> ways(LinearArithmetic arithmetic) {
     return switch (arithmetic) {
       case PLAIN -> List.of(GEMM);
-      case AS_STORED, Q8, Q4 -> AS_STORED;
+      case AS_STORED -> AS_STORED;
+      case Q8 -> before(AS_STORED, new RoundedProduct(8, 128), new RoundedEncoder());
+      case Q4 -> before(AS_STORED, new RoundedProduct(4, 32), new RoundedEncoder());
       case INT8 -> integers(ElementType.I8);
       case INT8_UNSIGNED -> integers(ElementType.U8);
     };
@@ -62,10 +64,12 @@ public final class LinearLayers {
 
   /** What integers do not suit is computed as it is stored. */
   private static List<LinearLayer> integers(ElementType type) {
-    List<LinearLayer> ways = new ArrayList<>();
-    ways.add(new IntegerProduct(type, false));
-    ways.add(new IntegerProduct(type, true));
-    ways.addAll(AS_STORED);
+    return before(AS_STORED, new IntegerProduct(type, false), new IntegerProduct(type, true));
+  }
+
+  private static List<LinearLayer> before(List<LinearLayer> rest, LinearLayer... first) {
+    List<LinearLayer> ways = new ArrayList<>(List.of(first));
+    ways.addAll(rest);
     return ways;
   }
 

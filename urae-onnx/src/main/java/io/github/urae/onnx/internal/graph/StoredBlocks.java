@@ -3,6 +3,7 @@ package io.github.urae.onnx.internal.graph;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.BlockEncoding;
+import io.github.urae.weights.internal.ByteSink;
 import io.github.urae.weights.internal.CodedBlocks;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -13,20 +14,24 @@ record StoredBlocks(TensorSource source, TensorInfo tensor, BlockEncoding encodi
   /** Bytes of a file that are taken apart at once: they stay in the cache. */
   private static final int PIECE_BYTES = 1 << 18;
 
-  /** Takes some blocks. */
+  /** Makes the bytes of an operator from some blocks. */
   @FunctionalInterface
   interface Taker {
 
     /**
-     * Takes blocks, in their order.
+     * Takes blocks.
      *
      * @param blocks their parts, from index 0 on; room that is used anew afterwards
      * @param elements number of values
      * @param groups number of groups of values that share a scale
-     * @throws IOException if they cannot be written
+     * @param target takes the bytes, little-endian
      */
-    void take(CodedBlocks blocks, int elements, int groups) throws IOException;
+    void take(CodedBlocks blocks, int elements, int groups, ByteBuffer target);
   }
+
+  /** A thread's memory. */
+  @SuppressWarnings("ArrayRecordComponent") // Room that is used anew, compared by nobody.
+  private record Worker(byte[] stored, CodedBlocks blocks) {}
 
   /** Finds a tensor whose rows are whole blocks. */
   static StoredBlocks of(TensorSource source, String name) {
@@ -41,20 +46,32 @@ record StoredBlocks(TensorSource source, TensorInfo tensor, BlockEncoding encodi
         && tensor.columns() % encoding.layout().blockElements() == 0;
   }
 
-  /** Reads all blocks, piece by piece. */
-  void forEach(Taker taker) throws IOException {
+  /**
+   * Takes all blocks apart, on all processors.
+   *
+   * @param mostBytes that are made of a value
+   * @param sink gets what is made, in the order of the blocks
+   */
+  void write(int mostBytes, Taker taker, ByteSink sink) throws IOException {
     BlockEncoding.Layout layout = encoding.layout();
     long all = tensor.shape().elementCount() / layout.blockElements();
     int most = (int) Math.min(all, Math.max(1, PIECE_BYTES / layout.blockBytes()));
-    byte[] stored = new byte[most * layout.blockBytes()];
-    CodedBlocks blocks = encoding.allocate(most);
-    for (long first = 0; first < all; first += most) {
-      int count = (int) Math.min(most, all - first);
-      int bytes = count * layout.blockBytes();
-      source.read(tensor.name(), first * layout.blockBytes(), ByteBuffer.wrap(stored, 0, bytes));
-      encoding.readCodes(tensor, first, stored, count, blocks);
-      int elements = count * layout.blockElements();
-      taker.take(blocks, elements, elements / layout.groupElements());
-    }
+    new OrderedPieces<>(
+            () -> new Worker(new byte[most * layout.blockBytes()], encoding.allocate(most)),
+            most * layout.blockElements() * mostBytes)
+        .write(
+            Math.toIntExact((all + most - 1) / most),
+            (worker, number, target) -> {
+              long first = (long) number * most;
+              int count = (int) Math.min(most, all - first);
+              source.read(
+                  tensor.name(),
+                  first * layout.blockBytes(),
+                  ByteBuffer.wrap(worker.stored, 0, count * layout.blockBytes()));
+              encoding.readCodes(tensor, first, worker.stored, count, worker.blocks);
+              int elements = count * layout.blockElements();
+              taker.take(worker.blocks, elements, elements / layout.groupElements(), target);
+            },
+            sink);
   }
 }
