@@ -12,11 +12,17 @@ import java.util.Optional;
 /**
  * A weight [outputs, inputs] as bytes [inputs, outputs], rounded to multiples of each output
  * channel's {@linkplain ChannelScales scale}: signed, or unsigned and more by 128.
+ *
+ * @param memory for all codes of a weight, one weight after the other
  */
-record ChannelCodes(String parameter, Shape parameterShape) implements WeightForm {
+record ChannelCodes(String parameter, Shape parameterShape, SpareBytes memory)
+    implements WeightForm {
 
   /** Added to a number of less than 22 bits, it leaves the nearest integer in the lowest ones. */
   private static final float ROUNDING = 0x1.8p23f;
+
+  /** Bytes given at once: what is written from the heap passes through native memory. */
+  private static final int PIECE = 1 << 20;
 
   /** The code of zero, added to unsigned codes. */
   static final int UNSIGNED_ZERO = 128;
@@ -37,7 +43,8 @@ record ChannelCodes(String parameter, Shape parameterShape) implements WeightFor
     int outputs = Math.toIntExact(parameterShape.dimension(0));
     int inputs = Math.toIntExact(parameterShape.dimension(1));
     int zero = type == ElementType.U8 ? UNSIGNED_ZERO : 0;
-    byte[] codes = new byte[Math.multiplyExact(outputs, inputs)];
+    int size = Math.multiplyExact(outputs, inputs);
+    byte[] codes = memory.take(size);
     ChannelRows.forEach(
         source,
         this,
@@ -52,7 +59,10 @@ record ChannelCodes(String parameter, Shape parameterShape) implements WeightFor
             }
           }
         });
-    sink.accept(ByteBuffer.wrap(codes));
+    for (int start = 0; start < size; start += PIECE) {
+      sink.accept(ByteBuffer.wrap(codes, start, Math.min(PIECE, size - start)));
+    }
+    memory.giveBack(codes);
   }
 
   private static void round(float[] values, byte[] codes, int start, int columns, int zero) {

@@ -10,7 +10,10 @@ import java.util.function.Consumer;
 final class ChannelRows {
 
   /** Rows looked at together: as many bytes as a line of the processor's cache. */
-  static final int GROUP = 64;
+  private static final int ROWS = 64;
+
+  /** Values looked at together: a mebibyte. */
+  private static final int VALUES = 1 << 18;
 
   /** Codes on either side of zero. */
   private static final int LEVELS = 127;
@@ -43,13 +46,14 @@ final class ChannelRows {
       throws IOException {
     int channels = Math.toIntExact(form.parameterShape().dimension(0));
     int columns = Math.toIntExact(form.parameterShape().dimension(1));
+    int rows = Math.max(1, Math.min(ROWS, VALUES / columns));
     try {
-      new ParallelBlocks<>(() -> new Group(GROUP * columns))
+      new ParallelBlocks<>(() -> new Group(rows * columns))
           .run(
-              (channels + GROUP - 1) / GROUP,
+              (channels + rows - 1) / rows,
               (group, number) -> {
-                group.first = number * GROUP;
-                group.rows = Math.min(GROUP, channels - group.first);
+                group.first = number * rows;
+                group.rows = Math.min(rows, channels - group.first);
                 try {
                   source.readRows(form.parameter(), group.first, group.rows, group.values, 0);
                 } catch (IOException e) {

@@ -14,8 +14,10 @@ import java.util.Optional;
  * @param type of the weights' codes: I8, or U8 around 128
  * @param twoParts whether activations are rounded to 15 bits, for twice the work: then the rounding
  *     of the weights is all that there is
+ * @param memory for the conversion of one weight after the other
  */
-record IntegerProduct(ElementType type, boolean twoParts) implements LinearLayer {
+record IntegerProduct(ElementType type, boolean twoParts, SpareBytes memory)
+    implements LinearLayer {
 
   /** Products of so many inputs fit the 32 bits that they are summed in. */
   private static final long MAX_INPUTS = 1 << 16;
@@ -38,7 +40,8 @@ record IntegerProduct(ElementType type, boolean twoParts) implements LinearLayer
     String codes =
         g.derived(
             weight + ".int8",
-            new GraphWeight(Shape.of(inputs, outputs), type, new ChannelCodes(weight, stored)));
+            new GraphWeight(
+                Shape.of(inputs, outputs), type, new ChannelCodes(weight, stored, memory)));
     String scales =
         g.derived(
             weight + ".scale",

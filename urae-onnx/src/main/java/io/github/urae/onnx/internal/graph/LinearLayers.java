@@ -64,7 +64,9 @@ public final class LinearLayers {
 
   /** What integers do not suit is computed as it is stored. */
   private static List<LinearLayer> integers(ElementType type) {
-    return before(AS_STORED, new IntegerProduct(type, false), new IntegerProduct(type, true));
+    SpareBytes memory = new SpareBytes();
+    return before(
+        AS_STORED, new IntegerProduct(type, false, memory), new IntegerProduct(type, true, memory));
   }
 
   private static List<LinearLayer> before(List<LinearLayer> rest, LinearLayer... first) {

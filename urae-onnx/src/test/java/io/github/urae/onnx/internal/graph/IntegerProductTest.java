@@ -79,29 +79,25 @@ class IntegerProductTest {
       boolean twoParts = role == LayerRole.ENCODER;
       assertThat(found).as(what).hasSize(rows * outputs);
       for (int row = 0; row < rows; row++) {
+        // What is left after the first part may lie in the middle between two codes.
+        double finest = most(x, row * inputs, inputs) / 127 / 254;
         double[] rounded = rounded(x, row * inputs, inputs, twoParts);
         for (int out = 0; out < outputs; out++) {
-          double scale = (double) most(weight, out * inputs, inputs) / 127;
+          float scale = most(weight, out * inputs, inputs) / 127;
+          float factor = scale == 0 ? 0 : 1 / scale;
           double sum = 0;
           double magnitude = Math.abs(bias[out]) + 1e-6;
           for (int i = 0; i < inputs; i++) {
-            double value = scale == 0 ? 0 : scale * Math.rint(weight[out * inputs + i] / scale);
+            double value = scale * Math.rint(weight[out * inputs + i] * factor);
             sum += rounded[i] * value;
             magnitude += Math.abs(rounded[i] * value);
           }
           assertThat(Math.abs(found[row * outputs + out] - sum - bias[out]))
               .as("%s, row %d, output %d", what, row, out)
-              // A value in the middle between two codes may go either way.
-              .isLessThan(
-                  (twoParts ? 2e-5 : 1e-5) * magnitude + scale * most(x, row, inputs, 2e-2));
+              .isLessThan(1e-5 * magnitude + (twoParts ? finest * scale * 127 : 0));
         }
       }
     }
-  }
-
-  /** What one value of a row may be off by where it lies between two codes. */
-  private static double most(float[] x, int row, int inputs, double part) {
-    return part * most(x, row * inputs, inputs);
   }
 
   private static double[] rounded(float[] x, int start, int columns, boolean twoParts) {
