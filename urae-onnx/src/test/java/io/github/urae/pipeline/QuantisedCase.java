@@ -64,6 +64,11 @@ record QuantisedCase(String label, Path file) {
     return new QuantisedCase(label, TestData.path("quantised/files/" + label + ".safetensors"));
   }
 
+  /** Returns a case whose file the test kit holds as GGUF. */
+  static QuantisedCase gguf(String label) {
+    return new QuantisedCase(label, TestData.path("quantised/files/" + label + ".gguf"));
+  }
+
   private static JsonNode json(String name) throws IOException {
     return new ObjectMapper().readTree(TestData.path("quantised/golden/" + name).toFile());
   }
@@ -203,11 +208,9 @@ record QuantisedCase(String label, Path file) {
 
   private void assertEncodes(Path folder, Arithmetic arithmetic) throws IOException {
     CheckpointCopy model = CheckpointCopy.in(folder);
-    model.rewrite("text_encoder_2", tensors -> tensors);
-    Files.copy(
-        file, model.file("text_encoder_2/model.safetensors"), StandardCopyOption.REPLACE_EXISTING);
+    ModelLocation location = ModelLocation.of(model.folder()).with(Component.TEXT_ENCODER_2, file);
     try (SafetensorsFile recorded = recorded();
-        Networks networks = open(ModelLocation.of(model.folder()), folder, arithmetic)) {
+        Networks networks = open(location, folder, arithmetic)) {
       PromptEmbeddings encoded =
           TextEncoders.of(networks)
               .encode(

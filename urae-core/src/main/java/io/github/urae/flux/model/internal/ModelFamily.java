@@ -68,6 +68,9 @@ public record ModelFamily(
       String guidanceModule,
       List<Integer> rotaryAxes) {
 
+    /** What takes image tokens, by diffusers' name, in all families. */
+    static final String INPUT = "x_embedder";
+
     /** Copies the collections. */
     public Transformer {
       relatives = Map.copyOf(relatives);

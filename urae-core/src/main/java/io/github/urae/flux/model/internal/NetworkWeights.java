@@ -62,8 +62,7 @@ public final class NetworkWeights {
     OwnedResources opened = new OwnedResources();
     try {
       TensorSource source = opened.add(Safetensors.open(path));
-      Path file = source.files().get(0);
-      Map<String, TensorInfo> tensors = of(file, family, network, RecognisedEncodings.of(source));
+      Map<String, TensorInfo> tensors = of(source, family, network, RecognisedEncodings.of(source));
       if (tensors.equals(source.tensors())) {
         return source;
       }
@@ -83,18 +82,21 @@ public final class NetworkWeights {
   /**
    * Finds a network among the tensors of its files.
    *
-   * @param file for messages
+   * @param source where the tensors are from, for messages
    * @param recognised all tensors, in their encodings
    * @return those of the network, by the names of diffusers' parameters; the same map where nothing
    *     is to be done
    * @throws ModelException as {@link #open}
    */
   static Map<String, TensorInfo> of(
-      Path file, ModelFamily family, Component network, Map<String, TensorInfo> recognised) {
+      TensorSource source,
+      ModelFamily family,
+      Component network,
+      Map<String, TensorInfo> recognised) {
     Map<String, TensorInfo> tensors = StoredNames.of(network, family, recognised);
-    OtherNetworks.refuse(file, network, tensors, StoredNames.marks(network, family));
+    OtherNetworks.refuse(source, family, network, tensors);
     return network == Component.TRANSFORMER && family.names().names(tensors.keySet())
-        ? new NetworkWeights(family, file, tensors).parameters()
+        ? new NetworkWeights(family, source.files().get(0), tensors).parameters()
         : tensors;
   }
 
@@ -141,9 +143,13 @@ public final class NetworkWeights {
               String name = entry.module() + "." + own;
               TensorInfo info = stored.get(name);
               if (info == null) {
+                // Some programs have diffusers' names of parameters in modules of other names.
+                info = stored.get(entry.module() + "." + diffusers);
+              }
+              if (info == null) {
                 throw new ModelException(file + ": expected a tensor '" + name + "', found none");
               }
-              unused.remove(name);
+              unused.remove(info.name());
               place(entry, info, diffusers);
             });
   }

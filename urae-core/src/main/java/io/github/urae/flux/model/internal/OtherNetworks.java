@@ -4,10 +4,11 @@ import io.github.urae.ModelException;
 import io.github.urae.flux.model.Component;
 import io.github.urae.internal.PrintableText;
 import io.github.urae.weights.TensorInfo;
-import java.nio.file.Path;
+import io.github.urae.weights.TensorSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /**
  * Networks that people give in place of FLUX.1's, known by the names of their tensors, to be
@@ -17,6 +18,12 @@ final class OtherNetworks {
 
   private static final String AS_TEXT_ENCODER =
       "; it belongs into the folder of a text encoder, text_encoder/ or text_encoder_2/";
+
+  private static final String FLUX_2 = "the transformer of FLUX.2, another model";
+
+  private static final String HUNYUAN = "the transformer of HunyuanVideo, another model";
+
+  private static final String LANGUAGE_MODEL = "a language model, which FLUX.1 does not use";
 
   /**
    * One of them.
@@ -30,7 +37,11 @@ final class OtherNetworks {
   private static final List<Kind> RELATIVES =
       List.of(
           new Kind("distilled_guidance_layer.", "the transformer of Chroma, another model"),
-          new Kind("double_stream_modulation_img.", "the transformer of FLUX.2, another model"),
+          new Kind("double_stream_modulation_img.", FLUX_2),
+          new Kind("single_stream_modulation.", FLUX_2),
+          new Kind("txt_in.individual_token_refiner.", HUNYUAN),
+          new Kind("double_blocks.0.img_attn_qkv.", HUNYUAN),
+          new Kind("double_blocks.0.img_attn_proj.", HUNYUAN),
           new Kind("controlnet_blocks.", "a ControlNet, which is not supported"),
           new Kind("controlnet_x_embedder.", "a ControlNet, which is not supported"),
           new Kind("input_hint_block.", "a ControlNet, which is not supported"));
@@ -59,17 +70,23 @@ final class OtherNetworks {
           new Kind("double_stream_blocks.", "the transformer of HiDream, another model"),
           new Kind("transformer_blocks.0.img_mod.", "the transformer of Qwen-Image, another model"),
           new Kind("noise_refiner.", "the transformer of Lumina or Z-Image, another model"),
-          new Kind("double_blocks.0.img_attn_qkv.", "the transformer of HunyuanVideo"),
           new Kind("transformer.resblocks.", openClip()),
           new Kind("vision_model.", "CLIP's picture encoder, which FLUX.1 does not use"),
           new Kind("text_model.embeddings.", "CLIP's text encoder" + AS_TEXT_ENCODER),
           new Kind("embeddings.token_embedding.", "CLIP's text encoder" + AS_TEXT_ENCODER),
           new Kind("block.0.layer.0.SelfAttention.", "T5" + AS_TEXT_ENCODER),
+          new Kind("enc.blk.", "T5 by the names of llama.cpp" + AS_TEXT_ENCODER),
           new Kind("decoder.layers.", "an autoencoder of another kind, as TAESD"),
           new Kind("double_blocks.", transformer()),
           new Kind("single_blocks.", transformer()),
           new Kind("transformer_blocks.", transformer()),
-          new Kind("model.layers.", "a language model, which FLUX.1 does not use"));
+          new Kind("blocks.0.self_attn.", "the transformer of Wan or Cosmos, another model"),
+          new Kind("double_layers.", "the transformer of AuraFlow, another model"),
+          new Kind("model.layers.", LANGUAGE_MODEL),
+          new Kind("blk.0.", LANGUAGE_MODEL));
+
+  /** Entry of a GGUF file's metadata. */
+  private static final String ARCHITECTURE = "general.architecture";
 
   private OtherNetworks() {}
 
@@ -90,18 +107,34 @@ final class OtherNetworks {
   /**
    * Refuses what is another network for sure, and what lacks the network that it should be.
    *
-   * @param file for messages
+   * @param source where the tensors are from, for messages
+   * @param family of which a network is expected
    * @param network which one is expected
    * @param tensors by the names under which the network would be known
-   * @param marks names of which the network is sure to have one
    */
   static void refuse(
-      Path file, Component network, Map<String, TensorInfo> tensors, List<String> marks) {
+      TensorSource source, ModelFamily family, Component network, Map<String, TensorInfo> tensors) {
+    List<String> marks = StoredNames.marks(network, family);
+    String what = source.files().get(0) + ": expected the " + network.id() + " of FLUX.1, found ";
     if (network == Component.TRANSFORMER) {
-      refuse(file, network, tensors, find(RELATIVES, tensors));
+      find(RELATIVES, tensors)
+          .ifPresent(
+              found -> refuse(what + found.getValue().name(), found.getKey(), source, tensors));
+      refuseOtherInputs(what, family, tensors);
     }
-    if (marks.stream().noneMatch(tensors::containsKey)) {
-      refuse(file, network, tensors, find(STRANGERS, tensors));
+    if (marks.stream().anyMatch(tensors::containsKey)) {
+      return;
+    }
+    find(STRANGERS, tensors)
+        .ifPresent(
+            found -> {
+              boolean part =
+                  network == Component.TRANSFORMER && found.getValue().name().equals(transformer());
+              String kind = part ? aPart(marks) : found.getValue().name();
+              refuse(what + kind, found.getKey(), source, tensors);
+            });
+    if (source.metadata().containsKey(ARCHITECTURE)) {
+      refuse(what + "another network", tensors.keySet().iterator().next(), source, tensors);
     }
   }
 
@@ -120,23 +153,53 @@ final class OtherNetworks {
     };
   }
 
+  private static String aPart(List<String> marks) {
+    return "only a part of it, without "
+        + marks.stream().map(mark -> "'" + mark + "'").collect(Collectors.joining(" or "))
+        + "; take the whole file";
+  }
+
   private static void refuse(
-      Path file,
-      Component network,
-      Map<String, TensorInfo> tensors,
-      Optional<Map.Entry<String, Kind>> found) {
-    if (found.isPresent()) {
-      throw new ModelException(
-          file
-              + ": expected the "
-              + network.id()
-              + " of FLUX.1, found "
-              + found.get().getValue().name()
-              + " (by the name of one of its "
-              + tensors.size()
-              + " tensors, "
-              + PrintableText.quoted(found.get().getKey())
-              + ")");
+      String what, String name, TensorSource source, Map<String, TensorInfo> tensors) {
+    String architecture = source.metadata().get(ARCHITECTURE);
+    throw new ModelException(
+        what
+            + " (by the name of one of its "
+            + tensors.size()
+            + " tensors, "
+            + PrintableText.quoted(name)
+            + (architecture == null
+                ? ""
+                : "; the file calls itself " + PrintableText.quoted(architecture))
+            + ")");
+  }
+
+  /** Some relatives differ in what they are given beside latents. */
+  private static void refuseOtherInputs(
+      String what, ModelFamily family, Map<String, TensorInfo> tensors) {
+    int expected = family.transformer().inputChannels();
+    for (ParameterTable.Entry entry : family.names().entries()) {
+      for (ParameterTable.Piece piece : entry.pieces()) {
+        if (piece.module().equals(ModelFamily.Transformer.INPUT)) {
+          for (String module : List.of(entry.module(), piece.module())) {
+            TensorInfo input = tensors.get(module + ".weight");
+            if (input != null && input.shape().rank() == 2 && input.columns() != expected) {
+              String relative = family.transformer().relatives().get((int) input.columns());
+              throw new ModelException(
+                  what
+                      + (relative == null ? "another one" : relative + ", which is not supported")
+                      + ": "
+                      + PrintableText.quoted(input.name())
+                      + " "
+                      + input.shape()
+                      + " takes "
+                      + input.columns()
+                      + " channels, not "
+                      + expected);
+            }
+          }
+        }
+      }
     }
   }
 

@@ -147,7 +147,11 @@ final class StoredNames {
         .orElse(tensors);
   }
 
-  private static Map<String, TensorInfo> t5(Map<String, TensorInfo> tensors) {
+  private static Map<String, TensorInfo> t5(Map<String, TensorInfo> stored) {
+    Map<String, TensorInfo> tensors =
+        prefix(stored, List.of(LlamaNames.MARK))
+            .map(before -> LlamaNames.of(below(before, stored)))
+            .orElse(stored);
     Optional<String> prefix = prefix(tensors, List.of(T5 + T5_MARK));
     Map<String, TensorInfo> encoder;
     if (prefix.isPresent()) {
