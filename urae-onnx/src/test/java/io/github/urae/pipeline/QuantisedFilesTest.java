@@ -13,7 +13,11 @@ class QuantisedFilesTest {
   @TempDir Path folder;
 
   @ParameterizedTest
-  @CsvSource({"flux-mini-fp8_e5m2, flux-mini", "flux-mini-fp8_scaled_new, flux-mini"})
+  @CsvSource({
+    "flux-mini-fp8_e5m2, flux-mini",
+    "flux-mini-fp8_scaled_new, flux-mini",
+    "nf4-diffusers, flux-cut"
+  })
   void recordedTransformers(String label, String configuration) throws IOException {
     QuantisedCase recorded = QuantisedCase.stored(label);
     recorded.assertTensors();
@@ -43,5 +47,23 @@ class QuantisedFilesTest {
     QuantisedCase recorded = QuantisedCase.stored("t5xxl_fp8_e4m3fn_scaled");
     recorded.assertTensors();
     recorded.assertEncodes(folder);
+  }
+
+  @Test
+  void nf4() throws IOException {
+    Path file = folder.resolve("nf4.safetensors");
+    QuantisedWriter.writeNf4(file);
+    QuantisedCase recorded = new QuantisedCase("flux-tiny-bnb-nf4-v2", file);
+    recorded.assertTensors();
+    recorded.assertRuns(folder, "flux-tiny");
+  }
+
+  @Test
+  void int8() throws IOException {
+    Path file = folder.resolve("int8.safetensors");
+    QuantisedWriter.writeInt8(file);
+    QuantisedCase recorded = new QuantisedCase("int8-diffusers", file);
+    recorded.assertTensors();
+    recorded.assertRuns(folder, "flux-cut");
   }
 }

@@ -9,8 +9,10 @@ import io.github.urae.testkit.TestData;
 import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.SafetensorsWriter;
 import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.quantised.FourBitCode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -20,6 +22,8 @@ import java.util.Map;
 final class QuantisedWriter {
 
   private static final float LARGEST = 448;
+
+  private static final int NF4_BLOCK = 64;
 
   /** All that are not negative, in order of their codes. */
   private static final float[] E4M3 = new float[127];
@@ -130,5 +134,96 @@ final class QuantisedWriter {
     double above = (double) E4M3[high] - magnitude;
     int code = below < above || (below == above && low % 2 == 0) ? low : high;
     return Float.floatToRawIntBits(value) < 0 ? code | 0x80 : code;
+  }
+
+  /** NF4 of every matrix, not nested, in names with a prefix. */
+  static void writeNf4(Path file) throws IOException {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    original().forEach((name, tensor) -> addNf4(tensors, "model.diffusion_model." + name, tensor));
+    SafetensorsWriter.write(file, Map.of(), tensors);
+  }
+
+  private static void addNf4(Map<String, Tensor> tensors, String name, Tensor tensor) {
+    if (tensor.shape().rank() != 2) {
+      tensors.put(name, tensor);
+      return;
+    }
+    float[] values = tensor.toFloats();
+    float[] maxima = new float[(values.length + NF4_BLOCK - 1) / NF4_BLOCK];
+    for (int i = 0; i < values.length; i++) {
+      maxima[i / NF4_BLOCK] = Math.max(maxima[i / NF4_BLOCK], Math.abs(values[i]));
+    }
+    byte[] packed = new byte[(values.length + 1) / 2];
+    for (int i = 0; i < values.length; i++) {
+      int code = nf4(values[i] * (1 / maxima[i / NF4_BLOCK]));
+      packed[i / 2] |= (byte) (code << (i % 2 == 0 ? 4 : 0));
+    }
+    float[] map = new float[16];
+    for (int i = 0; i < map.length; i++) {
+      map[i] = FourBitCode.NF4.value(i);
+    }
+    tensors.put(name, bytes(ElementType.U8, packed, packed.length, 1));
+    tensors.put(name + ".absmax", Tensor.ofFloats(maxima, maxima.length));
+    tensors.put(name + ".quant_map", Tensor.ofFloats(map, map.length));
+    byte[] state =
+        ("{\"quant_type\": \"nf4\", \"blocksize\": 64, \"dtype\": \"bfloat16\", \"shape\": "
+                + tensor.shape()
+                + "}")
+            .getBytes(StandardCharsets.UTF_8);
+    tensors.put(
+        name + ".quant_state.bitsandbytes__nf4", bytes(ElementType.U8, state, state.length));
+  }
+
+  private static int nf4(float value) {
+    int nearest = 0;
+    for (int code = 1; code < 16; code++) {
+      if (Math.abs(value - FourBitCode.NF4.value(code))
+          < Math.abs(value - FourBitCode.NF4.value(nearest))) {
+        nearest = code;
+      }
+    }
+    return nearest;
+  }
+
+  /** LLM.int8 of every matrix, in diffusers' names, with one double and one single block. */
+  static void writeInt8(Path file) throws IOException {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    try (TensorSource diffusers = Safetensors.open(TestData.checkpoint().resolve("transformer"))) {
+      for (String name : diffusers.tensors().keySet()) {
+        if (!name.matches("(single_)?transformer_blocks\\.[1-9].*")) {
+          addInt8(
+              tensors, name, CheckpointCopy.converted(diffusers.tensor(name), ElementType.BF16));
+        }
+      }
+      SafetensorsWriter.write(file, Map.of("format", "pt"), tensors);
+    }
+  }
+
+  private static void addInt8(Map<String, Tensor> tensors, String name, Tensor tensor) {
+    if (tensor.shape().rank() != 2) {
+      tensors.put(name, tensor);
+      return;
+    }
+    // The reference starts from float16.
+    float[] values = CheckpointCopy.converted(tensor, ElementType.F16).toFloats();
+    int rows = (int) tensor.shape().dimension(0);
+    int columns = values.length / rows;
+    float[] maxima = new float[rows];
+    byte[] codes = new byte[values.length];
+    for (int i = 0; i < values.length; i++) {
+      maxima[i / columns] = Math.max(maxima[i / columns], Math.abs(values[i]));
+    }
+    for (int i = 0; i < values.length; i++) {
+      // PyTorch divides a number by a tensor so.
+      codes[i] = (byte) Math.rint(values[i] * (1 / maxima[i / columns] * 127));
+    }
+    String layer = name.substring(0, name.length() - "weight".length());
+    tensors.put(name, bytes(ElementType.I8, codes, rows, columns));
+    tensors.put(layer + "SCB", Tensor.ofFloats(maxima, rows));
+    tensors.put(layer + "weight_format", bytes(ElementType.U8, new byte[1]));
+  }
+
+  private static Tensor bytes(ElementType type, byte[] bytes, long... shape) {
+    return Tensor.view(type, Shape.of(shape), ByteBuffer.wrap(bytes), "quantised");
   }
 }

@@ -5,6 +5,7 @@ import io.github.urae.flux.model.Component;
 import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.JsonConfig;
 import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.quantised.QuantisationMethods;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -257,14 +258,14 @@ final class ModelConfigurations {
     if (!parts.containsKey(network)) {
       Path file = ownConfiguration(network).orElseGet(() -> own(network).resolve(CONFIG));
       places.put(network, new Checkpoint.Place(own(network), Optional.of(file)));
-      return reader.from(JsonConfig.read(file));
+      return reader.from(QuantisationMethods.checked(JsonConfig.read(file)));
     }
     Path part = parts.get(network);
     Optional<JsonConfig> beside =
         beside(network, Files.isDirectory(part) ? part : part.toAbsolutePath().getParent());
     if (beside.isPresent()) {
       places.put(network, new Checkpoint.Place(part, beside.map(JsonConfig::file)));
-      return reader.from(beside.get());
+      return reader.from(QuantisationMethods.checked(beside.get()));
     }
     Optional<Path> own = ownConfiguration(network);
     Optional<C> known =

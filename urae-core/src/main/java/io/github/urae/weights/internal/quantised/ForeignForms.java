@@ -41,12 +41,10 @@ final class ForeignForms {
   /** What is left over of bitsandbytes' weights, and of others, whose weight is not there. */
   private static final List<Map.Entry<String, String>> PARTS =
       List.of(
-          Map.entry(".quant_state.bitsandbytes__nf4", "NF4 by bitsandbytes"),
-          Map.entry(".quant_state.bitsandbytes__fp4", "FP4 by bitsandbytes"),
-          Map.entry(".nested_absmax", "four bits by bitsandbytes"),
-          Map.entry(".absmax", "four bits by bitsandbytes"),
-          Map.entry(".quant_map", "four bits by bitsandbytes"),
-          Map.entry(".SCB", "eight bits by bitsandbytes"),
+          Map.entry(".nested_absmax", "by bitsandbytes, but not completely: parts are missing"),
+          Map.entry(".absmax", "by bitsandbytes, but not completely: parts are missing"),
+          Map.entry(".quant_map", "by bitsandbytes, but not completely: parts are missing"),
+          Map.entry(".SCB", "by bitsandbytes, but not completely: parts are missing"),
           Map.entry(".zero_point", "with separate zero points, as by SDNQ"),
           Map.entry(".svd_up", "SDNQ"));
 

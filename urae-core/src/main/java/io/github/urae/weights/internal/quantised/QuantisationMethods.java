@@ -1,10 +1,15 @@
 package io.github.urae.weights.internal.quantised;
 
+import io.github.urae.ModelException;
+import io.github.urae.internal.JsonConfig;
 import io.github.urae.internal.PrintableText;
 import java.util.Map;
+import java.util.Optional;
 
 /** Ways to quantise by the names that diffusers' and transformers' configurations give them. */
 public final class QuantisationMethods {
+
+  private static final String KEY = "quantization_config";
 
   private static final Map<String, String> NAMES =
       Map.ofEntries(
@@ -18,6 +23,30 @@ public final class QuantisationMethods {
           Map.entry("modelopt", "NVIDIA's modelopt"));
 
   private QuantisationMethods() {}
+
+  /**
+   * Makes sure that a configuration is not one of weights that are not read.
+   *
+   * @param config of a network, with or without a {@code quantization_config}
+   * @return the same
+   * @throws ModelException if the weights are quantised in a way that is not supported
+   */
+  public static JsonConfig checked(JsonConfig config) {
+    if (config.has(KEY)) {
+      Optional<String> method = config.object(KEY).text("quant_method");
+      if (method.isPresent() && !isRead(method.get())) {
+        throw new ModelException(
+            config.file()
+                + ": '"
+                + KEY
+                + "': the weights are quantised ("
+                + describe(method.get())
+                + "), which is not supported; "
+                + RecognisedEncodings.WAY_OUT);
+      }
+    }
+    return config;
+  }
 
   /**
    * Tells whether weights of a method are read.

@@ -12,7 +12,8 @@ import java.util.ServiceLoader;
 public final class RecognisedEncodings {
 
   /** What to do about weights that are not read. */
-  public static final String WAY_OUT = "use the model in bfloat16 or float8";
+  public static final String WAY_OUT =
+      "use the model in bfloat16, as GGUF, in float8, or in NF4 by bitsandbytes";
 
   private RecognisedEncodings() {}
 
@@ -35,6 +36,7 @@ public final class RecognisedEncodings {
     }
     StoredTensors found = new StoredTensors(stored, tensors);
     ForeignForms.refuse(found);
+    BitsAndBytes.recognise(found);
     ScaledFloat8.recognise(found);
     ForeignForms.refuseRest(found);
     return found.isChanged() ? found.all() : tensors;

@@ -85,12 +85,20 @@ final class StoredTensors {
 
   /** Reads a tensor of one element as a number. */
   float readScalar(TensorInfo info) throws IOException {
+    return readFloats(info, 1)[0];
+  }
+
+  /** Reads a small plain tensor of as many elements. */
+  float[] readFloats(TensorInfo info, int count) throws IOException {
+    if (info.shape().elementCount() != count || !info.type().isConvertible()) {
+      throw damaged(info, "expected " + count + " numbers, found " + describe(info));
+    }
     ByteBuffer stored =
         ByteBuffer.allocate(Math.toIntExact(info.length())).order(ByteOrder.LITTLE_ENDIAN);
     source.bytes().read(info, 0, stored);
-    float[] value = new float[1];
-    Elements.toFloats(info.type(), stored.flip(), value, 0, 1);
-    return value[0];
+    float[] values = new float[count];
+    Elements.toFloats(info.type(), stored.flip(), values, 0, count);
+    return values;
   }
 
   /** Reads a tensor of bytes that are a JSON object in UTF-8. */
@@ -125,6 +133,18 @@ final class StoredTensors {
       throw damaged(info, "expected a description in JSON, found bytes that are not UTF-8");
     } catch (JacksonException e) {
       throw damaged(info, "not valid JSON: " + PrintableText.shortened(e.getOriginalMessage()));
+    }
+  }
+
+  /** Makes sure that a tensor holds plain numbers that float32 holds as well. */
+  static void checkNumbers(TensorInfo info) {
+    boolean numbers =
+        switch (info.type()) {
+          case F32, BF16, F16 -> info.encoding().isPlain();
+          default -> false;
+        };
+    if (!numbers) {
+      throw damaged(info, "expected numbers in F32, found " + describe(info));
     }
   }
 

@@ -293,7 +293,6 @@ class StoredFormsTest {
 
   @ParameterizedTest
   @CsvSource({
-    "x.weight.quant_state.bitsandbytes__nf4, NF4 by bitsandbytes",
     "x.weight.absmax, bitsandbytes",
     "x.SCB, bitsandbytes",
     "x.weight._data, quanto",
