@@ -10,7 +10,9 @@ import io.github.urae.internal.TaskReporter;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.SafetensorsWriter;
 import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.ByteSink;
 import io.github.urae.weights.internal.CacheKey;
+import io.github.urae.weights.internal.ValuesInMemory;
 import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
 import java.util.List;
@@ -22,6 +24,136 @@ import java.util.function.Function;
 public final class MergedWeights {
 
   private MergedWeights() {}
+
+  /**
+   * A tensor that a network takes in place of a changed weight.
+   *
+   * @param tensor its name there, type and shape
+   * @param weight the weight that it is made of
+   * @param description what it is of that weight; part of the file's key in the cache
+   * @param maker makes it
+   */
+  public record Derived(
+      SafetensorsWriter.Declaration tensor, String weight, String description, Maker maker) {}
+
+  /** Makes a tensor of a weight. */
+  @FunctionalInterface
+  public interface Maker {
+
+    /**
+     * Makes a tensor.
+     *
+     * @param merged holds the weight, in float32
+     * @param sink takes the tensor's bytes
+     * @throws IOException if writing fails
+     */
+    void write(TensorSource merged, ByteSink sink) throws IOException;
+  }
+
+  private static CacheKey key(
+      AdapterChain chain, Component network, TensorSource base, List<Derived> tensors)
+      throws IOException {
+    CacheKey key = new CacheKey("made of merged weights 1").addCheckpoint(base).add(network);
+    for (Derived derived : tensors) {
+      key.add(derived.tensor().name()).add(derived.tensor().type()).add(derived.tensor().shape());
+      key.add(derived.weight()).add(derived.description());
+    }
+    return addAdapters(key, chain, network);
+  }
+
+  private static CacheKey addAdapters(CacheKey key, AdapterChain chain, Component network)
+      throws IOException {
+    for (AdapterSpec spec : chain.adaptersOf(network)) {
+      key.add(chain.digestOf(spec)).add(spec.scale());
+    }
+    return key;
+  }
+
+  /**
+   * Makes sure that {@link #openDerived} would find its tensors or can make them. To be called
+   * before anything else that takes long.
+   *
+   * @param chain the adapters, matched against {@code base}
+   * @param network the network
+   * @param base its weights as stored
+   * @param tensors what is made of the changed weights
+   * @param cache where they lie
+   * @throws IOException if a file cannot be read
+   * @throws io.github.urae.AdapterException if the tensors are not there, and what computes minor
+   *     components is missing
+   */
+  public static void checkDerived(
+      AdapterChain chain,
+      Component network,
+      TensorSource base,
+      List<Derived> tensors,
+      WeightCache cache)
+      throws IOException {
+    if (!cache.holds(key(chain, network, base, tensors))) {
+      new WeightMerger(chain, network, base).prepare();
+    }
+  }
+
+  /**
+   * Finds what is made of the merged weights of a network in the cache, or merges them, one at a
+   * time in memory, and makes it.
+   *
+   * @param chain the adapters, matched against {@code base}
+   * @param network the network; some weight of it changes
+   * @param base its weights as stored
+   * @param tensors what is made of the changed weights; those of one weight follow one another
+   * @param cache where the result lies; its key is made of the checkpoint's files, the content of
+   *     the adapters that change this network, their scales, and the tensors' descriptions
+   * @param listener hears of the merging
+   * @param cancellation ends the merging
+   * @return the tensors, in one file; the caller closes it
+   * @throws IOException if reading or writing fails, or the cache has no room
+   * @throws io.github.urae.AdapterException if minor components cannot be computed
+   */
+  public static TensorSource openDerived(
+      AdapterChain chain,
+      Component network,
+      TensorSource base,
+      List<Derived> tensors,
+      WeightCache cache,
+      ProgressListener listener,
+      CancellationToken cancellation)
+      throws IOException {
+    List<SafetensorsWriter.Declaration> declarations =
+        tensors.stream().map(Derived::tensor).toList();
+    long bytes = declarations.stream().mapToLong(SafetensorsWriter.Declaration::byteSize).sum();
+    WeightMerger merger = new WeightMerger(chain, network, base);
+    WeightCache.Content content =
+        sink -> {
+          TaskReporter reporter =
+              new TaskReporter(listener, cancellation, Stage.MERGING, network.id(), bytes);
+          String weight = "";
+          TensorSource merged = null;
+          for (Derived derived : tensors) {
+            if (!derived.weight().equals(weight)) {
+              weight = derived.weight();
+              merged = new ValuesInMemory(base.tensors().get(weight), merger.mergeToFloats(weight));
+            }
+            derived
+                .maker()
+                .write(
+                    merged,
+                    piece -> {
+                      int size = piece.remaining();
+                      sink.write(derived.tensor().name(), piece);
+                      reporter.advance(size);
+                    });
+          }
+          base.checkUnchanged();
+        };
+    return cache.open(
+        key(chain, network, base, tensors),
+        declarations,
+        Map.of(),
+        content,
+        listener,
+        cancellation);
+  }
 
   /**
    * What the file of the cache holds and is called.
@@ -46,10 +178,7 @@ public final class MergedWeights {
               .toList();
       CacheKey key = new CacheKey("merged weights 3").addCheckpoint(base).add(network);
       tensors.forEach(tensor -> key.add(tensor.name()).add(tensor.type()));
-      for (AdapterSpec spec : chain.adaptersOf(network)) {
-        key.add(chain.digestOf(spec)).add(spec.scale());
-      }
-      return new Recipe(tensors, key);
+      return new Recipe(tensors, addAdapters(key, chain, network));
     }
   }
 

@@ -79,6 +79,27 @@ public record NetworkGraph(
   }
 
   /**
+   * Returns what the graph takes of some weights, in the forms in which it takes them.
+   *
+   * @param parameters names of weights in the checkpoint
+   * @return tensors by their names in the graph; those of one weight follow one another
+   */
+  public Map<String, GraphWeight> madeOf(Set<String> parameters) {
+    Map<String, Map<String, GraphWeight>> byParameter = new LinkedHashMap<>();
+    weights.forEach(
+        (name, weight) -> {
+          if (parameters.contains(weight.form().parameter())) {
+            byParameter
+                .computeIfAbsent(weight.form().parameter(), p -> new LinkedHashMap<>())
+                .put(name, weight);
+          }
+        });
+    Map<String, GraphWeight> all = new LinkedHashMap<>();
+    byParameter.values().forEach(all::putAll);
+    return all;
+  }
+
+  /**
    * Returns how many bytes the weights take in a session.
    *
    * @return the sum of their sizes

@@ -207,14 +207,23 @@ final class Model implements Closeable {
       TensorSource base = own.inSessionType(component, cache, listener, cancellation);
       TensorSource merged =
           owned.add(
-              MergedWeights.open(
-                  chain,
-                  component,
-                  own.original(),
-                  own.graph()::typeOf,
-                  cache,
-                  listener,
-                  cancellation));
+              own.graph().takesValuesOf(changed)
+                  ? MergedWeights.open(
+                      chain,
+                      component,
+                      own.original(),
+                      own.graph()::typeOf,
+                      cache,
+                      listener,
+                      cancellation)
+                  : MergedWeights.openDerived(
+                      chain,
+                      component,
+                      own.original(),
+                      own.madeOf(changed),
+                      cache,
+                      listener,
+                      cancellation));
       return Lease.of(
           new NetworkSlot(held, component, own.graph(), base, Optional.of(merged), owned));
     } catch (Throwable e) {
@@ -224,7 +233,8 @@ final class Model implements Closeable {
   }
 
   /**
-   * Returns a network's graph and weights, of a graph that takes the values of some weights.
+   * Returns a network's graph and weights, of a graph that takes the values of some weights, or
+   * tensors that are made of any as well as of the checkpoint's.
    *
    * @param replaced those weights
    * @param owned gets what is opened for that
@@ -232,7 +242,7 @@ final class Model implements Closeable {
   private Weights replaceable(Component component, Set<String> replaced, OwnedResources owned)
       throws IOException {
     Weights own = weights(component);
-    return own.graph().takesValuesOf(replaced)
+    return own.graph().takesValuesOf(replaced) || arithmetic(component).linear().isOfIntegers()
         ? own
         : owned.add(source.open(component, arithmetic(component).replacing(replaced)));
   }
@@ -240,7 +250,13 @@ final class Model implements Closeable {
   /** Makes sure that a network that a chain changes can be merged, or is in the cache. */
   void checkMergeable(Component component, AdapterChain chain) throws IOException {
     Weights own = weights(component);
-    MergedWeights.check(chain, component, own.original(), own.graph()::typeOf, settings.cache());
+    Set<String> changed = chain.changedWeights(component);
+    if (arithmetic(component).linear().isOfIntegers() && !own.graph().takesValuesOf(changed)) {
+      MergedWeights.checkDerived(
+          chain, component, own.original(), own.madeOf(changed), settings.cache());
+    } else {
+      MergedWeights.check(chain, component, own.original(), own.graph()::typeOf, settings.cache());
+    }
   }
 
   @Override

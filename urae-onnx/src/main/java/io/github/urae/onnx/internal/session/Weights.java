@@ -2,6 +2,7 @@ package io.github.urae.onnx.internal.session;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
+import io.github.urae.adapter.internal.merge.MergedWeights;
 import io.github.urae.flux.model.Component;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.graph.GraphWeight;
@@ -173,6 +174,28 @@ public final class Weights implements Closeable {
       all.addAll(written.tensors().values());
     }
     return opened.add(PlacedTensors.open(all));
+  }
+
+  /**
+   * Returns what the graph takes of some weights, to be made of other values than the stored ones.
+   *
+   * @param parameters names of weights in the checkpoint
+   * @return the tensors, those of one weight one after the other
+   */
+  public List<MergedWeights.Derived> madeOf(Set<String> parameters) {
+    List<MergedWeights.Derived> tensors = new ArrayList<>();
+    graph
+        .madeOf(parameters)
+        .forEach(
+            (name, weight) ->
+                tensors.add(
+                    new MergedWeights.Derived(
+                        new SafetensorsWriter.Declaration(
+                            name, weight.type(), weight.storedShape()),
+                        weight.form().parameter(),
+                        weight.form().description(),
+                        (merged, sink) -> weight.form().write(merged, weight.type(), sink))));
+    return tensors;
   }
 
   private long bytes(Collection<String> names) {
