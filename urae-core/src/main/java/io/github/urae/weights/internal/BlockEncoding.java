@@ -43,7 +43,18 @@ public abstract class BlockEncoding implements WeightEncoding {
       int groupElements,
       int lowestCode,
       int highestCode,
-      boolean hasOffsets) {}
+      boolean hasOffsets) {
+
+    /**
+     * Tells whether a block has several groups, whose scales and offsets are integers times a
+     * factor of the block.
+     *
+     * @return false where a block is one group
+     */
+    public boolean hasNestedScales() {
+      return groupElements < blockElements;
+    }
+  }
 
   private final String name;
   private final Layout layout;
@@ -64,7 +75,8 @@ public abstract class BlockEncoding implements WeightEncoding {
    *
    * @param stored whole blocks from index 0 on
    * @param blocks their number
-   * @param target receives the codes, scales and offsets of all blocks
+   * @param target receives the codes, scales and offsets of all blocks; where a block has several
+   *     groups, by {@link CodedBlocks#setScale} and {@link CodedBlocks#setOffset}
    */
   protected abstract void decode(byte[] stored, int blocks, CodedBlocks target);
 
@@ -118,11 +130,17 @@ public abstract class BlockEncoding implements WeightEncoding {
   public final CodedBlocks allocate(int blocks) {
     int elements = Math.multiplyExact(blocks, layout.blockElements());
     int groups = elements / layout.groupElements();
+    int offsets = layout.hasOffsets() ? groups : 0;
+    boolean nested = layout.hasNestedScales();
     return new CodedBlocks(
         layout.groupElements(),
         new byte[elements],
         new float[groups],
-        new float[layout.hasOffsets() ? groups : 0]);
+        new float[offsets],
+        new byte[nested ? groups : 0],
+        new float[nested ? blocks : 0],
+        new byte[nested ? offsets : 0],
+        new float[nested && offsets > 0 ? blocks : 0]);
   }
 
   /**

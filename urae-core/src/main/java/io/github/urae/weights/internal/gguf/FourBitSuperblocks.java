@@ -47,11 +47,11 @@ final class FourBitSuperblocks extends BlockEncoding {
     for (int block = 0; block < blocks; block++) {
       int from = block * bytes;
       float scale = Halves.at(stored, from);
-      float minimum = Halves.at(stored, from + 2);
+      float minimum = -Halves.at(stored, from + 2);
       for (int group = 0; group < GROUPS; group++) {
         int at = block * GROUPS + group;
-        target.scales()[at] = scale * scale(stored, from + SCALES, group);
-        target.offsets()[at] = -(minimum * minimum(stored, from + SCALES, group));
+        target.setScale(block, at, scale, scale(stored, from + SCALES, group));
+        target.setOffset(block, at, minimum, minimum(stored, from + SCALES, group));
         int pairs = from + bytes - PAIRS + group / 2 * GROUP;
         unpack(stored, pairs, 4 * (group % 2), codes, at * GROUP);
         if (hasFifthBits) {

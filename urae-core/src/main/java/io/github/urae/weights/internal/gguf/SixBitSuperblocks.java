@@ -26,7 +26,7 @@ final class SixBitSuperblocks extends BlockEncoding {
       int from = block * BYTES;
       float scale = Halves.at(stored, from + SCALE);
       for (int group = 0; group < ELEMENTS / GROUP; group++) {
-        target.scales()[block * GROUP + group] = scale * stored[from + SCALES + group];
+        target.setScale(block, block * GROUP + group, scale, stored[from + SCALES + group]);
       }
       for (int part = 0; part < ELEMENTS / 32; part++) {
         unpack(stored, from, part, target.codes(), block * ELEMENTS + 32 * part);

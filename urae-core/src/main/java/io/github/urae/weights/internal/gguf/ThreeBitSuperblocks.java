@@ -26,7 +26,8 @@ final class ThreeBitSuperblocks extends BlockEncoding {
       int from = block * BYTES;
       float scale = Halves.at(stored, from + SCALE);
       for (int group = 0; group < ELEMENTS / GROUP; group++) {
-        target.scales()[block * GROUP + group] = scale * (groupScale(stored, from, group) - 32);
+        int code = groupScale(stored, from, group) - 32;
+        target.setScale(block, block * GROUP + group, scale, code);
       }
       TwoBitSuperblocks.unpack(stored, from + VALUES, target.codes(), block * ELEMENTS);
       subtract(stored, from, target.codes(), block * ELEMENTS);

@@ -25,11 +25,11 @@ final class TwoBitSuperblocks extends BlockEncoding {
     for (int block = 0; block < blocks; block++) {
       int from = block * BYTES;
       float scale = Halves.at(stored, from + SCALE);
-      float minimum = Halves.at(stored, from + MINIMUM);
+      float minimum = -Halves.at(stored, from + MINIMUM);
       for (int group = 0; group < ELEMENTS / GROUP; group++) {
         int both = stored[from + group] & 0xFF;
-        target.scales()[block * GROUP + group] = scale * (both & 15);
-        target.offsets()[block * GROUP + group] = -(minimum * (both >> 4));
+        target.setScale(block, block * GROUP + group, scale, both & 15);
+        target.setOffset(block, block * GROUP + group, minimum, both >> 4);
       }
       unpack(stored, from + VALUES, target.codes(), block * ELEMENTS);
     }

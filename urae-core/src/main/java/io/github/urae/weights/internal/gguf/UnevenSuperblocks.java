@@ -40,7 +40,7 @@ final class UnevenSuperblocks extends BlockEncoding {
         int low = stored[from + LOW_SCALES + group / 2] >> (4 * (group % 2)) & 15;
         int high = highScales >> (2 * group) & 3;
         int at = block * GROUPS + group;
-        target.scales()[at] = scale * ((low | high << 4) - 32);
+        target.setScale(block, at, scale, (low | high << 4) - 32);
         NibbleBlocks.unpackUneven(
             stored, from + PAIRS + group * GROUP / 2, target.codes(), at * GROUP);
       }

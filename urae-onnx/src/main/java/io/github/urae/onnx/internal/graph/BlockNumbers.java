@@ -11,17 +11,26 @@ import java.util.Optional;
 
 /**
  * What the integers of a weight in {@linkplain io.github.urae.weights.internal.BlockEncoding
- * blocks} are multiplied by or what is added to that: a number for each group of values that share
- * it, row-major.
+ * blocks} are multiplied by, or what is added to that, row-major.
  *
- * @param kind which of the two
+ * @param kind which of these
  */
 record BlockNumbers(String parameter, Shape parameterShape, Kind kind) implements WeightForm {
 
-  /** Which numbers of the groups. */
+  /** Which numbers, floating-point unless said otherwise. */
   enum Kind {
+    /** For each group of values that share it. */
     SCALES,
-    OFFSETS
+    /** For each group of values that share it. */
+    OFFSETS,
+    /** For each group of a block, bytes, to be multiplied by the block's factor. */
+    SCALE_CODES,
+    /** For each block. */
+    SCALE_FACTORS,
+    /** For each group of a block, bytes, to be multiplied by the block's factor. */
+    OFFSET_CODES,
+    /** For each block. */
+    OFFSET_FACTORS
   }
 
   @Override
@@ -36,16 +45,23 @@ record BlockNumbers(String parameter, Shape parameterShape, Kind kind) implement
 
   @Override
   public void write(TensorSource source, ElementType type, ByteSink sink) throws IOException {
-    StoredBlocks.of(source, parameter)
-        .write(
-            1,
-            (blocks, elements, groups, target) ->
-                Elements.fromFloats(
-                    type,
-                    kind == Kind.SCALES ? blocks.scales() : blocks.offsets(),
-                    0,
-                    groups,
-                    target),
-            sink);
+    StoredBlocks stored = StoredBlocks.of(source, parameter);
+    int blockElements = stored.encoding().layout().blockElements();
+    stored.write(
+        1,
+        (blocks, elements, groups, target) -> {
+          int count = elements / blockElements;
+          switch (kind) {
+            case SCALES -> Elements.fromFloats(type, blocks.scales(), 0, groups, target);
+            case OFFSETS -> Elements.fromFloats(type, blocks.offsets(), 0, groups, target);
+            case SCALE_CODES -> target.put(blocks.scaleCodes(), 0, groups);
+            case OFFSET_CODES -> target.put(blocks.offsetCodes(), 0, groups);
+            case SCALE_FACTORS ->
+                Elements.fromFloats(type, blocks.scaleFactors(), 0, count, target);
+            case OFFSET_FACTORS ->
+                Elements.fromFloats(type, blocks.offsetFactors(), 0, count, target);
+          }
+        },
+        sink);
   }
 }

@@ -46,17 +46,12 @@ final class DequantisedBlocks implements LinearLayer {
                 packing == Packing.NONE ? ElementType.I8 : ElementType.U8,
                 packing,
                 new BlockCodes(weight, shape, packing)));
-    String scales =
-        g.derived(
-            weight + ".scales",
-            new GraphWeight(
-                Shape.of(rows.dimension(0)),
-                scaleType,
-                new BlockNumbers(weight, shape, BlockNumbers.Kind.SCALES)));
+    String scales = numbers(g, weight, shape, layout, BlockNumbers.Kind.SCALES);
     String values = g.node("DequantizeLinear", List.of(codes, scales), attribute("axis", 0));
     boolean bySums = layout.hasOffsets() && g.type() == ElementType.F32;
     if (layout.hasOffsets() && !bySums) {
-      values = g.add(values, offsets(g, weight, shape, rows.dimension(0), 1));
+      String offsets = numbers(g, weight, shape, layout, BlockNumbers.Kind.OFFSETS);
+      values = g.add(values, g.reshape(offsets, g.longs(-1, 1)));
     }
     String matrix = g.cast(g.reshape(values, g.longs(outputs, inputs)), scaleType, g.type());
     String product = Gemm.of(g, x, matrix, bias.map(name -> g.weight(name, outputs)));
@@ -66,17 +61,49 @@ final class DequantisedBlocks implements LinearLayer {
     long groups = inputs / layout.groupElements();
     String grouped = g.reshape(x, g.longs(-1, groups, layout.groupElements()));
     String sums = g.node("ReduceSum", List.of(grouped, g.longs(2)), attribute("keepdims", 0));
-    return Gemm.of(g, sums, offsets(g, weight, shape, outputs, groups), Optional.of(product));
+    String offsets = numbers(g, weight, shape, layout, BlockNumbers.Kind.OFFSETS);
+    String matrixOfOffsets = g.reshape(offsets, g.longs(outputs, groups));
+    return Gemm.of(g, sums, matrixOfOffsets, Optional.of(product));
   }
 
-  private static String offsets(
-      GraphBuilder g, String weight, Shape shape, long rows, long columns) {
-    return g.derived(
-        weight + ".offsets",
-        new GraphWeight(
-            Shape.of(rows, columns),
-            scaleType(g),
-            new BlockNumbers(weight, shape, BlockNumbers.Kind.OFFSETS)));
+  /**
+   * Adds the scales or offsets of all groups, [groups]: as they are, or as integers of which a
+   * block has several, so that they take a byte.
+   */
+  private static String numbers(
+      GraphBuilder g,
+      String weight,
+      Shape shape,
+      BlockEncoding.Layout layout,
+      BlockNumbers.Kind kind) {
+    boolean scales = kind == BlockNumbers.Kind.SCALES;
+    String name = weight + (scales ? ".scales" : ".offsets");
+    long groups = shape.elementCount() / layout.groupElements();
+    if (!layout.hasNestedScales()) {
+      return g.derived(
+          name,
+          new GraphWeight(Shape.of(groups), scaleType(g), new BlockNumbers(weight, shape, kind)));
+    }
+    long blocks = shape.elementCount() / layout.blockElements();
+    BlockNumbers codes =
+        new BlockNumbers(
+            weight, shape, scales ? BlockNumbers.Kind.SCALE_CODES : BlockNumbers.Kind.OFFSET_CODES);
+    BlockNumbers factors =
+        new BlockNumbers(
+            weight,
+            shape,
+            scales ? BlockNumbers.Kind.SCALE_FACTORS : BlockNumbers.Kind.OFFSET_FACTORS);
+    String numbers =
+        g.node(
+            "DequantizeLinear",
+            List.of(
+                g.derived(
+                    name + ".codes",
+                    new GraphWeight(Shape.of(blocks, groups / blocks), ElementType.I8, codes)),
+                g.derived(
+                    name + ".factors", new GraphWeight(Shape.of(blocks), scaleType(g), factors))),
+            attribute("axis", 0));
+    return g.reshape(numbers, g.longs(-1));
   }
 
   /** {@code DequantizeLinear} gives float32 or float16; GGUF's scales are of the latter. */

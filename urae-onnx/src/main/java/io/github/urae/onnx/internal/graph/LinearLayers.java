@@ -21,7 +21,7 @@ public final class LinearLayers {
 
   /** Ways to compute with weights as they are stored, the first that takes a weight. */
   private static final List<LinearLayer> AS_STORED =
-      List.of(new DequantisedBlocks(), new DequantisedElements(), GEMM);
+      List.of(new DequantisedBlocks(), new DequantisedElements(), new FourBitProduct(), GEMM);
 
   /** Matrix products in the network's own type, whatever is stored. */
   public static final LinearLayers PLAIN = new LinearLayers(weight -> Optional.empty(), List.of());
@@ -56,7 +56,7 @@ public final class LinearLayers {
       case PLAIN -> List.of(GEMM);
       case AS_STORED -> AS_STORED;
       case Q8 -> before(AS_STORED, new RoundedProduct(8, 128), new RoundedEncoder());
-      case Q4 -> before(AS_STORED, new RoundedProduct(4, 32), new RoundedEncoder());
+      case Q4 -> before(AS_STORED, new RoundedProduct(4, 64), new RoundedEncoder());
       case INT8 -> integers(ElementType.I8);
       case INT8_UNSIGNED -> integers(ElementType.U8);
     };

@@ -25,12 +25,13 @@ final class StoredElements {
         shape,
         stored.file(),
         stored.offset(),
-        stored.length());
+        type.byteSize(shape.elementCount()));
   }
 
   /** Copies them. */
   static void copy(TensorSource source, String name, ByteSink sink) throws IOException {
-    long length = source.tensors().get(name).length();
+    TensorInfo stored = source.tensors().get(name);
+    long length = stored.encoding().byteSize(stored.shape());
     ByteBuffer piece = ByteBuffer.allocate((int) Math.min(PIECE_BYTES, length));
     for (long at = 0; at < length; at += PIECE_BYTES) {
       piece.clear().limit((int) Math.min(PIECE_BYTES, length - at));

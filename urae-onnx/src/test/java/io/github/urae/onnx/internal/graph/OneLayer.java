@@ -27,8 +27,7 @@ record OneLayer(Path cache) {
       new Arithmetic(ElementType.F32, LinearArithmetic.AS_STORED);
 
   static NetworkGraph graph(TensorSource source, long inputs, long outputs) {
-    GraphBuilder g =
-        new GraphBuilder("layer", ElementType.F32, LinearLayers.of(source, AS_STORED));
+    GraphBuilder g = new GraphBuilder("layer", ElementType.F32, LinearLayers.of(source, AS_STORED));
     String x = g.input("x", ElementType.F32, "tokens", inputs);
     String y = g.linear(LayerRole.BLOCK, "layer", x, inputs, outputs);
     g.output("y", y, ElementType.F32, "tokens", outputs);
