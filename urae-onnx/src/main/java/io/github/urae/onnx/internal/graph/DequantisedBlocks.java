@@ -46,12 +46,15 @@ final class DequantisedBlocks implements LinearLayer {
                 packing == Packing.NONE ? ElementType.I8 : ElementType.U8,
                 packing,
                 new BlockCodes(weight, shape, packing)));
-    String scales = numbers(g, weight, shape, layout, BlockNumbers.Kind.SCALES);
+    Numbers numbers = new Numbers(g, weight, shape, layout, x);
+    String scales = numbers.scales(rows.dimension(0));
+    if (!layout.hasNestedScales()) {
+      scales = g.paced(scales, scaleType, x);
+    }
     String values = g.node("DequantizeLinear", List.of(codes, scales), attribute("axis", 0));
     boolean bySums = layout.hasOffsets() && g.type() == ElementType.F32;
     if (layout.hasOffsets() && !bySums) {
-      String offsets = numbers(g, weight, shape, layout, BlockNumbers.Kind.OFFSETS);
-      values = g.add(values, g.reshape(offsets, g.longs(-1, 1)));
+      values = g.add(values, numbers.offsets(rows.dimension(0), 1));
     }
     String matrix = g.cast(g.reshape(values, g.longs(outputs, inputs)), scaleType, g.type());
     String product = Gemm.of(g, x, matrix, bias.map(name -> g.weight(name, outputs)));
@@ -61,49 +64,55 @@ final class DequantisedBlocks implements LinearLayer {
     long groups = inputs / layout.groupElements();
     String grouped = g.reshape(x, g.longs(-1, groups, layout.groupElements()));
     String sums = g.node("ReduceSum", List.of(grouped, g.longs(2)), attribute("keepdims", 0));
-    String offsets = numbers(g, weight, shape, layout, BlockNumbers.Kind.OFFSETS);
-    String matrixOfOffsets = g.reshape(offsets, g.longs(outputs, groups));
-    return Gemm.of(g, sums, matrixOfOffsets, Optional.of(product));
+    return Gemm.of(g, sums, numbers.offsets(outputs, groups), Optional.of(product));
   }
 
   /**
-   * Adds the scales or offsets of all groups, [groups]: as they are, or as integers of which a
-   * block has several, so that they take a byte.
+   * The scales and offsets of a weight in a graph: as they are, or where a block has several, as
+   * integers of a byte.
+   *
+   * @param x the layer's activations
    */
-  private static String numbers(
-      GraphBuilder g,
-      String weight,
-      Shape shape,
-      BlockEncoding.Layout layout,
-      BlockNumbers.Kind kind) {
-    boolean scales = kind == BlockNumbers.Kind.SCALES;
-    String name = weight + (scales ? ".scales" : ".offsets");
-    long groups = shape.elementCount() / layout.groupElements();
-    if (!layout.hasNestedScales()) {
-      return g.derived(
-          name,
-          new GraphWeight(Shape.of(groups), scaleType(g), new BlockNumbers(weight, shape, kind)));
+  private record Numbers(
+      GraphBuilder g, String weight, Shape shape, BlockEncoding.Layout layout, String x) {
+
+    String scales(long... dimensions) {
+      return layout.hasNestedScales()
+          ? nested(
+              ".scales", BlockNumbers.Kind.SCALE_CODES, BlockNumbers.Kind.SCALE_FACTORS, dimensions)
+          : derived(".scales", Shape.of(dimensions), scaleType(g), BlockNumbers.Kind.SCALES);
     }
-    long blocks = shape.elementCount() / layout.blockElements();
-    BlockNumbers codes =
-        new BlockNumbers(
-            weight, shape, scales ? BlockNumbers.Kind.SCALE_CODES : BlockNumbers.Kind.OFFSET_CODES);
-    BlockNumbers factors =
-        new BlockNumbers(
-            weight,
-            shape,
-            scales ? BlockNumbers.Kind.SCALE_FACTORS : BlockNumbers.Kind.OFFSET_FACTORS);
-    String numbers =
-        g.node(
-            "DequantizeLinear",
-            List.of(
-                g.derived(
-                    name + ".codes",
-                    new GraphWeight(Shape.of(blocks, groups / blocks), ElementType.I8, codes)),
-                g.derived(
-                    name + ".factors", new GraphWeight(Shape.of(blocks), scaleType(g), factors))),
-            attribute("axis", 0));
-    return g.reshape(numbers, g.longs(-1));
+
+    String offsets(long... dimensions) {
+      return layout.hasNestedScales()
+          ? nested(
+              ".offsets",
+              BlockNumbers.Kind.OFFSET_CODES,
+              BlockNumbers.Kind.OFFSET_FACTORS,
+              dimensions)
+          : derived(".offsets", Shape.of(dimensions), scaleType(g), BlockNumbers.Kind.OFFSETS);
+    }
+
+    private String nested(
+        String ending, BlockNumbers.Kind codes, BlockNumbers.Kind factors, long... dimensions) {
+      long blocks = shape.elementCount() / layout.blockElements();
+      Shape groups = Shape.of(blocks, layout.blockElements() / layout.groupElements());
+      String factor = derived(ending + ".factors", Shape.of(blocks), scaleType(g), factors);
+      String numbers =
+          g.node(
+              "DequantizeLinear",
+              List.of(
+                  derived(ending + ".codes", groups, ElementType.I8, codes),
+                  g.paced(factor, scaleType(g), x)),
+              attribute("axis", 0));
+      return g.reshape(numbers, g.longs(dimensions));
+    }
+
+    private String derived(
+        String ending, Shape ofNumbers, ElementType type, BlockNumbers.Kind kind) {
+      return g.derived(
+          weight + ending, new GraphWeight(ofNumbers, type, new BlockNumbers(weight, shape, kind)));
+    }
   }
 
   /** {@code DequantizeLinear} gives float32 or float16; GGUF's scales are of the latter. */

@@ -46,12 +46,16 @@ final class DequantisedElements implements LinearLayer {
     String values;
     if (scales.tensor().isEmpty()) {
       String factor = g.floats(scaleType, scales.factor());
-      values = g.node("DequantizeLinear", List.of(elements, factor));
+      values = g.node("DequantizeLinear", List.of(elements, g.paced(factor, scaleType, x)));
     } else {
       GraphWeight numbers =
           new GraphWeight(Shape.of(rows.dimension(0)), scaleType, new ElementScales(weight, shape));
       String factors = g.derived(weight + ".scales", numbers);
-      values = g.node("DequantizeLinear", List.of(elements, factors), attribute("axis", 0));
+      values =
+          g.node(
+              "DequantizeLinear",
+              List.of(elements, g.paced(factors, scaleType, x)),
+              attribute("axis", 0));
     }
     if (!rows.equals(shape)) {
       values = g.reshape(values, g.longs(outputs, inputs));

@@ -41,6 +41,9 @@ final class GraphBuilder {
   private final Map<String, List<String>> shared = new HashMap<>();
   private int nodes;
 
+  /** Known when a block begins. */
+  private Optional<String> begun = Optional.empty();
+
   GraphBuilder(String name, ElementType type, LinearLayers layers) {
     this.name = name;
     this.type = type;
@@ -148,6 +151,40 @@ final class GraphBuilder {
       shared.put(key, known);
     }
     return known;
+  }
+
+  /**
+   * Says that a block begins: what is added from here on to expand weights waits for a value.
+   *
+   * @param x what the block computes from, [B, ...]
+   */
+  void begin(String x) {
+    begun = Optional.of(x);
+  }
+
+  /**
+   * Adds zero to numbers that a weight is expanded with, but not before the activations of its
+   * layer are known. ONNX Runtime computes first what depends on no input, and would so expand all
+   * weights of a network before the first layer runs.
+   *
+   * @param numbers constant, of an element type
+   * @param x the layer's activations, [N, ...]
+   * @return the same numbers
+   */
+  String paced(String numbers, ElementType numbersType, String x) {
+    String zero =
+        once(
+                "zero " + numbersType + " after " + x + " and " + begun,
+                () -> {
+                  String size = dimension(x, 0);
+                  if (begun.isPresent()) {
+                    size = add(size, dimension(begun.get(), 0));
+                  }
+                  String nothing = multiply(size, longs(0));
+                  return List.of(cast(nothing, ElementType.I64, numbersType));
+                })
+            .get(0);
+    return add(numbers, zero);
   }
 
   /** Adds a node of the standard operators with one output. */

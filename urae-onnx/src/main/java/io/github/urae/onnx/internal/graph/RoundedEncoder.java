@@ -45,7 +45,11 @@ final class RoundedEncoder implements LinearLayer {
                 Shape.of(blocks),
                 scaleType,
                 new RoundedBlocks(weight, shape, RoundedBlocks.Part.SCALES, BITS, BLOCK)));
-    String values = g.node("DequantizeLinear", List.of(codes, scales), attribute("axis", 0));
+    String values =
+        g.node(
+            "DequantizeLinear",
+            List.of(codes, g.paced(scales, scaleType, x)),
+            attribute("axis", 0));
     String matrix = g.cast(g.reshape(values, g.longs(outputs, inputs)), scaleType, g.type());
     return Gemm.of(g, x, matrix, bias.map(name -> g.weight(name, outputs)));
   }

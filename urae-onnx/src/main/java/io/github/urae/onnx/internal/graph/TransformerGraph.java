@@ -260,6 +260,7 @@ public final class TransformerGraph {
       String conditioning,
       Tables tables,
       String textTokens) {
+    g.begin(image.hidden());
     List<Modulation> imageModulation = modulation(block + ".norm1.linear", conditioning, 2);
     List<Modulation> contextModulation =
         modulation(block + ".norm1_context.linear", conditioning, 2);
@@ -322,6 +323,7 @@ public final class TransformerGraph {
   }
 
   private Stream singleBlock(String block, Stream stream, String conditioning, Tables tables) {
+    g.begin(stream.hidden());
     Modulation modulation = modulation(block + ".norm.linear", conditioning, 1).get(0);
     Stream x = stream.with(normalise(stream.hidden(), modulation));
     String query = heads(block + ".attn.to_q", block + ".attn.norm_q", x);

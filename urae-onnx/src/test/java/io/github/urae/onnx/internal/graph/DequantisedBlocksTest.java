@@ -2,6 +2,7 @@ package io.github.urae.onnx.internal.graph;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.onnx.proto.OnnxMl.NodeProto;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.device.Device;
@@ -25,10 +26,13 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -121,6 +125,36 @@ class DequantisedBlocksTest {
               .isEqualTo(weight[(int) chosen[i] * COLUMNS + column]);
         }
       }
+    }
+  }
+
+  /** Otherwise ONNX Runtime would expand all weights of a network before its first layer runs. */
+  @ParameterizedTest
+  @MethodSource("blocks")
+  void noWeightIsExpandedBeforeItsActivationsAreThere(GgmlType type) throws IOException {
+    try (TensorSource source = source(new Random(1), type)) {
+      GraphBuilder g =
+          new GraphBuilder("layers", ElementType.F32, LinearLayers.of(source, AS_STORED));
+      String hidden = g.input("hidden", ElementType.F32, "tokens", COLUMNS);
+      String conditioning = g.input("conditioning", ElementType.F32, "tokens", COLUMNS);
+      g.begin(hidden);
+      String y = g.linear(LayerRole.MODULATION, "layer", conditioning, COLUMNS, ROWS);
+      g.output("y", y, ElementType.F32, "tokens", ROWS);
+      NetworkGraph graph = g.build();
+      Map<String, Set<String>> reached = new HashMap<>();
+      int expansions = 0;
+      for (NodeProto node : graph.graph().getNodeList()) {
+        Set<String> before = new HashSet<>();
+        for (String input : node.getInputList()) {
+          before.addAll(reached.getOrDefault(input, Set.of(input)));
+        }
+        node.getOutputList().forEach(output -> reached.put(output, before));
+        if (node.getOpType().equals("DequantizeLinear")) {
+          assertThat(before).contains("hidden", "conditioning");
+          expansions++;
+        }
+      }
+      assertThat(expansions).isPositive();
     }
   }
 
