@@ -34,7 +34,9 @@ final class JavaProcess implements Closeable {
   static JavaProcess start(Path folder, String program, List<String> arguments) throws IOException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(List.of("-Xmx1g", "-cp", System.getProperty("java.class.path"), program));
+    // Compiled quickly rather than well: hundreds are started, each for a second.
+    command.addAll(List.of("-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), program));
     command.addAll(arguments);
     return new JavaProcess(
         new ProcessBuilder(command).directory(folder.toFile()).redirectErrorStream(true).start());

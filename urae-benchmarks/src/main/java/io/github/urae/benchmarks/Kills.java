@@ -91,6 +91,9 @@ public final class Kills {
       if (kill(name, delay)) {
         killed.merge(name, 1, Integer::sum);
         kills++;
+        if (kills % 50 == 0) {
+          System.out.printf("%d killed, %d failures%n", kills, failed);
+        }
       } else {
         done++;
       }

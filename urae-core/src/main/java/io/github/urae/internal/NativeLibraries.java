@@ -23,6 +23,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.UUID;
 import java.util.regex.Pattern;
@@ -348,7 +349,8 @@ public final class NativeLibraries {
   }
 
   /**
-   * Tells whether a file is, to the last byte, what a jar holds. A link is not.
+   * Tells whether a file is, to the last byte, what a jar holds. A link is not. What was found so
+   * is read again only after something has touched it.
    *
    * @param file need not exist
    * @param size the jar's entry's
@@ -360,6 +362,18 @@ public final class NativeLibraries {
     if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) || Files.size(file) != size) {
       return false;
     }
+    Optional<String> state = CheckedFile.state(file, expected);
+    if (state.isPresent() && CheckedFile.isKnown(file, state.get())) {
+      return true;
+    }
+    boolean whole = checksum(file) == expected;
+    if (whole && state.isPresent() && state.equals(CheckedFile.state(file, expected))) {
+      CheckedFile.remember(file, state.get());
+    }
+    return whole;
+  }
+
+  private static long checksum(Path file) throws IOException {
     CRC32 checksum = new CRC32();
     // Read, not mapped: nobody keeps the file from being cut short meanwhile.
     try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
@@ -369,7 +383,7 @@ public final class NativeLibraries {
         piece.clear();
       }
     }
-    return checksum.getValue() == expected;
+    return checksum.getValue();
   }
 
   private static void write(String file, Path target, Entry entry) throws IOException {

@@ -46,6 +46,23 @@ public record TensorInfo(
     return shape.rank() == 0 ? 1 : shape.dimension(-1);
   }
 
+  /** As of any record, but without what Java would put together for it at each start. */
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof TensorInfo that
+        && offset == that.offset
+        && length == that.length
+        && name.equals(that.name)
+        && encoding.equals(that.encoding)
+        && shape.equals(that.shape)
+        && file.equals(that.file);
+  }
+
+  @Override
+  public int hashCode() {
+    return 31 * name.hashCode() + Long.hashCode(offset);
+  }
+
   /** Returns the tensor as in {@code a.weight BF16[8, 4] of model.safetensors}. */
   @Override
   public String toString() {

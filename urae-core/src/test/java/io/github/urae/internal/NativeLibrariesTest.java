@@ -12,6 +12,7 @@ import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
@@ -88,6 +89,29 @@ class NativeLibrariesTest {
     libraries.unpack();
     assertThat(folder.resolve("a.so")).hasContent("one");
     assertThat(Files.getAttribute(folder.resolve("b.so"), "unix:ino")).isEqualTo(whole);
+  }
+
+  /** What was found right once is read again as soon as something has touched it. */
+  @Test
+  void aCheckedFileThatIsTouchedIsReadAgain() throws Exception {
+    NativeLibraries libraries = jar("1.jar", "one", "two");
+    Path library = libraries.unpack().resolve("a.so");
+    Path note = library.resolveSibling("a.so.checked");
+    assertThat(note).as("of a file as young as this").doesNotExist();
+    Thread.sleep(2100);
+    libraries.unpack();
+    assertThat(note).exists();
+    FileTime time = Files.getLastModifiedTime(library);
+    Files.writeString(library, "oNe", StandardOpenOption.WRITE);
+    Files.setLastModifiedTime(library, time);
+    libraries.unpack();
+    assertThat(library).as("its time of modification being set back").hasContent("one");
+    Path other = Files.writeString(cache.resolve("other"), "kept");
+    Files.delete(note);
+    Files.createSymbolicLink(note, other);
+    Thread.sleep(2100);
+    libraries.unpack();
+    assertThat(other).as("what a link in its place leads to").hasContent("kept");
   }
 
   /** What is loaded runs: it must be the jar's, whoever has been at the folder. */

@@ -20,6 +20,17 @@ public record PlainElements(ElementType type) implements WeightEncoding {
   /** Bytes read at once: they stay in the second cache until they are converted. */
   private static final int PIECE_BYTES = 1 << 18;
 
+  /** As of any record, but without what Java would put together for it at each start. */
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof PlainElements that && type == that.type;
+  }
+
+  @Override
+  public int hashCode() {
+    return type.hashCode();
+  }
+
   @Override
   public String name() {
     return type.name();

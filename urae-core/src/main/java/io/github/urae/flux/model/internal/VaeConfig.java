@@ -29,6 +29,24 @@ public record VaeConfig(
 
   private static final int LARGEST_SAMPLE = 1 << 14;
 
+  /** As of any record, but without what Java would put together for it at each start. */
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof VaeConfig that
+        && latentChannels == that.latentChannels
+        && channels.equals(that.channels)
+        && layersPerBlock == that.layersPerBlock
+        && groups == that.groups
+        && sampleSize == that.sampleSize
+        && Double.compare(scalingFactor, that.scalingFactor) == 0
+        && Double.compare(shiftFactor, that.shiftFactor) == 0;
+  }
+
+  @Override
+  public int hashCode() {
+    return 31 * channels.hashCode() + Double.hashCode(scalingFactor);
+  }
+
   /**
    * Reads the configuration. Where a key is missing, it means what it does in diffusers.
    *
