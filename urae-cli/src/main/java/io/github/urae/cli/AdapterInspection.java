@@ -12,7 +12,7 @@ import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.onnx.internal.model.AdaptableWeights;
-import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -25,6 +25,9 @@ import java.util.TreeMap;
 
 /** What {@code inspect} finds out about adapters. */
 final class AdapterInspection {
+
+  /** Whole networks of Nunchaku's have low-rank parts beside such weights. */
+  private static final String PACKED = ".qweight";
 
   private AdapterInspection() {}
 
@@ -43,8 +46,9 @@ final class AdapterInspection {
       return Optional.empty(); // An index of shards: no adapter is that large.
     }
     if (!isAdapterFolder(path)) {
-      try (SafetensorsFile file = SafetensorsFile.open(path)) {
-        if (!Adapter.isAdapter(file)) {
+      try (TensorSource file = Safetensors.open(path)) {
+        boolean packed = file.tensors().keySet().stream().anyMatch(n -> n.endsWith(PACKED));
+        if (packed || !Adapter.isAdapter(file)) {
           return Optional.empty();
         }
       }

@@ -1,5 +1,7 @@
 package io.github.urae.cli;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
 import io.github.urae.image.ImageFormat;
@@ -27,7 +29,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "inspect",
     description =
-        "Say what a checkpoint, an adapter, a safetensors file or a picture made here is.",
+        "Say what a checkpoint, a file or folder of weights, an adapter or a picture made here is.",
     mixinStandardHelpOptions = true)
 final class InspectCommand implements Callable<Integer> {
 
@@ -93,7 +95,7 @@ final class InspectCommand implements Callable<Integer> {
     }
     throw new ModelException(
         file
-            + ": expected a checkpoint's folder, a .safetensors file or a picture, .png, .jpg or .tif"
+            + ": expected a checkpoint's folder, a .safetensors or .gguf file or a picture, .png, .jpg or .tif"
             + MistakenFile.describe(start(file)).map(", found "::concat).orElse(""));
   }
 
@@ -101,8 +103,14 @@ final class InspectCommand implements Callable<Integer> {
   private static boolean isWeights(Path file) throws IOException {
     String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
     return name.endsWith(".safetensors")
+        || name.endsWith(".gguf")
         || name.endsWith(".safetensors.index.json")
-        || (Files.isRegularFile(file) && MistakenFile.isSafetensors(start(file)));
+        || (Files.isRegularFile(file) && isWeights(start(file)));
+  }
+
+  private static boolean isWeights(byte[] start) {
+    boolean gguf = start.length > 4 && new String(start, 0, 4, ISO_8859_1).equals("GGUF");
+    return gguf || MistakenFile.isSafetensors(start);
   }
 
   private static byte[] start(Path file) throws IOException {

@@ -8,18 +8,21 @@ import io.github.urae.flux.Sampling;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.ExportReport;
 import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.flux.model.internal.SchedulerConfig;
+import io.github.urae.flux.model.internal.StoredNetworks;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.weights.Safetensors;
-import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import javax.imageio.IIOException;
 import javax.imageio.ImageIO;
 import javax.imageio.ImageReader;
@@ -38,8 +41,9 @@ final class Inspection {
     SchedulerConfig scheduler = checkpoint.scheduler();
     Map<String, Object> findings = new LinkedHashMap<>();
     List<ExportReport> exports = OnnxExport.inspect(path);
-    findings.put("kind", exports.isEmpty() ? "FLUX.1 checkpoint" : "FLUX.1 as ONNX exports");
-    findings.put("folder", checkpoint.folder().orElseThrow().toString());
+    String stored = checkpoint.folder().isPresent() ? "FLUX.1 checkpoint" : "FLUX.1 in files";
+    findings.put("kind", exports.isEmpty() ? stored : "FLUX.1 as ONNX exports");
+    findings.put("folder", checkpoint.folder().orElse(path).toString());
     findings.put("guidance", transformer.guidance() ? "embedded (-dev)" : "none (-schnell)");
     findings.put("native size", checkpoint.nativeSize() + "x" + checkpoint.nativeSize());
     findings.put("default steps", checkpoint.defaultSteps());
@@ -62,18 +66,27 @@ final class Inspection {
     if (!exports.isEmpty()) {
       return findings;
     }
-    for (String folder : folders(checkpoint)) {
+    for (Component network : StoredNetworks.KINDS) {
+      Path place = checkpoint.place(network);
+      boolean own = checkpoint.folder().isPresent();
       try (TensorSource weights =
-          Safetensors.open(checkpoint.folder().orElseThrow().resolve(folder))) {
-        findings.put(folder, summary(weights));
+          own
+              ? Safetensors.open(place)
+              : NetworkWeights.open(place, checkpoint.family(), network)) {
+        Map<String, Object> summary = WeightSummary.of(weights);
+        if (!own) {
+          summary.put("from", place.toString());
+          summary.put("configured by", checkpoint.configurationSource(network));
+        }
+        findings.put(network.folder(), summary);
+      }
+    }
+    if (checkpoint.folder().isEmpty()) {
+      for (Component tokenizer : List.of(Component.TOKENIZER, Component.TOKENIZER_2)) {
+        findings.put(tokenizer.folder(), checkpoint.place(tokenizer).toString());
       }
     }
     return findings;
-  }
-
-  /** Returns the folders of the networks; both halves of the autoencoder share one. */
-  private static List<String> folders(Checkpoint checkpoint) {
-    return checkpoint.family().networks().stream().map(Component::folder).distinct().toList();
   }
 
   private static String folderOf(ExportReport report) {
@@ -84,32 +97,23 @@ final class Inspection {
   static Map<String, Object> ofWeights(Path path) throws IOException {
     try (TensorSource weights = Safetensors.open(path)) {
       Map<String, Object> findings = new LinkedHashMap<>();
-      findings.put("kind", "safetensors");
-      findings.putAll(summary(weights));
+      findings.put("kind", isGguf(path) ? "GGUF" : "safetensors");
+      findings.putAll(WeightSummary.ofFile(path, weights));
       findings.put("metadata", new LinkedHashMap<String, Object>(weights.metadata()));
       Map<String, Object> tensors = new LinkedHashMap<>();
-      weights.tensors().values().forEach(t -> tensors.put(t.name(), t.type() + " " + t.shape()));
+      weights
+          .tensors()
+          .values()
+          .forEach(t -> tensors.put(t.name(), t.encoding().name() + " " + t.shape()));
       findings.put("contents", tensors);
       return findings;
     }
   }
 
-  private static Map<String, Object> summary(TensorSource weights) {
-    long parameters = 0;
-    long bytes = 0;
-    Map<String, Object> types = new TreeMap<>();
-    for (TensorInfo tensor : weights.tensors().values()) {
-      parameters += tensor.shape().elementCount();
-      bytes += tensor.length();
-      types.merge(tensor.type().name(), 1L, (a, b) -> (Long) a + (Long) b);
+  private static boolean isGguf(Path file) throws IOException {
+    try (InputStream in = Files.newInputStream(file)) {
+      return new String(in.readNBytes(4), StandardCharsets.ISO_8859_1).equals("GGUF");
     }
-    Map<String, Object> summary = new LinkedHashMap<>();
-    summary.put("files", weights.files().size());
-    summary.put("tensors", weights.tensors().size());
-    summary.put("parameters", parameters);
-    summary.put("bytes", bytes);
-    summary.put("element types", types);
-    return summary;
   }
 
   /** Describes a picture by the settings in its texts. */

@@ -394,6 +394,69 @@ class UraeCommandTest {
   }
 
   @Test
+  void inspectsFilesOfWeights() throws IOException {
+    Path gguf = TestData.path("quantised/files/flux-tiny-Q4_0.gguf");
+    assertThat(run("inspect", gguf.toString(), "--json")).isZero();
+    JsonNode json = new ObjectMapper().readTree(out.toString());
+    assertThat(json.get("kind").textValue()).isEqualTo("GGUF");
+    assertThat(json.get("element types").get("Q4_0").intValue()).isEqualTo(32);
+    // 18 bytes for each 32 weights.
+    assertThat(json.get("bytes by type").get("Q4_0").longValue()).isEqualTo(1_216_512);
+    assertThat(json.get("networks").get("transformer").textValue())
+        .contains("FLUX.1-dev", "2 double and 4 single blocks");
+    assertThat(json.get("needs beside it").toString())
+        .contains("--text-encoder-2 FILE", "--vae FILE", "--tokenizers")
+        .doesNotContain("--transformer");
+    assertThat(json.get("bytes of weights that run").get("as stored").longValue())
+        .isEqualTo(json.get("bytes").longValue());
+    Path model = TestData.checkpoint();
+    assertThat(run("inspect", model.resolve("vae/diffusion_pytorch_model.safetensors").toString()))
+        .isZero();
+    assertThat(out.toString()).contains("vae: autoencoder: latents of 16 channels");
+  }
+
+  @Test
+  void drawsWithPartsFromElsewhere() throws IOException {
+    String model = TestData.checkpoint().toString();
+    Path gguf = TestData.path("quantised/files/flux-tiny-Q4_0.gguf");
+    Path picture = folder.resolve("parts.png");
+    String[] parts = {
+      "--transformer",
+      gguf.toString(),
+      "--text-encoder",
+      model,
+      "--text-encoder-2",
+      model,
+      "--vae",
+      model,
+      "--tokenizers",
+      model
+    };
+    String[] command = {
+      "generate",
+      "a star",
+      "--width",
+      "64",
+      "--height",
+      "64",
+      "--steps",
+      "1",
+      "--output",
+      picture.toString(),
+      "--cache-dir",
+      TestData.CACHE.toString()
+    };
+    String[] all = Arrays.copyOf(command, command.length + parts.length);
+    System.arraycopy(parts, 0, all, command.length, parts.length);
+    assertThat(run(all)).isZero();
+    assertThat(run("inspect", picture.toString())).isZero();
+    assertThat(out.toString()).contains("flux-tiny-Q4_0.gguf");
+    String missing = folder.resolve("none.gguf").toString();
+    assertThat(run("generate", "a star", "--text-encoder", missing)).isEqualTo(1);
+    assertThat(err.toString()).contains(missing);
+  }
+
+  @Test
   void inspectsWeights() throws IOException {
     Path checkpoint = TestData.checkpoint();
     assertThat(run("inspect", checkpoint.resolve("text_encoder/model.safetensors").toString()))

@@ -6,7 +6,7 @@ import io.github.urae.adapter.internal.format.AdapterParser;
 import io.github.urae.adapter.internal.format.Change;
 import io.github.urae.adapter.internal.format.ParsedAdapter;
 import io.github.urae.tensor.ElementType;
-import io.github.urae.weights.SafetensorsFile;
+import io.github.urae.weights.TensorSource;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -103,10 +103,10 @@ public final class Adapter implements Closeable {
   /**
    * Tells adapters from other weight files, by the keys.
    *
-   * @param file an open file
+   * @param file open weights
    * @return whether some key is one of an adapter, of a supported kind or not; it may be damaged
    */
-  public static boolean isAdapter(SafetensorsFile file) {
+  public static boolean isAdapter(TensorSource file) {
     return file.tensors().keySet().stream().anyMatch(AdapterParser::isAdapterKey);
   }
 

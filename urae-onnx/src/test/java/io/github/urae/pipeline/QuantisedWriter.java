@@ -68,7 +68,7 @@ final class QuantisedWriter {
   /** Casts every tensor, norms and biases too. */
   static void writePlainFloat8(Path file) throws IOException {
     Map<String, Tensor> tensors = cut();
-    tensors.replaceAll((name, tensor) -> float8(tensor.toFloats(), tensor.shape()));
+    tensors.replaceAll((name, tensor) -> float8(tensor));
     SafetensorsWriter.write(file, Map.of(), tensors);
   }
 
@@ -107,6 +107,10 @@ final class QuantisedWriter {
         "scaled_fp8",
         Tensor.view(ElementType.F8_E4M3, Shape.of(0), ByteBuffer.allocate(0), "marker"));
     SafetensorsWriter.write(file, Map.of(), tensors);
+  }
+
+  static Tensor float8(Tensor tensor) {
+    return float8(tensor.toFloats(), tensor.shape());
   }
 
   private static Tensor float8(float[] values, Shape shape) {

@@ -39,7 +39,7 @@ final class SeparateFiles {
   /** Writes {@code ae}, in CompVis' names. */
   static Path autoencoder(Path file) throws IOException {
     Map<String, Tensor> named = new LinkedHashMap<>();
-    stored("vae").forEach((name, tensor) -> named.put(compVis(name), tensor));
+    stored("vae").forEach((name, tensor) -> named.put(compVis(name), asConvolution(name, tensor)));
     return write(file, named);
   }
 
@@ -53,6 +53,45 @@ final class SeparateFiles {
     all.put("text_encoders.clip_l.logit_scale", Tensor.ofFloats(new float[] {4.6f}));
     all.put("text_encoders.t5xxl.logit_scale", Tensor.ofFloats(new float[] {4.6f}));
     return write(file, all);
+  }
+
+  /** The same of a smaller transformer, as Comfy-Org's: that and T5 in float8, CLIP in float16. */
+  static Path allInOneFloat8(Path file) throws IOException {
+    Map<String, Tensor> all = new LinkedHashMap<>();
+    QuantisedWriter.cut()
+        .forEach(
+            (name, tensor) ->
+                all.put("model.diffusion_model." + name, QuantisedWriter.float8(tensor)));
+    halves(stored("text_encoder"))
+        .forEach((name, tensor) -> all.put("text_encoders.clip_l.transformer." + name, tensor));
+    all.put("text_encoders.clip_l.transformer.text_projection.weight", identity(64));
+    all.put("text_encoders.clip_l.logit_scale", Tensor.ofFloats(new float[] {4.6055f}));
+    stored("text_encoder_2")
+        .forEach(
+            (name, tensor) ->
+                all.put("text_encoders.t5xxl.transformer." + name, QuantisedWriter.float8(tensor)));
+    all.put("text_encoders.t5xxl.logit_scale", Tensor.ofFloats(new float[] {4.6055f}));
+    stored("vae")
+        .forEach((name, tensor) -> all.put("vae." + compVis(name), asConvolution(name, tensor)));
+    return write(file, all);
+  }
+
+  private static Tensor identity(int size) {
+    float[] values = new float[size * size];
+    for (int i = 0; i < size; i++) {
+      values[i * size + i] = 1;
+    }
+    return CheckpointCopy.converted(Tensor.ofFloats(values, size, size), ElementType.F16);
+  }
+
+  /** Attention is stored as convolutions of one pixel. */
+  private static Tensor asConvolution(String name, Tensor tensor) {
+    boolean attention = name.contains("attentions.0.to_") && tensor.shape().rank() == 2;
+    long[] shape = tensor.shape().toArray();
+    return attention
+        ? CheckpointCopy.converted(
+            Tensor.ofFloats(tensor.toFloats(), shape[0], shape[1], 1, 1), tensor.type())
+        : tensor;
   }
 
   private static void add(Map<String, Tensor> all, String prefix, Path part) throws IOException {

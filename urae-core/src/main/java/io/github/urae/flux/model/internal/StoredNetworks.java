@@ -12,6 +12,7 @@ import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The networks of a family that a file holds, one or several, told by the names and shapes of its
@@ -53,6 +54,60 @@ public record StoredNetworks(Path path, Map<Component, Long> widths) {
     try (TensorSource source = Safetensors.open(path)) {
       return new StoredNetworks(path, widths(RecognisedEncodings.of(source), family));
     }
+  }
+
+  /**
+   * Describes the networks among the tensors of a file.
+   *
+   * @param file for messages
+   * @param tensors in their encodings
+   * @param family whose networks are looked for
+   * @return for people, by network; empty if there is none of the family
+   */
+  public static Map<Component, String> describe(
+      Path file, Map<String, TensorInfo> tensors, ModelFamily family) {
+    Map<Component, String> descriptions = new EnumMap<>(Component.class);
+    for (Component kind : widths(tensors, family).keySet()) {
+      try {
+        descriptions.put(
+            kind,
+            describe(
+                kind,
+                family,
+                new ShapeConfigurations(
+                    family, file, NetworkWeights.of(file, family, kind, tensors))));
+      } catch (ModelException e) {
+        descriptions.put(kind, e.getMessage());
+      }
+    }
+    return descriptions;
+  }
+
+  private static String describe(Component kind, ModelFamily family, ShapeConfigurations shapes) {
+    return switch (kind) {
+      case TRANSFORMER -> {
+        TransformerConfig config = shapes.transformer(Optional.empty());
+        yield (config.guidance() ? "with guidance, as " : "without guidance, as ")
+            + family.defaults(config.guidance()).example()
+            + ": "
+            + config.doubleBlocks()
+            + " double and "
+            + config.singleBlocks()
+            + " single blocks, "
+            + config.heads()
+            + " heads of "
+            + config.headDim();
+      }
+      case TEXT_ENCODER -> {
+        ClipTextConfig config = shapes.clip(Optional.empty());
+        yield "CLIP: " + config.layers() + " layers, " + config.width() + " wide";
+      }
+      case TEXT_ENCODER_2 -> {
+        T5Config config = shapes.t5(Optional.empty());
+        yield "T5: " + config.layers() + " layers, " + config.width() + " wide";
+      }
+      default -> "autoencoder: latents of " + family.latents().channels() + " channels";
+    };
   }
 
   private static Map<Component, Long> widths(Map<String, TensorInfo> tensors, ModelFamily family) {
