@@ -1,7 +1,5 @@
 package io.github.urae.cli;
 
-import static java.nio.charset.StandardCharsets.ISO_8859_1;
-
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
 import io.github.urae.image.ImageFormat;
@@ -109,8 +107,7 @@ final class InspectCommand implements Callable<Integer> {
   }
 
   private static boolean isWeights(byte[] start) {
-    boolean gguf = start.length > 4 && new String(start, 0, 4, ISO_8859_1).equals("GGUF");
-    return gguf || MistakenFile.isSafetensors(start);
+    return MistakenFile.isGguf(start) || MistakenFile.isSafetensors(start);
   }
 
   private static byte[] start(Path file) throws IOException {

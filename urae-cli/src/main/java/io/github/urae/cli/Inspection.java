@@ -13,11 +13,11 @@ import io.github.urae.flux.model.internal.SchedulerConfig;
 import io.github.urae.flux.model.internal.StoredNetworks;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.image.ImageFormat;
+import io.github.urae.internal.MistakenFile;
 import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -98,7 +98,7 @@ final class Inspection {
     try (TensorSource weights = Safetensors.open(path)) {
       Map<String, Object> findings = new LinkedHashMap<>();
       findings.put("kind", isGguf(path) ? "GGUF" : "safetensors");
-      findings.putAll(WeightSummary.ofFile(path, weights));
+      findings.putAll(WeightSummary.ofFile(weights));
       findings.put("metadata", new LinkedHashMap<String, Object>(weights.metadata()));
       Map<String, Object> tensors = new LinkedHashMap<>();
       weights
@@ -112,7 +112,7 @@ final class Inspection {
 
   private static boolean isGguf(Path file) throws IOException {
     try (InputStream in = Files.newInputStream(file)) {
-      return new String(in.readNBytes(4), StandardCharsets.ISO_8859_1).equals("GGUF");
+      return MistakenFile.isGguf(in.readNBytes(4));
     }
   }
 

@@ -9,7 +9,6 @@ import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.quantised.RecognisedEncodings;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -47,13 +46,13 @@ final class WeightSummary {
   }
 
   /** The same of a file that may hold networks, with what they are and need. */
-  static Map<String, Object> ofFile(Path file, TensorSource weights) throws IOException {
+  static Map<String, Object> ofFile(TensorSource weights) throws IOException {
     Map<String, Object> summary = of(weights);
     if (summary.containsKey("not supported")) {
       return summary;
     }
     Map<Component, String> networks =
-        StoredNetworks.describe(file, RecognisedEncodings.of(weights), Flux1.FAMILY);
+        StoredNetworks.describe(weights, RecognisedEncodings.of(weights), Flux1.FAMILY);
     if (networks.isEmpty()) {
       return summary;
     }

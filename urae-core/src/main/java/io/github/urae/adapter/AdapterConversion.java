@@ -169,7 +169,7 @@ public final class AdapterConversion {
     private final Builder settings;
     private final OwnedResources opened = new OwnedResources();
     private final ModelFamily family;
-    private final Path model;
+    private final String model;
     private final Map<Component, TensorSource> weights;
     private final AdapterChain chain;
     private int computed;
@@ -185,7 +185,7 @@ public final class AdapterConversion {
         CheckpointWeights base =
             CheckpointWeights.open(new ModelLocation(settings.model(), settings.parts()), opened);
         family = base.checkpoint().family();
-        model = base.checkpoint().folder().orElseThrow();
+        model = base.checkpoint().name();
         weights = base.byNetwork();
         AdapterOptions options =
             new AdapterOptions(settings.ignoresUnmatched(), settings.allowsBareMinorComponents());

@@ -9,6 +9,7 @@ import io.github.urae.adapter.internal.match.AdapterOptions;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.internal.FileFailure;
 import io.github.urae.internal.FileReplacement;
@@ -62,7 +63,7 @@ public final class CheckpointMerger {
 
   private CheckpointMerger(Builder settings, CheckpointWeights base, AdapterChain chain) {
     this.settings = settings;
-    this.model = base.checkpoint().folder().orElseThrow();
+    this.model = base.checkpoint().folder().orElseThrow(() -> filesAlone(base.checkpoint()));
     this.weights = base.byNetwork();
     this.chain = chain;
   }
@@ -74,6 +75,14 @@ public final class CheckpointMerger {
    */
   public static Builder builder() {
     return new Builder();
+  }
+
+  private static ModelException filesAlone(Checkpoint model) {
+    return new ModelException(
+        model.name()
+            + ": expected a checkpoint in diffusers layout, whose configurations and tokenizers the"
+            + " result has, too, found files alone; name such a checkpoint as the model and the files"
+            + " as parts of it");
   }
 
   /** Merging into eight bits would lose most of what an adapter changes. */

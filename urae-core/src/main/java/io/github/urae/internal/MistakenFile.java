@@ -75,6 +75,15 @@ public final class MistakenFile {
     return header > 0 && header <= Integer.MAX_VALUE;
   }
 
+  /**
+   * Tells by its beginning whether a file is meant to be GGUF.
+   *
+   * @param content four bytes of it or more; with fewer it is none
+   */
+  public static boolean isGguf(byte[] content) {
+    return latin1(content, Math.min(LOOKED_AT, content.length)).startsWith("GGUF");
+  }
+
   private static boolean isPointer(String start) {
     return start.startsWith("version https://git-lfs") || start.startsWith("# xet version");
   }

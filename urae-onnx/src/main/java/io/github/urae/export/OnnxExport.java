@@ -87,6 +87,13 @@ public final class OnnxExport {
   }
 
   private List<UnmatchedKey> write() throws IOException {
+    if (checkpoint.folder().isEmpty()) {
+      throw new ModelException(
+          checkpoint.name()
+              + ": expected a checkpoint in diffusers layout, whose configurations and tokenizers an"
+              + " export has, too, found files alone; name such a checkpoint as the model and the"
+              + " files as parts of it");
+    }
     if (Files.exists(settings.output)) {
       throw new FileAlreadyExistsException(
           settings.output.toString(), null, "is there already; name a folder that is not");

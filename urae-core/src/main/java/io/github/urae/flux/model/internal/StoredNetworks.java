@@ -59,13 +59,13 @@ public record StoredNetworks(Path path, Map<Component, Long> widths) {
   /**
    * Describes the networks among the tensors of a file.
    *
-   * @param file for messages
-   * @param tensors in their encodings
+   * @param source the open file
+   * @param tensors its tensors, in their encodings
    * @param family whose networks are looked for
    * @return for people, by network; empty if there is none of the family
    */
   public static Map<Component, String> describe(
-      Path file, Map<String, TensorInfo> tensors, ModelFamily family) {
+      TensorSource source, Map<String, TensorInfo> tensors, ModelFamily family) {
     Map<Component, String> descriptions = new EnumMap<>(Component.class);
     for (Component kind : widths(tensors, family).keySet()) {
       try {
@@ -75,7 +75,9 @@ public record StoredNetworks(Path path, Map<Component, Long> widths) {
                 kind,
                 family,
                 new ShapeConfigurations(
-                    family, file, NetworkWeights.of(file, family, kind, tensors))));
+                    family,
+                    source.files().get(0),
+                    NetworkWeights.of(source, family, kind, tensors))));
       } catch (ModelException e) {
         descriptions.put(kind, e.getMessage());
       }

@@ -4,7 +4,10 @@ import io.github.urae.ModelException;
 import io.github.urae.flux.model.Component;
 import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.InputFile;
+import io.github.urae.internal.MistakenFile;
+import io.github.urae.weights.internal.gguf.GgufMetadata;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -31,6 +34,8 @@ final class TokenizerSearch {
 
   /** T5's has 2.4 MB; those of mT5 and UMT5, with eight times the pieces, more than 16. */
   private static final int MOST_BYTES = 8_000_000;
+
+  private static final int MARK_BYTES = 4;
 
   /** From a folder that a user names to the tokenizer's. */
   private static final int DEPTH = 4;
@@ -87,6 +92,9 @@ final class TokenizerSearch {
       folders.add(around.resolve(tokenizer.folder()));
       folders.add(around);
     }
+    if (holdsTokenizer(encoder)) {
+      return Optional.of(encoder);
+    }
     ofPrograms(root.or(() -> Optional.ofNullable(around)), folders);
     cached(folders);
     for (Path folder : folders) {
@@ -95,6 +103,19 @@ final class TokenizerSearch {
       }
     }
     return Optional.empty();
+  }
+
+  /** T5's encoder may be a GGUF file, which llama.cpp writes with the tokenizer. */
+  private boolean holdsTokenizer(Path encoder) throws IOException {
+    if (tokenizer != Component.TOKENIZER_2 || !Files.isRegularFile(encoder)) {
+      return false;
+    }
+    try (InputStream in = Files.newInputStream(encoder)) {
+      if (!MistakenFile.isGguf(in.readNBytes(MARK_BYTES))) {
+        return false;
+      }
+    }
+    return GgufMetadata.read(encoder).text("tokenizer.ggml.model").filter("t5"::equals).isPresent();
   }
 
   private static void ofPrograms(Optional<Path> files, List<Path> folders) {

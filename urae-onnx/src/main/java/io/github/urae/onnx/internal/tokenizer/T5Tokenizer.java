@@ -10,7 +10,10 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
 
-/** T5's tokenizer, from its {@code tokenizer.json}: the text, the end token, then padding. */
+/**
+ * T5's tokenizer, from its {@code tokenizer.json} or a GGUF file of T5: the text, the end token,
+ * then padding.
+ */
 public final class T5Tokenizer implements Tokenizer {
 
   private final NativeTokenizer tokenizer;
@@ -28,7 +31,8 @@ public final class T5Tokenizer implements Tokenizer {
   /**
    * Opens a tokenizer.
    *
-   * @param folder the checkpoint's folder {@code tokenizer_2}
+   * @param folder the checkpoint's folder {@code tokenizer_2}, or a GGUF file that holds the
+   *     tokenizer
    * @param end id of the end token, 1
    * @param pad id of the padding token, 0
    * @return the tokenizer; the caller closes it
@@ -36,6 +40,14 @@ public final class T5Tokenizer implements Tokenizer {
    * @throws FileFormatException if it is damaged
    */
   public static T5Tokenizer open(Path folder, long end, long pad) throws IOException {
+    if (Files.isRegularFile(folder)) {
+      GgufTokenizer own = GgufTokenizer.read(folder, end, pad);
+      return new T5Tokenizer(
+          create(TokenizerFile.of(folder, own.content(), new UnigramReader(folder))),
+          own.end(),
+          own.pad(),
+          Integer.MAX_VALUE);
+    }
     Path file = folder.resolve("tokenizer.json");
     if (!Files.exists(file)) {
       throw new NoSuchFileException(
@@ -44,11 +56,14 @@ public final class T5Tokenizer implements Tokenizer {
           "T5 is read from tokenizer.json, which FLUX.1's checkpoints hold beside spiece.model;"
               + " download it too");
     }
-    byte[] description =
-        JsonTrees.utf8(UnigramDescription.of(TokenizerFile.read(file, new UnigramReader(file))));
+    NativeTokenizer tokenizer = create(TokenizerFile.read(file, new UnigramReader(file)));
     TokenizerConfig config = TokenizerConfig.read(folder, "CLIP");
-    NativeTokenizer tokenizer = NativeTokenizer.create(new String(description, UTF_8), file);
     return new T5Tokenizer(tokenizer, end, pad, config.maxLength());
+  }
+
+  private static NativeTokenizer create(TokenizerFile file) throws IOException {
+    byte[] description = JsonTrees.utf8(UnigramDescription.of(file));
+    return NativeTokenizer.create(new String(description, UTF_8), file.path());
   }
 
   @Override

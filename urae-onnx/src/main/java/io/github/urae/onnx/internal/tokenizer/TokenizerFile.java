@@ -54,7 +54,19 @@ final class TokenizerFile {
    * @throws FileFormatException if it holds no JSON object
    */
   static TokenizerFile read(Path file, JsonConfig.Reader reader) throws IOException {
-    JsonNode root = JsonConfig.tree(file, InputFile.read(file, MAX_BYTES), reader);
+    return of(file, InputFile.read(file, MAX_BYTES), reader);
+  }
+
+  /**
+   * Reads what a file says in the words of such a file.
+   *
+   * @param file where it is from, for messages
+   * @param content in UTF-8
+   * @param reader makes a tree of it
+   * @throws FileFormatException if it is no JSON object
+   */
+  static TokenizerFile of(Path file, byte[] content, JsonConfig.Reader reader) throws IOException {
+    JsonNode root = JsonConfig.tree(file, content, reader);
     if (!root.isObject()) {
       throw new FileFormatException(file + ": expected a JSON object");
     }
