@@ -39,6 +39,7 @@ public final class UraeCommand {
           ExportCommand.class,
           InspectCommand.class,
           MergeCommand.class,
+          QuantiseCommand.class,
           ConvertAdapterCommand.class,
           MinorComponentsCommand.class,
           CacheCommand.class);

@@ -194,7 +194,9 @@ public final class CheckpointMerger {
   private boolean isWeightOf(Component network, Path file) {
     String name = file.getFileName().toString();
     return file.getParent().equals(model.resolve(network.folder()))
-        && (name.endsWith(".safetensors") || name.endsWith(".safetensors.index.json"));
+        && (name.endsWith(".safetensors")
+            || name.endsWith(".safetensors.index.json")
+            || name.endsWith(".gguf"));
   }
 
   private static void copy(Path from, Path to, TaskReporter reporter) throws IOException {

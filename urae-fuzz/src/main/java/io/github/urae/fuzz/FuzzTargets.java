@@ -19,6 +19,7 @@ final class FuzzTargets {
 
   static {
     TARGETS.put("safetensors", WeightTargets::safetensors);
+    TARGETS.put("gguf", WeightTargets::gguf);
     TARGETS.put("index", WeightTargets::index);
     TARGETS.put("adapter", WeightTargets::adapter);
     TARGETS.put("merge", WeightTargets::merge);

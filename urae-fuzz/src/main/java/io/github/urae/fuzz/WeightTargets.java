@@ -2,9 +2,11 @@ package io.github.urae.fuzz;
 
 import io.github.urae.adapter.Adapter;
 import io.github.urae.adapter.CheckpointMerger;
+import io.github.urae.adapter.CheckpointQuantiser;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.SafetensorsWriter;
+import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -29,6 +31,28 @@ final class WeightTargets {
         TinyAdapters.files(folder),
         new SafetensorsMutation(TinyAdapters.WORDS),
         bytes -> readAll(Files.write(file, bytes)));
+  }
+
+  /** The header of a GGUF file, its blocks, and what network they may be. */
+  static FuzzTarget gguf(Path folder) throws IOException {
+    Path whole = folder.resolve("whole.gguf");
+    CheckpointQuantiser.builder()
+        .model(TinyCheckpoint.writeInto(folder.resolve("base")))
+        .cacheFolder(folder.resolve("cache"))
+        .output(whole)
+        .write();
+    Path file = folder.resolve("file.gguf");
+    return new FuzzTarget(
+        List.of(Files.readAllBytes(whole), GgufMutation.example()),
+        new GgufMutation(),
+        bytes -> {
+          try (TensorSource source = Safetensors.open(Files.write(file, bytes))) {
+            for (TensorInfo tensor : source.tensors().values()) {
+              int count = (int) Math.min(1 << 16, tensor.shape().elementCount());
+              source.readFloats(tensor.name(), 0, new float[count], 0, count);
+            }
+          }
+        });
   }
 
   /** The index of a checkpoint in two files. */

@@ -2,6 +2,7 @@ package io.github.urae.weights.internal.gguf;
 
 import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.WeightEncoding;
+import io.github.urae.weights.internal.BlockEncoding;
 import java.util.Arrays;
 import java.util.Optional;
 
@@ -49,6 +50,15 @@ public enum GgmlType {
    */
   public WeightEncoding encoding() {
     return encoding;
+  }
+
+  /**
+   * Returns how many values share their bytes, of which a row holds a multiple.
+   *
+   * @return 1 for plain elements
+   */
+  public int blockElements() {
+    return encoding instanceof BlockEncoding blocks ? blocks.layout().blockElements() : 1;
   }
 
   /**

@@ -1,0 +1,250 @@
+package io.github.urae.adapter;
+
+import io.github.urae.ModelException;
+import io.github.urae.Stage;
+import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.match.AdapterOptions;
+import io.github.urae.adapter.internal.merge.CheckpointWeights;
+import io.github.urae.adapter.internal.merge.WeightMerger;
+import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.ModelLocation;
+import io.github.urae.flux.model.internal.OriginalTensor;
+import io.github.urae.internal.FileFailure;
+import io.github.urae.internal.NativeLibraries;
+import io.github.urae.internal.OwnedResources;
+import io.github.urae.internal.TaskReporter;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.weights.TensorInfo;
+import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.ByteSink;
+import io.github.urae.weights.internal.gguf.GgmlType;
+import io.github.urae.weights.internal.gguf.GgufWriter;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+
+/**
+ * Writes a checkpoint's transformer, with adapters merged into it, as one quantised GGUF file in
+ * Black Forest Labs' names, which ComfyUI-GGUF and stable-diffusion.cpp read as well. The
+ * checkpoint may be quantised itself, in any form that is read.
+ *
+ * <p>As these programs do it, the matrices of the blocks are quantised, rounded as ggml rounds;
+ * vectors and small tensors stay in float32, what is left in bfloat16, or in float16 where the
+ * checkpoint has that.
+ */
+public final class CheckpointQuantiser {
+
+  /** Forms of the matrices, by the names that ggml gives them. */
+  public enum Encoding {
+    /** Blocks of 32 values of eight bits and a scale, 8.5 bits a value. */
+    Q8_0(GgmlType.Q8_0, 7),
+    /** Blocks of 32 values of four bits and a scale, 4.5 bits a value. */
+    Q4_0(GgmlType.Q4_0, 2);
+
+    private final GgmlType type;
+
+    /** {@code general.file_type}: what llama.cpp calls a file of mostly this type. */
+    private final int fileType;
+
+    Encoding(GgmlType type, int fileType) {
+      this.type = type;
+      this.fileType = fileType;
+    }
+  }
+
+  /** Beginnings of the names of what lies outside the blocks, which programs leave as it is. */
+  private static final List<String> OUTSIDE =
+      List.of("img_in.", "txt_in.", "time_in.", "vector_in.", "guidance_in.", "final_layer.");
+
+  /** Tensors of as many elements or fewer stay in float32, as ComfyUI-GGUF's converter has it. */
+  private static final long SMALL = 1024;
+
+  /**
+   * What the number of {@code general.quantization_version} stands for: scales in half precision.
+   */
+  private static final int QUANTISATION_VERSION = 2;
+
+  private final Encoding encoding;
+  private final TensorSource weights;
+  private final WeightMerger merger;
+  private final Map<String, OriginalTensor> tensors = new LinkedHashMap<>();
+
+  private CheckpointQuantiser(
+      Encoding encoding, CheckpointWeights base, TensorSource weights, WeightMerger merger) {
+    this.encoding = encoding;
+    this.weights = weights;
+    this.merger = merger;
+    OriginalTensor.of(weights, base.checkpoint().family())
+        .forEach(tensor -> tensors.put(tensor.name(), tensor));
+  }
+
+  /**
+   * Starts a conversion.
+   *
+   * @return a builder with nothing but defaults
+   */
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  private GgmlType typeOf(OriginalTensor tensor) {
+    if (tensor.shape().rank() < 2 || tensor.shape().elementCount() <= SMALL) {
+      return GgmlType.F32;
+    }
+    boolean whole =
+        tensor.shape().rank() == 2
+            && tensor.shape().dimension(-1) % encoding.type.blockElements() == 0;
+    if (whole && OUTSIDE.stream().noneMatch(tensor.name()::startsWith)) {
+      return encoding.type;
+    }
+    TensorInfo source = weights.find(tensor.parts().get(0).parameter()).orElseThrow();
+    return source.isPlain(ElementType.F16) ? GgmlType.F16 : GgmlType.BF16;
+  }
+
+  private void write(Path target, TaskSettings settings) throws IOException {
+    List<GgufWriter.Declaration> declarations =
+        tensors.values().stream()
+            .map(
+                tensor -> new GgufWriter.Declaration(tensor.name(), typeOf(tensor), tensor.shape()))
+            .toList();
+    Map<String, Object> metadata = new LinkedHashMap<>();
+    metadata.put("general.architecture", "flux");
+    metadata.put("general.quantization_version", QUANTISATION_VERSION);
+    metadata.put("general.file_type", encoding.fileType);
+    FileFailure.checkSpace(
+        target.getParent(), "the quantised file", GgufWriter.byteSize(metadata, declarations));
+    long total = 0;
+    for (OriginalTensor tensor : tensors.values()) {
+      total += tensor.shape().elementCount() * Float.BYTES;
+    }
+    TaskReporter reporter = settings.reporter(total);
+    GgufWriter.write(
+        target,
+        metadata,
+        declarations,
+        (name, sink) -> {
+          for (OriginalTensor.Part part : tensors.get(name).parts()) {
+            writePart(part, sink, reporter);
+          }
+        });
+    weights.checkUnchanged();
+  }
+
+  @FunctionalInterface
+  private interface TaskSettings {
+    TaskReporter reporter(long total);
+  }
+
+  private void writePart(OriginalTensor.Part part, ByteSink sink, TaskReporter reporter)
+      throws IOException {
+    TensorInfo info = weights.find(part.parameter()).orElseThrow();
+    long rowBytes =
+        ElementType.F32.byteSize(info.shape().elementCount() / info.shape().dimension(0));
+    long from = part.firstRow() * rowBytes;
+    long to = from + part.rows() * rowBytes;
+    long[] position = {0};
+    merger.merge(
+        part.parameter(),
+        ElementType.F32,
+        piece -> {
+          long first = Math.max(from, position[0]);
+          long end = Math.min(to, position[0] + piece.remaining());
+          if (first < end) {
+            sink.accept(
+                piece.slice(piece.position() + (int) (first - position[0]), (int) (end - first)));
+          }
+          position[0] += piece.remaining();
+        },
+        reporter);
+  }
+
+  /** Collects the settings of a conversion. Not thread-safe. */
+  public static final class Builder extends ModelBuilder<Builder> {
+
+    private Path output;
+    private Encoding encoding = Encoding.Q8_0;
+
+    private Builder() {}
+
+    /**
+     * Sets the new file. Required.
+     *
+     * @param file its folder must exist; written whole or not at all. What is there is replaced
+     * @return this
+     */
+    public Builder output(Path file) {
+      output = Objects.requireNonNull(file, "output");
+      return this;
+    }
+
+    /**
+     * Sets the form of the matrices of the blocks.
+     *
+     * @param value Q8_0 by default
+     * @return this
+     */
+    public Builder encoding(Encoding value) {
+      encoding = Objects.requireNonNull(value, "encoding");
+      return this;
+    }
+
+    /**
+     * Writes the file.
+     *
+     * @return the keys of adapters that change nothing, with the reason; empty unless that is let
+     *     pass, but for parts that FLUX does not use and for what a file holds twice
+     * @throws IOException if reading or writing fails, or there is not enough space for the result
+     * @throws io.github.urae.UraeException if a file is damaged, or an adapter does not fit or
+     *     changes a text encoder, which the file does not hold; nothing is then written
+     * @throws io.github.urae.GenerationCancelledException if it was cancelled; nothing is left then
+     * @throws IllegalStateException if model or output is not set
+     */
+    public List<UnmatchedKey> write() throws IOException {
+      if (output == null) {
+        throw new IllegalStateException("expected an output; call output(Path)");
+      }
+      NativeLibraries.unpackInto(cacheFolder());
+      try (OwnedResources opened = new OwnedResources()) {
+        CheckpointWeights base =
+            CheckpointWeights.open(new ModelLocation(model(), parts()), opened);
+        AdapterOptions options =
+            new AdapterOptions(ignoresUnmatched(), allowsBareMinorComponents());
+        AdapterChain chain =
+            opened.add(
+                AdapterChain.open(
+                    adapters(), base.checkpoint().family(), base.byNetwork(), options));
+        refuseTextEncoders(base, chain);
+        TensorSource weights = base.byNetwork().get(Component.TRANSFORMER);
+        WeightMerger merger = new WeightMerger(chain, Component.TRANSFORMER, weights);
+        merger.prepare();
+        new CheckpointQuantiser(encoding, base, weights, merger)
+            .write(
+                output.toAbsolutePath().normalize(),
+                total ->
+                    new TaskReporter(
+                        listener(),
+                        cancellation(),
+                        Stage.CONVERTING,
+                        Component.TRANSFORMER.id(),
+                        total));
+        return chain.unmatched();
+      }
+    }
+
+    private static void refuseTextEncoders(CheckpointWeights base, AdapterChain chain) {
+      for (Component network : base.byNetwork().keySet()) {
+        if (network != Component.TRANSFORMER && !chain.changedWeights(network).isEmpty()) {
+          throw new ModelException(
+              "an adapter changes the "
+                  + network.id()
+                  + ", but the file is to hold the transformer only; merge the adapter into the"
+                  + " whole checkpoint (urae merge, CheckpointMerger), or leave it to --adapter when"
+                  + " pictures are drawn");
+        }
+      }
+    }
+  }
+}
