@@ -57,7 +57,7 @@ record QuantisedCase(String label, Path file) {
   private static final double ONE_STAGE = 1e-4;
 
   /** Of the largest value: several steps. */
-  private static final double SEVERAL_STEPS = 1e-3;
+  static final double SEVERAL_STEPS = 1e-3;
 
   /** Returns a case whose file the test kit holds. */
   static QuantisedCase stored(String label) {
@@ -153,28 +153,9 @@ record QuantisedCase(String label, Path file) {
 
   /** The same of networks that are there, perhaps with adapters, recorded under a prefix. */
   void assertRuns(Networks networks, String prefix) throws IOException {
-    ObjectNode settings = ((ObjectNode) GoldenCase.named("standard-128").json()).deepCopy();
-    settings.put("steps", json("cases.json").get("steps").intValue());
-    GoldenCase golden = new GoldenCase(settings);
-    try (SafetensorsFile recorded = recorded();
-        SafetensorsFile inputs =
-            SafetensorsFile.open(
-                TestData.path("quantised/golden/flux-tiny-unquantised.safetensors"));
-        NetworkUse transformer = networks.use(Component.TRANSFORMER)) {
-      Conditioning conditioning =
-          Conditioning.of(new PromptEmbeddings(inputs.tensor("pooled"), inputs.tensor("sequence")));
-      List<float[]> velocities = new ArrayList<>();
-      float[] latents =
-          golden
-              .denoiser(networks, transformer)
-              .denoise(
-                  inputs.tensor("noise").toFloats(),
-                  conditioning,
-                  new CancellationToken(),
-                  (step, after, velocity) -> {
-                    velocities.add(velocity);
-                    return after;
-                  });
+    List<float[]> velocities = new ArrayList<>();
+    float[] latents = latents(networks, velocities);
+    try (SafetensorsFile recorded = recorded()) {
       TestData.assertClose(
           label + " " + prefix + "first_velocity",
           recorded.tensor(prefix + "first_velocity").toFloats(),
@@ -185,6 +166,32 @@ record QuantisedCase(String label, Path file) {
           recorded.tensor(prefix + "latents_3").toFloats(),
           latents,
           SEVERAL_STEPS);
+    }
+  }
+
+  /** Returns the latents after the last step of the recorded run. */
+  float[] latents(Networks networks) throws IOException {
+    return latents(networks, new ArrayList<>());
+  }
+
+  private static float[] latents(Networks networks, List<float[]> velocities) throws IOException {
+    ObjectNode settings = ((ObjectNode) GoldenCase.named("standard-128").json()).deepCopy();
+    settings.put("steps", json("cases.json").get("steps").intValue());
+    try (SafetensorsFile inputs =
+            SafetensorsFile.open(
+                TestData.path("quantised/golden/flux-tiny-unquantised.safetensors"));
+        NetworkUse transformer = networks.use(Component.TRANSFORMER)) {
+      return new GoldenCase(settings)
+          .denoiser(networks, transformer)
+          .denoise(
+              inputs.tensor("noise").toFloats(),
+              Conditioning.of(
+                  new PromptEmbeddings(inputs.tensor("pooled"), inputs.tensor("sequence"))),
+              new CancellationToken(),
+              (step, after, velocity) -> {
+                velocities.add(velocity);
+                return after;
+              });
     }
   }
 

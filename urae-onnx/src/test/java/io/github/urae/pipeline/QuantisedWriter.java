@@ -8,8 +8,11 @@ import io.github.urae.tensor.internal.Elements;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.SafetensorsWriter;
+import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.PlacedTensors;
 import io.github.urae.weights.internal.quantised.FourBitCode;
+import io.github.urae.weights.internal.quantised.RecognisedEncodings;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -229,5 +232,19 @@ final class QuantisedWriter {
 
   private static Tensor bytes(ElementType type, byte[] bytes, long... shape) {
     return Tensor.view(type, Shape.of(shape), ByteBuffer.wrap(bytes), "quantised");
+  }
+
+  /** Writes the values of a quantised file in float32. */
+  static void writeValues(Path quantised, Path file) throws IOException {
+    Map<String, Tensor> tensors = new LinkedHashMap<>();
+    try (TensorSource stored = Safetensors.open(quantised);
+        TensorSource open = PlacedTensors.open(RecognisedEncodings.of(stored).values())) {
+      for (TensorInfo info : open.tensors().values()) {
+        float[] values = new float[(int) info.shape().elementCount()];
+        open.readFloats(info.name(), 0, values, 0, values.length);
+        tensors.put(info.name(), Tensor.ofFloats(values, info.shape().toArray()));
+      }
+    }
+    SafetensorsWriter.write(file, Map.of(), tensors);
   }
 }
