@@ -16,6 +16,8 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Adapters on weights of few bits: added to the values that are stored, and not rounded again, in
@@ -90,5 +92,37 @@ class QuantisedAdaptersTest {
           .as("what the adapters change")
           .isGreaterThan(0.05);
     }
+  }
+
+  /**
+   * Also of layers outside the blocks, which are computed as they are stored in any precision. What
+   * is drawn with the adapter is no further from what float32 gives than without.
+   */
+  @ParameterizedTest
+  @EnumSource(LinearArithmetic.class)
+  void loraOnFloat8InEveryPrecision(LinearArithmetic linear) throws IOException {
+    Path file = folder.resolve("float8.safetensors");
+    QuantisedWriter.writePlainFloat8(file, QuantisedWriter.original());
+    QuantisedCase float8 = new QuantisedCase("float8 as " + linear, file);
+    Arithmetic arithmetic = new Arithmetic(ElementType.F32, linear);
+    try (Networks exact = open(float8, Arithmetic.FLOAT32);
+        Networks exactAdapted = with(exact, LORA);
+        Networks base = open(float8, arithmetic);
+        Networks adapted = with(base, LORA)) {
+      float[] expected = float8.firstVelocity(exactAdapted);
+      double effect = TestData.relativeDifference(expected, float8.firstVelocity(exact));
+      double before =
+          TestData.relativeDifference(float8.firstVelocity(exact), float8.firstVelocity(base));
+      double after = TestData.relativeDifference(expected, float8.firstVelocity(adapted));
+      System.out.printf(
+          "%s: the adapter changes %.2e; error without %.2e, with %.2e%n",
+          float8.label(), effect, before, after);
+      assertThat(after).isLessThan(Math.max(1e-4, 1.5 * before));
+      assertThat(after).isLessThan(effect);
+    }
+  }
+
+  private Networks open(QuantisedCase file, Arithmetic arithmetic) throws IOException {
+    return file.open(Files.createTempDirectory(folder, "model"), "flux-tiny", arithmetic);
   }
 }

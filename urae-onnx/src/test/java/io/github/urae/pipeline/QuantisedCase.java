@@ -174,6 +174,13 @@ record QuantisedCase(String label, Path file) {
     return latents(networks, new ArrayList<>());
   }
 
+  /** Returns the velocity of the first step of the recorded run. */
+  float[] firstVelocity(Networks networks) throws IOException {
+    List<float[]> velocities = new ArrayList<>();
+    latents(networks, velocities);
+    return velocities.get(0);
+  }
+
   private static float[] latents(Networks networks, List<float[]> velocities) throws IOException {
     ObjectNode settings = ((ObjectNode) GoldenCase.named("standard-128").json()).deepCopy();
     settings.put("steps", json("cases.json").get("steps").intValue());

@@ -27,7 +27,7 @@ class QuantisedFilesTest {
   @Test
   void plainFloat8() throws IOException {
     Path file = folder.resolve("plain.safetensors");
-    QuantisedWriter.writePlainFloat8(file);
+    QuantisedWriter.writePlainFloat8(file, QuantisedWriter.cut());
     QuantisedCase recorded = new QuantisedCase("flux-cut-fp8_e4m3fn", file);
     recorded.assertTensors();
     recorded.assertRuns(folder, "flux-cut");

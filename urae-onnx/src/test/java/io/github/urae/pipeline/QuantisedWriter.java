@@ -69,8 +69,7 @@ final class QuantisedWriter {
   }
 
   /** Casts every tensor, norms and biases too. */
-  static void writePlainFloat8(Path file) throws IOException {
-    Map<String, Tensor> tensors = cut();
+  static void writePlainFloat8(Path file, Map<String, Tensor> tensors) throws IOException {
     tensors.replaceAll((name, tensor) -> float8(tensor));
     SafetensorsWriter.write(file, Map.of(), tensors);
   }

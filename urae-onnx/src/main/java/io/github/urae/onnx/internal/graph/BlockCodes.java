@@ -37,6 +37,11 @@ record BlockCodes(String parameter, Shape parameterShape, Packing packing) imple
   }
 
   @Override
+  public boolean isMadeOfValues() {
+    return false;
+  }
+
+  @Override
   public void write(TensorSource source, ElementType type, ByteSink sink) throws IOException {
     StoredBlocks.of(source, parameter)
         .write(

@@ -44,6 +44,11 @@ record BlockNumbers(String parameter, Shape parameterShape, Kind kind) implement
   }
 
   @Override
+  public boolean isMadeOfValues() {
+    return false;
+  }
+
+  @Override
   public void write(TensorSource source, ElementType type, ByteSink sink) throws IOException {
     StoredBlocks stored = StoredBlocks.of(source, parameter);
     int blockElements = stored.encoding().layout().blockElements();

@@ -25,6 +25,11 @@ record ElementCodes(String parameter, Shape parameterShape) implements WeightFor
   }
 
   @Override
+  public boolean isMadeOfValues() {
+    return false;
+  }
+
+  @Override
   public void write(TensorSource source, ElementType type, ByteSink sink) throws IOException {
     StoredElements.copy(source, parameter, sink);
   }

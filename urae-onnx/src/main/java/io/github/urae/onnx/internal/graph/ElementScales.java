@@ -27,6 +27,11 @@ record ElementScales(String parameter, Shape parameterShape) implements WeightFo
   }
 
   @Override
+  public boolean isMadeOfValues() {
+    return false;
+  }
+
+  @Override
   public void write(TensorSource source, ElementType type, ByteSink sink) throws IOException {
     TensorInfo stored = source.tensors().get(parameter);
     Scales scales = ((ScaledElements) stored.encoding()).scales();

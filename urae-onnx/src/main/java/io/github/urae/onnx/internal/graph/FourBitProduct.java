@@ -88,6 +88,11 @@ final class FourBitProduct implements LinearLayer {
     }
 
     @Override
+    public boolean isMadeOfValues() {
+      return false;
+    }
+
+    @Override
     public void write(TensorSource source, ElementType type, ByteSink sink) throws IOException {
       StoredElements.copy(source, parameter, sink);
     }
@@ -104,6 +109,11 @@ final class FourBitProduct implements LinearLayer {
     @Override
     public Optional<TensorInfo> place(TensorInfo stored, ElementType type) {
       return Optional.empty();
+    }
+
+    @Override
+    public boolean isMadeOfValues() {
+      return false;
     }
 
     @Override

@@ -6,6 +6,7 @@ import io.github.urae.tensor.Shape;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * A network without its weights.
@@ -76,6 +77,21 @@ public record NetworkGraph(
         .map(GraphWeight::form)
         .allMatch(
             form -> form instanceof ParameterValues || !parameters.contains(form.parameter()));
+  }
+
+  /**
+   * Returns those of some weights of which the graph takes what is stored: they cannot be given
+   * other values.
+   *
+   * @param parameters names of weights in the checkpoint
+   * @return some of these
+   */
+  public Set<String> takenAsStored(Set<String> parameters) {
+    return weights.values().stream()
+        .map(GraphWeight::form)
+        .filter(form -> !form.isMadeOfValues() && parameters.contains(form.parameter()))
+        .map(WeightForm::parameter)
+        .collect(Collectors.toSet());
   }
 
   /**

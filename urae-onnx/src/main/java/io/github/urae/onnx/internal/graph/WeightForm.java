@@ -48,6 +48,15 @@ public interface WeightForm {
   Optional<TensorInfo> place(TensorInfo stored, ElementType type);
 
   /**
+   * Tells whether the tensor is made of the weight's values, and so of others as well.
+   *
+   * @return false if it is made of the codes and scales that are stored for them
+   */
+  default boolean isMadeOfValues() {
+    return true;
+  }
+
+  /**
    * Writes the tensor.
    *
    * @param source holds the weight

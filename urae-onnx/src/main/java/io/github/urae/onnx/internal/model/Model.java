@@ -242,9 +242,14 @@ final class Model implements Closeable {
   private Weights replaceable(Component component, Set<String> replaced, OwnedResources owned)
       throws IOException {
     Weights own = weights(component);
-    return own.graph().takesValuesOf(replaced) || arithmetic(component).linear().isOfIntegers()
+    // Integers are made of merged weights as of stored ones, where they are not stored themselves.
+    Set<String> plain =
+        arithmetic(component).linear().isOfIntegers()
+            ? own.graph().takenAsStored(replaced)
+            : replaced;
+    return own.graph().takesValuesOf(plain)
         ? own
-        : owned.add(source.open(component, arithmetic(component).replacing(replaced)));
+        : owned.add(source.open(component, arithmetic(component).replacing(plain)));
   }
 
   /** Makes sure that a network that a chain changes can be merged, or is in the cache. */
