@@ -25,6 +25,7 @@ import java.util.List;
  * @param content as of a {@code tokenizer.json}, in UTF-8
  * @see <a href="https://github.com/ggml-org/ggml/blob/master/docs/gguf.md">GGUF: tokenizers</a>
  */
+@SuppressWarnings("ArrayRecordComponent") // Compared by nobody, and as large as a vocabulary.
 record GgufTokenizer(Path file, long end, long pad, byte[] content) {
 
   private static final String PREFIX = "tokenizer.ggml.";
