@@ -178,6 +178,9 @@ class AdapterCommandTest {
         "merge --adapter demo:2k",
         "merge --output x",
         "merge --adapter demo:2k --output x --dtype f8",
+        "quantise --to q8_0",
+        "quantise --to q4_k --output x",
+        "quantise --to int8 --output x",
         "convert-adapter --adapter demo:4k --output x",
         "convert-adapter --base-adapter demo:2k --output x",
         "minor-components",
@@ -226,6 +229,19 @@ class AdapterCommandTest {
       assertThat(weights.tensors().values()).allMatch(t -> t.type() == ElementType.F32);
     }
     draw("--model", float32.toString());
+  }
+
+  @Test
+  void quantisesIntoAFileThatDraws() throws IOException {
+    String file = in("own.gguf");
+    assertThat(runCached("quantise", "--to", "q8_0", "--adapter", "demo:2k", "--output", file))
+        .isZero();
+    assertThat(out.toString()).isEqualToIgnoringNewLines(file);
+    assertThat(err.toString()).contains("adapters 1, encoding Q8_0, bytes ");
+    assertThat(run("inspect", file)).isZero();
+    draw("--transformer", file);
+    assertThat(run("quantise", "--to", "int8", "--output", file)).isEqualTo(2);
+    assertThat(err.toString()).contains("q8_0", "--precision int8");
   }
 
   @Test
