@@ -29,7 +29,8 @@
  *       are recognised in {@code internal.quantised}.
  * </ul>
  *
- * <p>To compute with such a weight as it is stored, a {@code LinearLayer} in {@code urae-onnx}'s
- * package {@code onnx.internal.graph} says which operator takes it and in which form.
+ * <p>Weights in blocks are computed with as they are stored. To compute so with another encoding, a
+ * {@code LinearLayer} in {@code urae-onnx}'s package {@code onnx.internal.graph} says which
+ * operator takes it and in which form.
  */
 package io.github.urae.weights;
