@@ -34,7 +34,7 @@ public final class OnnxEngine {
    * operator to the next. By itself ONNX Runtime does so for 75 ms on each thread of each session,
    * from when it is made, and takes the processor from whoever has work.
    */
-  private static final String SPINNING_MICROSECONDS = "1000";
+  private static final String SPINNING_MICROSECONDS = "10000";
 
   private OnnxEngine() {}
 
