@@ -61,7 +61,7 @@ class CheckpointOptions {
     NativeText.checkFileName(text);
     return text.equals(DEMO_MODEL)
         ? demo().checkpoint()
-        : HuggingFaceCache.ofThisProcess().model(text);
+        : HuggingFaceCache.ofThisProcess().modelOrFile(text);
   }
 
   /** Returns the adapter's file that a user means by a path, an id, or what is bundled. */

@@ -70,6 +70,6 @@ final class PartOptions {
 
   private static Path path(String text) throws IOException {
     NativeText.checkFileName(text);
-    return HuggingFaceCache.ofThisProcess().model(text);
+    return HuggingFaceCache.ofThisProcess().modelOrFile(text);
   }
 }

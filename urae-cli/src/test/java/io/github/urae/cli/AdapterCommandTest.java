@@ -379,7 +379,7 @@ class AdapterCommandTest {
   @Test
   void inspectTellsWhatAFileIsThatItDoesNotTake() throws IOException {
     assertThat(run("inspect", TestData.path("public-cases/lora.gguf").toString())).isEqualTo(1);
-    assertThat(err.toString()).contains("found a GGUF file; take the .safetensors file");
+    assertThat(err.toString()).contains("found a GGUF file without any");
     Path pickle = TestData.path("public-cases/pytorch_lora_weights.bin");
     assertThat(run("inspect", pickle.toString())).isEqualTo(1);
     assertThat(err.toString()).contains("found a PyTorch pickle");

@@ -10,6 +10,7 @@ import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.internal.CheckpointFiles;
 import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.internal.FileFailure;
 import io.github.urae.internal.FileReplacement;
@@ -57,14 +58,21 @@ public final class CheckpointMerger {
       Pattern.compile(".*\\.(safetensors|sft|gguf|bin|pt|ckpt)");
 
   private final Builder settings;
-  private final Path model;
+  private final Checkpoint checkpoint;
+
+  /** The checkpoint's folder; empty for a model of files alone. */
+  private final Optional<Path> model;
+
   private final Map<Component, TensorSource> weights;
+  private final Optional<TensorSource> autoencoder;
   private final AdapterChain chain;
 
   private CheckpointMerger(Builder settings, CheckpointWeights base, AdapterChain chain) {
     this.settings = settings;
-    this.model = base.checkpoint().folder().orElseThrow(() -> filesAlone(base.checkpoint()));
+    this.checkpoint = base.checkpoint();
+    this.model = checkpoint.folder();
     this.weights = base.byNetwork();
+    this.autoencoder = base.autoencoder();
     this.chain = chain;
   }
 
@@ -75,14 +83,6 @@ public final class CheckpointMerger {
    */
   public static Builder builder() {
     return new Builder();
-  }
-
-  private static ModelException filesAlone(Checkpoint model) {
-    return new ModelException(
-        model.name()
-            + ": expected a checkpoint in diffusers layout, whose configurations and tokenizers the"
-            + " result has, too, found files alone; name such a checkpoint as the model and the files"
-            + " as parts of it");
   }
 
   /** Merging into eight bits would lose most of what an adapter changes. */
@@ -113,7 +113,7 @@ public final class CheckpointMerger {
 
   /** Sums up what will be written, as if no part of it were a hole. */
   private void checkSpace(Path folder) throws IOException {
-    long needed = 0;
+    long needed = autoencoder.map(this::plannedBytes).orElse(0L);
     for (TensorSource source : weights.values()) {
       for (TensorInfo info : source.tensors().values()) {
         needed += typeOf(info).byteSize(info.shape().elementCount());
@@ -132,24 +132,52 @@ public final class CheckpointMerger {
         total += plannedBytes(entry.getValue());
       }
     }
+    total += autoencoder.map(this::plannedBytes).orElse(0L);
     List<Path> copies = filesToCopy(rewritten);
     for (Path file : copies) {
       total += Files.size(file);
     }
     TaskReporter reporter =
         new TaskReporter(settings.listener(), settings.cancellation(), Stage.MERGING, total);
+    Files.createDirectories(target);
     for (Path file : copies) {
-      copy(file, target.resolve(model.relativize(file)), reporter);
+      copy(file, target.resolve(model.orElseThrow().relativize(file)), reporter);
     }
+    complete(target);
     for (Component network : rewritten) {
       TensorSource base = weights.get(network);
       Path folder = Files.createDirectories(target.resolve(network.folder()));
       rewrite(base, new WeightMerger(chain, network, base), folder, network, reporter);
     }
+    if (autoencoder.isPresent()) {
+      Component network = Component.VAE_DECODER;
+      WeightMerger merger = new WeightMerger(chain, network, autoencoder.get());
+      Path folder = target.resolve(network.folder());
+      rewrite(autoencoder.get(), merger, folder, network, reporter);
+    }
+  }
+
+  /** Writes what the model's folder does not hold, or holds for other parts. */
+  private void complete(Path target) throws IOException {
+    CheckpointFiles files = new CheckpointFiles(checkpoint);
+    for (Component network : checkpoint.family().networks()) {
+      if (network != Component.VAE_ENCODER && !files.hasOwnConfiguration(network)) {
+        files.writeConfiguration(
+            network, Files.createDirectories(target.resolve(network.folder())));
+      }
+    }
+    for (Component tokenizer : List.of(Component.TOKENIZER, Component.TOKENIZER_2)) {
+      if (model.isEmpty() || isFromElsewhere(tokenizer)) {
+        files.writeTokenizer(tokenizer, target);
+      }
+    }
+    if (model.isEmpty()) {
+      files.writeIndex(target);
+    }
   }
 
   private boolean isFromElsewhere(Component network) {
-    return settings.parts().containsKey(network);
+    return model.isEmpty() || settings.parts().containsKey(network);
   }
 
   private ElementType typeOf(TensorInfo info) {
@@ -167,18 +195,29 @@ public final class CheckpointMerger {
    * model, and what is hidden. In a Hugging Face cache everything is a link.
    */
   private List<Path> filesToCopy(List<Component> rewritten) throws IOException {
-    try (Stream<Path> files = Files.walk(model, FileVisitOption.FOLLOW_LINKS)) {
+    if (model.isEmpty()) {
+      return List.of();
+    }
+    Path folder = model.get();
+    try (Stream<Path> files = Files.walk(folder, FileVisitOption.FOLLOW_LINKS)) {
       return files
           .filter(Files::isRegularFile)
-          .filter(file -> !isHidden(file))
+          .filter(file -> !isHidden(folder.relativize(file)))
           .filter(file -> !isSingleFile(file))
           .filter(file -> rewritten.stream().noneMatch(network -> isWeightOf(network, file)))
+          .filter(file -> autoencoder.isEmpty() || !isWeightOf(Component.VAE_DECODER, file))
+          .filter(file -> !isOfTokenizerFromElsewhere(folder.relativize(file)))
           .toList();
     }
   }
 
-  private boolean isHidden(Path file) {
-    for (Path part : model.relativize(file)) {
+  private boolean isOfTokenizerFromElsewhere(Path file) {
+    return Stream.of(Component.TOKENIZER, Component.TOKENIZER_2)
+        .anyMatch(one -> isFromElsewhere(one) && file.startsWith(one.folder()));
+  }
+
+  private static boolean isHidden(Path file) {
+    for (Path part : file) {
       if (part.toString().startsWith(".")) {
         return true;
       }
@@ -187,16 +226,16 @@ public final class CheckpointMerger {
   }
 
   private boolean isSingleFile(Path file) {
-    return file.getParent().equals(model)
+    return file.getParent().equals(model.orElseThrow())
         && SINGLE_FILE.matcher(file.getFileName().toString()).matches();
   }
 
   private boolean isWeightOf(Component network, Path file) {
     String name = file.getFileName().toString();
-    return file.getParent().equals(model.resolve(network.folder()))
+    return file.getParent().equals(model.orElseThrow().resolve(network.folder()))
         && (name.endsWith(".safetensors")
-            || name.endsWith(".safetensors.index.json")
-            || name.endsWith(".gguf"));
+            || name.endsWith(".gguf")
+            || name.endsWith(".safetensors.index.json"));
   }
 
   private static void copy(Path from, Path to, TaskReporter reporter) throws IOException {
@@ -222,7 +261,8 @@ public final class CheckpointMerger {
       TensorSource base, WeightMerger merger, Path folder, Component network, TaskReporter reporter)
       throws IOException {
     // The names that diffusers and transformers look for.
-    String stem = network == Component.TRANSFORMER ? "diffusion_pytorch_model" : "model";
+    boolean ofDiffusers = network == Component.TRANSFORMER || network == Component.VAE_DECODER;
+    String stem = ofDiffusers ? "diffusion_pytorch_model" : "model";
     List<List<TensorInfo>> shards = shards(base);
     ObjectNode index = JSON.createObjectNode();
     index.putObject("metadata").put("total_size", plannedBytes(base));

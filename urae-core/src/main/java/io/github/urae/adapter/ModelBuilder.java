@@ -70,7 +70,7 @@ public abstract class ModelBuilder<B extends ModelBuilder<B>> {
    * @throws IOException if neither is there; the message names the command that would fetch it
    */
   public final B model(String pathOrId) throws IOException {
-    return model(HuggingFaceCache.ofThisProcess().model(pathOrId));
+    return model(HuggingFaceCache.ofThisProcess().modelOrFile(pathOrId));
   }
 
   /**

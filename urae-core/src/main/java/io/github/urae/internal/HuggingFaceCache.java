@@ -88,10 +88,10 @@ public final class HuggingFaceCache {
   }
 
   /**
-   * Finds a model, or a part of one.
+   * Finds a model.
    *
-   * @param text a file or folder, or {@code ORG/NAME[@REVISION][:FILE]}
-   * @return as given, or the snapshot's folder, or the file in it
+   * @param text a file or folder, or {@code ORG/NAME[@REVISION]}
+   * @return as given, or the snapshot's folder
    * @throws NoSuchFileException if neither is there
    * @throws IOException if the cache cannot be read
    */
@@ -101,14 +101,27 @@ public final class HuggingFaceCache {
       return given.get();
     }
     Matcher id = ID.matcher(text);
-    if (!id.matches()) {
+    if (!id.matches() || id.group("file") != null) {
       throw new NoSuchFileException(
           text, null, "no such file or folder, and no id of a model (ORG/NAME)");
     }
-    Path snapshot = snapshot(text, id);
-    if (id.group("file") == null) {
-      return snapshot;
+    return snapshot(text, id);
+  }
+
+  /**
+   * Finds a model, or one file of it.
+   *
+   * @param text a file or folder, or {@code ORG/NAME[@REVISION][:FILE]}
+   * @return as given, or the snapshot's folder, or the file in it
+   * @throws NoSuchFileException if none is there
+   * @throws IOException if the cache cannot be read
+   */
+  public Path modelOrFile(String text) throws IOException {
+    Matcher id = ID.matcher(text);
+    if (existing(text).isPresent() || !id.matches() || id.group("file") == null) {
+      return model(text);
     }
+    Path snapshot = snapshot(text, id);
     Path file = snapshot.resolve(id.group("file")).normalize();
     if (!file.startsWith(snapshot) || !Files.exists(file)) {
       throw new NoSuchFileException(text, null, "not in " + snapshot + hint(id));

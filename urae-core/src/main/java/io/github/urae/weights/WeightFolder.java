@@ -78,6 +78,7 @@ final class WeightFolder {
             .filter(
                 name ->
                     name.endsWith(Safetensors.FILE_SUFFIX)
+                        || name.endsWith(".sft")
                         || name.endsWith(Safetensors.GGUF_SUFFIX))
             .toList();
     List<String> candidates = indices.isEmpty() ? files : indices;

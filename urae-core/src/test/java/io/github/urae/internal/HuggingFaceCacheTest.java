@@ -78,6 +78,21 @@ class HuggingFaceCacheTest {
   }
 
   @Test
+  void oneFileOfARepository() throws IOException {
+    Path folder = hub.resolve("models--city96--FLUX.1-dev-gguf/snapshots/main");
+    Path file = Files.createDirectories(folder.resolve("split")).resolve("flux.gguf");
+    Files.writeString(file, "x");
+    assertThat(cache.modelOrFile("city96/FLUX.1-dev-gguf")).isEqualTo(folder);
+    assertThat(cache.modelOrFile("city96/FLUX.1-dev-gguf:split/flux.gguf")).isEqualTo(file);
+    assertThat(cache.modelOrFile(file.toString())).isEqualTo(file);
+    for (String text : new String[] {"none.gguf", "../../../../outside"}) {
+      assertThatThrownBy(() -> cache.modelOrFile("city96/FLUX.1-dev-gguf:" + text))
+          .isInstanceOf(NoSuchFileException.class)
+          .hasMessageContaining("hf download city96/FLUX.1-dev-gguf " + text);
+    }
+  }
+
+  @Test
   void whatIsNotThereSaysHowToGetIt() {
     assertThatThrownBy(() -> cache.model("black-forest-labs/FLUX.1-schnell"))
         .isInstanceOf(NoSuchFileException.class)

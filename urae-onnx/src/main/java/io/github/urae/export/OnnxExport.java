@@ -11,6 +11,7 @@ import io.github.urae.flux.Profile;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.ExportReport;
 import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.internal.CheckpointFiles;
 import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.flux.model.internal.PreviewFactors;
@@ -38,10 +39,12 @@ import java.io.IOException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -87,13 +90,6 @@ public final class OnnxExport {
   }
 
   private List<UnmatchedKey> write() throws IOException {
-    if (checkpoint.folder().isEmpty()) {
-      throw new ModelException(
-          checkpoint.name()
-              + ": expected a checkpoint in diffusers layout, whose configurations and tokenizers an"
-              + " export has, too, found files alone; name such a checkpoint as the model and the"
-              + " files as parts of it");
-    }
     if (Files.exists(settings.output)) {
       throw new FileAlreadyExistsException(
           settings.output.toString(), null, "is there already; name a folder that is not");
@@ -171,38 +167,49 @@ public final class OnnxExport {
         graph,
         (name, sink) -> merger.merge(name, graph.weights().get(name).type(), sink, reporter));
     weights.checkUnchanged();
-    Path configuration = configuration(component);
-    Files.copy(configuration, folder.resolve("config.json"));
-    Path previews = configuration.resolveSibling(PreviewFactors.FILE);
-    if (component == Component.VAE_DECODER && Files.exists(previews)) {
-      Files.copy(previews, folder.resolve(PreviewFactors.FILE));
+    CheckpointFiles files = new CheckpointFiles(checkpoint);
+    Optional<Path> configuration = checkpoint.configuration(component);
+    if (files.hasOwnConfiguration(component)) {
+      Files.copy(configuration.orElseThrow(), folder.resolve("config.json"));
+    } else {
+      files.writeConfiguration(component, folder);
     }
-  }
-
-  private Path configuration(Component component) {
-    Path exported =
-        checkpoint.folder().orElseThrow().resolve(component.id()).resolve("config.json");
-    return Files.exists(exported)
-        ? exported
-        : checkpoint.folder().orElseThrow().resolve(component.folder()).resolve("config.json");
+    Optional<Path> previews =
+        configuration
+            .map(file -> file.resolveSibling(PreviewFactors.FILE))
+            .filter(file -> component == Component.VAE_DECODER && Files.exists(file));
+    if (previews.isPresent()) {
+      Files.copy(previews.get(), folder.resolve(PreviewFactors.FILE));
+    }
   }
 
   /** Copies what is no network, as it is. */
   private void copyRest(Path target) throws IOException {
-    Stream<String> tokenizers =
-        checkpoint.family().components().stream()
-            .filter(component -> !component.isNetwork())
-            .map(Component::folder);
-    List<String> rest =
-        Stream.concat(Stream.of("model_index.json", "scheduler"), tokenizers).toList();
+    CheckpointFiles own = new CheckpointFiles(checkpoint);
+    List<String> rest = new ArrayList<>();
+    for (Component component : checkpoint.family().components()) {
+      if (component.isNetwork()) {
+        continue;
+      }
+      if (checkpoint.folder().isEmpty() || settings.isFromElsewhere(component)) {
+        own.writeTokenizer(component, target);
+      } else {
+        rest.add(component.folder());
+      }
+    }
+    if (checkpoint.folder().isEmpty()) {
+      own.writeIndex(target);
+      return;
+    }
+    rest.addAll(List.of("model_index.json", "scheduler"));
+    Path folder = checkpoint.folder().get();
     for (String name : rest) {
-      Path original = checkpoint.folder().orElseThrow().resolve(name);
       List<Path> files;
-      try (Stream<Path> walked = Files.walk(original)) {
+      try (Stream<Path> walked = Files.walk(folder.resolve(name))) {
         files = walked.toList();
       }
       for (Path file : files) {
-        Path copy = target.resolve(checkpoint.folder().orElseThrow().relativize(file).toString());
+        Path copy = target.resolve(folder.relativize(file).toString());
         if (Files.isDirectory(file)) {
           Files.createDirectories(copy);
         } else {
@@ -278,6 +285,10 @@ public final class OnnxExport {
       return new OnnxExport(
               this, ModelSource.at(new ModelLocation(model(), parts()), Checkpoint.FAMILIES))
           .write();
+    }
+
+    private boolean isFromElsewhere(Component component) {
+      return parts().containsKey(component);
     }
 
     private AdapterChain openChain(ModelFamily family, Map<Component, TensorSource> weights)

@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
+import io.github.urae.adapter.CheckpointMerger;
 import io.github.urae.device.Device;
+import io.github.urae.export.OnnxExport;
+import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
 import java.awt.image.BufferedImage;
@@ -183,6 +186,22 @@ class ModelFilesTest {
     assertDraws(pipeline().model(models).textEncoder2(models.resolve("clip/another.safetensors")));
   }
 
+  /** Parts of one set of weights are told by their index, and are no files of their own. */
+  @Test
+  void shardsAreOneFile() throws IOException {
+    try (Stream<Path> files = Files.list(MODEL.resolve("transformer"))) {
+      for (Path file : files.filter(f -> !f.endsWith("config.json")).toList()) {
+        put(file, folder.resolve("unet").resolve(file.getFileName().toString()));
+      }
+    }
+    put(clip, folder.resolve("clip_l.safetensors"));
+    put(t5, folder.resolve("t5.safetensors"));
+    put(autoencoder, folder.resolve("ae.safetensors"));
+    configure(folder);
+    tokenizers(folder);
+    assertDraws(pipeline().model(folder));
+  }
+
   /** A download's link into Hugging Face's cache is the same file. */
   @Test
   void linksAreNoSecondFiles() throws IOException {
@@ -251,6 +270,59 @@ class ModelFilesTest {
           MODEL.resolve(of).resolve("tokenizer_config.json"),
           folder.resolve("flat/tokenizer_config.json"));
       assertDraws(pipeline().model(MODEL).tokenizers(folder.resolve("flat")));
+    }
+  }
+
+  /** A checkpoint or an export is whole, whatever the model was. */
+  @Test
+  void filesBecomeACheckpointOrAnExport() throws IOException {
+    Path models = folder.resolve("models");
+    put(transformer, models.resolve("unet/flux.safetensors"));
+    put(clip, models.resolve("clip/clip_l.safetensors"));
+    put(TestData.path("quantised/files/t5-encoder-Q8_0.gguf"), models.resolve("clip/t5.gguf"));
+    put(autoencoder, models.resolve("vae/ae.safetensors"));
+    configure(models);
+    for (String name : List.of("vocab.json", "merges.txt")) {
+      put(MODEL.resolve("tokenizer").resolve(name), models.resolve("tokenizer").resolve(name));
+    }
+    CheckpointMerger.builder()
+        .model(models)
+        .adapter(TestData.adapter2k())
+        .cacheFolder(TestData.CACHE)
+        .elementType(ElementType.F32)
+        .output(folder.resolve("merged"))
+        .write();
+    OnnxExport.builder()
+        .model(models)
+        .adapter(TestData.adapter2k())
+        .cacheFolder(TestData.CACHE)
+        .output(folder.resolve("exported"))
+        .write();
+    BufferedImage expected = draw(pipeline().model(models).adapter(TestData.adapter2k()));
+    for (String made : List.of("merged", "exported")) {
+      BufferedImage drawn = draw(pipeline().model(folder.resolve(made)));
+      assertThat(GoldenCase.largestDifference(expected, drawn)).as(made).isLessThanOrEqualTo(1);
+    }
+    CheckpointMerger.builder()
+        .model(MODEL)
+        .vae(autoencoder)
+        .tokenizers(models)
+        .textEncoder2(models.resolve("clip/t5.gguf"))
+        .adapter(TestData.adapter2k())
+        .cacheFolder(TestData.CACHE)
+        .elementType(ElementType.F32)
+        .output(folder.resolve("of parts"))
+        .write();
+    BufferedImage ofParts = draw(pipeline().model(folder.resolve("of parts")));
+    assertThat(GoldenCase.largestDifference(expected, ofParts)).isLessThanOrEqualTo(1);
+  }
+
+  private static BufferedImage draw(FluxPipeline.Builder model) throws IOException {
+    try (FluxPipeline pipeline = model.build()) {
+      return pipeline
+          .generate(GoldenCase.named("standard-guidance-1").request().build())
+          .get(0)
+          .toBufferedImage();
     }
   }
 

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -19,8 +20,13 @@ import java.util.stream.Stream;
  *
  * @param checkpoint its configurations, and where its components lie
  * @param byNetwork the weights by diffusers' names
+ * @param autoencoder both halves, by diffusers' names; empty where they are in the checkpoint's own
+ *     folder
  */
-public record CheckpointWeights(Checkpoint checkpoint, Map<Component, TensorSource> byNetwork) {
+public record CheckpointWeights(
+    Checkpoint checkpoint,
+    Map<Component, TensorSource> byNetwork,
+    Optional<TensorSource> autoencoder) {
 
   /**
    * Opens the weights.
@@ -45,7 +51,14 @@ public record CheckpointWeights(Checkpoint checkpoint, Map<Component, TensorSour
       weights.put(network, opened.add(NetworkWeights.open(place, checkpoint.family(), network)));
     }
     checkpoint.checkGuidance(weights.get(Component.TRANSFORMER));
-    return new CheckpointWeights(checkpoint, weights);
+    Optional<TensorSource> autoencoder = Optional.empty();
+    if (checkpoint.folder().isEmpty() || location.parts().containsKey(Component.VAE_DECODER)) {
+      Path place = checkpoint.place(Component.VAE_DECODER);
+      autoencoder =
+          Optional.of(
+              opened.add(NetworkWeights.open(place, checkpoint.family(), Component.VAE_DECODER)));
+    }
+    return new CheckpointWeights(checkpoint, weights, autoencoder);
   }
 
   private static void refuseExport(Path network) throws IOException {

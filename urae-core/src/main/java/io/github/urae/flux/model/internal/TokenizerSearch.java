@@ -78,7 +78,8 @@ final class TokenizerSearch {
    */
   Optional<Path> find(Optional<Path> given, Optional<Path> root, Path encoder) throws IOException {
     if (given.isPresent()) {
-      return within(given.get(), DEPTH, new int[1]);
+      Optional<Path> named = within(given.get(), DEPTH, new int[1]);
+      return named.isEmpty() && holdsTokenizer(encoder) ? Optional.of(encoder) : named;
     }
     if (root.isPresent()) {
       Optional<Path> own = within(root.get(), DEPTH, new int[1]);

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.github.urae.FileFormatException;
 import io.github.urae.internal.JsonTrees;
+import io.github.urae.weights.internal.gguf.GgufTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;

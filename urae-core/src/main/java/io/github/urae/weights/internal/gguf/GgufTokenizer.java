@@ -1,4 +1,4 @@
-package io.github.urae.onnx.internal.tokenizer;
+package io.github.urae.weights.internal.gguf;
 
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
@@ -9,7 +9,6 @@ import io.github.urae.FileFormatException;
 import io.github.urae.ModelException;
 import io.github.urae.internal.JsonTrees;
 import io.github.urae.internal.PrintableText;
-import io.github.urae.weights.internal.gguf.GgufMetadata;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Base64;
@@ -26,7 +25,7 @@ import java.util.List;
  * @see <a href="https://github.com/ggml-org/ggml/blob/master/docs/gguf.md">GGUF: tokenizers</a>
  */
 @SuppressWarnings("ArrayRecordComponent") // Compared by nobody, and as large as a vocabulary.
-record GgufTokenizer(Path file, long end, long pad, byte[] content) {
+public record GgufTokenizer(Path file, long end, long pad, byte[] content) {
 
   private static final String PREFIX = "tokenizer.ggml.";
 
@@ -45,11 +44,12 @@ record GgufTokenizer(Path file, long end, long pad, byte[] content) {
    * @param file a GGUF file of T5
    * @param end where the file does not say it
    * @param pad where the file does not say it
+   * @return the tokenizer
    * @throws IOException if it cannot be read
    * @throws ModelException if it holds no tokenizer of T5's kind
    * @throws FileFormatException if it is damaged
    */
-  static GgufTokenizer read(Path file, long end, long pad) throws IOException {
+  public static GgufTokenizer read(Path file, long end, long pad) throws IOException {
     GgufMetadata metadata = GgufMetadata.read(file);
     String kind = metadata.text(PREFIX + "model").orElse("none");
     if (!kind.equals("t5")) {
