@@ -246,16 +246,16 @@ class BrokenCheckpointTest {
   }
 
   @Test
-  void weightsWithSeparateScales() throws IOException {
+  void scalesThatDoNotFitTheirWeight() throws IOException {
     CheckpointCopy checkpoint =
         CheckpointCopy.in(folder)
             .rewrite(
                 "transformer",
                 tensors -> {
-                  tensors.put("x_embedder.scale_weight", Tensor.ofFloats(new float[1], 1));
+                  tensors.put("x_embedder.scale_weight", Tensor.ofFloats(new float[3], 3));
                   return tensors;
                 });
-    assertRefused(checkpoint, ModelException.class, "x_embedder.scale_weight", "scales");
+    assertRefused(checkpoint, FileFormatException.class, "x_embedder.scale_weight", "scale");
   }
 
   @Test

@@ -3,6 +3,7 @@ package io.github.urae.flux.model.internal;
 import io.github.urae.ModelException;
 import io.github.urae.flux.model.Component;
 import io.github.urae.internal.PrintableText;
+import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import java.util.List;
@@ -183,7 +184,9 @@ final class OtherNetworks {
         if (piece.module().equals(ModelFamily.Transformer.INPUT)) {
           for (String module : List.of(entry.module(), piece.module())) {
             TensorInfo input = tensors.get(module + ".weight");
-            if (input != null && input.shape().rank() == 2 && input.columns() != expected) {
+            boolean foreign =
+                input != null && input.shape().rank() == 2 && input.columns() != expected;
+            if (foreign && fitsItsBias(input, tensors.get(module + ".bias"))) {
               String relative = family.transformer().relatives().get((int) input.columns());
               throw new ModelException(
                   what
@@ -201,6 +204,11 @@ final class OtherNetworks {
         }
       }
     }
+  }
+
+  /** Tells whether a matrix has as many rows as its bias, or none: it is no damaged tensor. */
+  private static boolean fitsItsBias(TensorInfo matrix, TensorInfo bias) {
+    return bias == null || bias.shape().equals(Shape.of(matrix.shape().dimension(0)));
   }
 
   private static Optional<Map.Entry<String, Kind>> find(
