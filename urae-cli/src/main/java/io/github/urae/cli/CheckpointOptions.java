@@ -16,7 +16,7 @@ import picocli.CommandLine.Option;
  * Options of every command that reads a checkpoint, and the names of what is bundled: {@code
  * demo:model}, {@code demo:2k} and {@code demo:4k} stand for its files wherever a path is expected.
  */
-class CheckpointOptions {
+public class CheckpointOptions {
 
   private static final String DEMO_MODEL = "demo:model";
   private static final String DEMO_2K = "demo:2k";
@@ -41,7 +41,16 @@ class CheckpointOptions {
 
   @Mixin PartOptions parts = new PartOptions();
 
-  Path cacheFolder() throws IOException {
+  /** Names the bundled checkpoint and the default cache. */
+  public CheckpointOptions() {}
+
+  /**
+   * Returns the cache.
+   *
+   * @return the folder; made if missing by whoever writes to it
+   * @throws IOException if the system names no home folder
+   */
+  public Path cacheFolder() throws IOException {
     return cacheDir == null ? CacheFolder.byDefault() : cacheDir;
   }
 
@@ -51,8 +60,13 @@ class CheckpointOptions {
     return DemoModel.unpackInto(folder);
   }
 
-  /** Returns the chosen checkpoint, or the bundled one, unpacked into the cache. */
-  Path modelFolder() throws IOException {
+  /**
+   * Returns the chosen checkpoint, or the bundled one, unpacked into the cache.
+   *
+   * @return a folder or file
+   * @throws IOException if it cannot be found or unpacked
+   */
+  public Path modelFolder() throws IOException {
     return modelFolder(model == null ? DEMO_MODEL : model);
   }
 
@@ -80,8 +94,14 @@ class CheckpointOptions {
     return bundledAdapter ? adapterFile(text) : modelFolder(text);
   }
 
-  /** Returns the adapter that a user means by {@code FILE} or {@code FILE=SCALE}. */
-  AdapterSpec adapter(String text) throws IOException {
+  /**
+   * Returns the adapter that a user means.
+   *
+   * @param text {@code FILE} or {@code FILE=SCALE}; or the name of what is bundled
+   * @return file and scale
+   * @throws IOException if the bundled files cannot be unpacked
+   */
+  public AdapterSpec adapter(String text) throws IOException {
     ScaledName given = ScaledName.parse(text);
     return new AdapterSpec(adapterFile(given.name()), given.scale());
   }

@@ -4,7 +4,7 @@ import io.github.urae.adapter.ModelBuilder;
 import picocli.CommandLine.Option;
 
 /** What is let pass when adapters are matched against a checkpoint. */
-final class MatchingOptions {
+public final class MatchingOptions {
 
   @Option(
       names = "--ignore-unmatched",
@@ -16,8 +16,15 @@ final class MatchingOptions {
       description = "Use minor components (URAE's 4K) without the adapter they were trained on.")
   boolean allowBareMinorComponents;
 
-  /** Tells a builder. */
-  void applyTo(ModelBuilder<?> builder) {
+  /** Lets nothing pass. */
+  public MatchingOptions() {}
+
+  /**
+   * Tells a builder.
+   *
+   * @param builder gets the options
+   */
+  public void applyTo(ModelBuilder<?> builder) {
     builder.ignoreUnmatched(ignoreUnmatched).allowBareMinorComponents(allowBareMinorComponents);
   }
 }

@@ -9,7 +9,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
 /** Options of every command that runs a model. */
-final class ModelOptions extends CheckpointOptions {
+public final class ModelOptions extends CheckpointOptions {
 
   @Option(
       names = "--device",
@@ -37,7 +37,16 @@ final class ModelOptions extends CheckpointOptions {
       description = "Threads for each operator on the CPU (default: one a core).")
   Integer threads;
 
-  FluxPipeline.Builder pipeline() throws IOException {
+  /** Chooses what suits the machine. */
+  public ModelOptions() {}
+
+  /**
+   * Starts a pipeline.
+   *
+   * @return a builder with these options
+   * @throws IOException if the model cannot be found
+   */
+  public FluxPipeline.Builder pipeline() throws IOException {
     FluxPipeline.Builder builder = FluxPipeline.builder().device(device).precision(precision);
     applyTo(builder);
     if (threads != null) {

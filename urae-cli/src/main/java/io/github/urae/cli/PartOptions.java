@@ -10,7 +10,7 @@ import picocli.CommandLine.Option;
  * Parts of a model that are kept elsewhere than the model, each a file, a folder, or the id of
  * either in Hugging Face's cache.
  */
-final class PartOptions {
+public final class PartOptions {
 
   @Option(
       names = "--transformer",
@@ -43,6 +43,9 @@ final class PartOptions {
       paramLabel = "DIR",
       description = "Take both tokenizers from this checkpoint, or from a folder with both.")
   String tokenizers;
+
+  /** Names no part. */
+  public PartOptions() {}
 
   /** Tells whether no network is left for a model to bring. */
   boolean areAllNetworks() {

@@ -17,7 +17,7 @@ import me.tongfei.progressbar.ProgressBarStyle;
  * time since it began and the time to the end of the whole work, or of the stage where that alone
  * can be told. There are none where standard error is no terminal.
  */
-final class Progress implements ProgressListener, AutoCloseable {
+public final class Progress implements ProgressListener, AutoCloseable {
 
   /** Set by the start script, which alone can tell whether standard error is a terminal. */
   private static final String TERMINAL_PROPERTY = "urae.terminal";
