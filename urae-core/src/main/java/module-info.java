@@ -21,18 +21,24 @@ module io.github.urae.core {
   exports io.github.urae.adapter.internal.algebra to
       io.github.urae.openblas;
   exports io.github.urae.adapter.internal.match to
-      io.github.urae.onnx;
+      io.github.urae.onnx,
+      io.github.urae.training;
   exports io.github.urae.adapter.internal.merge to
-      io.github.urae.onnx;
+      io.github.urae.onnx,
+      io.github.urae.training;
   exports io.github.urae.flux.model.internal to
-      io.github.urae.onnx;
+      io.github.urae.onnx,
+      io.github.urae.training;
   exports io.github.urae.internal to
       io.github.urae.onnx,
-      io.github.urae.openblas;
+      io.github.urae.openblas,
+      io.github.urae.training;
   exports io.github.urae.tensor.internal to
-      io.github.urae.onnx;
+      io.github.urae.onnx,
+      io.github.urae.training;
   exports io.github.urae.weights.internal to
-      io.github.urae.onnx;
+      io.github.urae.onnx,
+      io.github.urae.training;
   exports io.github.urae.weights.internal.gguf to
       io.github.urae.onnx;
   exports io.github.urae.weights.internal.quantised to
