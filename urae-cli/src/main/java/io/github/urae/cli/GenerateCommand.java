@@ -347,8 +347,7 @@ final class GenerateCommand implements Callable<Integer> {
     } catch (InvalidRequestException e) {
       boolean missing = image == null && latentsIn == null;
       throw missing
-          ? new InvalidRequestException(
-              e.getMessage() + " (a picture with --image, latents with --latents-in)", e)
+          ? e.withMessage(e.getMessage() + " (a picture with --image, latents with --latents-in)")
           : e;
     }
   }
@@ -429,7 +428,8 @@ final class GenerateCommand implements Callable<Integer> {
         plan.peakBytes() >> 20);
     out.flush();
     if (memoryLimit != null && plan.peakBytes() > memoryLimit) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "size",
           "the plan takes "
               + (plan.peakBytes() >> 20)
               + " MB, more than the memory limit of "

@@ -133,7 +133,8 @@ public final class AdapterConversion {
   private static void checkRank(int rank, String weight, Shape shape) {
     long most = Math.min(shape.dimension(0), shape.dimension(1));
     if (rank < 1 || rank > most) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "rank",
           "rank: expected 1 to " + most + " for " + weight + " " + shape + ", found " + rank);
     }
   }

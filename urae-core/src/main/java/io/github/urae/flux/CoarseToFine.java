@@ -29,7 +29,8 @@ public record CoarseToFine(double strength, OptionalInt draftSteps) implements S
     InitialImage.checkStrength(strength);
     if (draftSteps.isPresent()
         && (draftSteps.getAsInt() < 1 || draftSteps.getAsInt() > Schedule.MAX_STEPS)) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "start.draft_steps",
           "steps of the draft: expected 1 to "
               + Schedule.MAX_STEPS
               + ", found "

@@ -171,7 +171,7 @@ public record GenerationRecord(
     try {
       return fromJson(JsonFields.parse(json), inputs);
     } catch (InvalidRequestException e) {
-      throw new InvalidRequestException(picture + ": " + e.getMessage(), e);
+      throw e.withMessage(picture + ": " + e.getMessage());
     }
   }
 

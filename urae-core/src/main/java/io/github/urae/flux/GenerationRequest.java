@@ -57,15 +57,16 @@ public final class GenerationRequest {
   }
 
   private void check() {
-    atLeastOne("steps", steps);
-    atLeastOne("images per prompt", OptionalInt.of(imagesPerPrompt));
-    atLeastOne("batch size", OptionalInt.of(batchSize));
+    atLeastOne("steps", "steps", steps);
+    atLeastOne("images_per_prompt", "images per prompt", OptionalInt.of(imagesPerPrompt));
+    atLeastOne("batch_size", "batch size", OptionalInt.of(batchSize));
     if (steps.isPresent() && steps.getAsInt() > Schedule.MAX_STEPS) {
-      throw new InvalidRequestException(
-          "steps: expected at most " + Schedule.MAX_STEPS + ", found " + steps.getAsInt());
+      throw InvalidRequestException.of(
+          "steps", "steps: expected at most " + Schedule.MAX_STEPS + ", found " + steps.getAsInt());
     }
     if ((long) prompts.count() * imagesPerPrompt > Seeds.MAX_IMAGES) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "images_per_prompt",
           "images: expected at most "
               + Seeds.MAX_IMAGES
               + ", found "
@@ -75,8 +76,8 @@ public final class GenerationRequest {
               + " prompts");
     }
     if (guidance.isPresent() && !Double.isFinite(guidance.getAsDouble())) {
-      throw new InvalidRequestException(
-          "guidance: expected a finite number, found " + guidance.getAsDouble());
+      throw InvalidRequestException.of(
+          "guidance", "guidance: expected a finite number, found " + guidance.getAsDouble());
     }
     trueGuidance.ifPresent(this::checkNegativePrompts);
     checkSeeds();
@@ -86,7 +87,8 @@ public final class GenerationRequest {
   private void checkNegativePrompts(TrueGuidance away) {
     int negatives = away.negativePrompts().size();
     if (negatives != 1 && negatives != prompts.count()) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "true_guidance.negative_prompts",
           "negative prompts: expected one, or one for each of "
               + prompts.count()
               + " prompts, found "
@@ -96,7 +98,8 @@ public final class GenerationRequest {
 
   private void checkSeeds() {
     if (seeds.values().size() > 1 && seeds.values().size() != images()) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "seeds",
           "seeds: expected one, or one for each of "
               + images()
               + " images, found "
@@ -105,7 +108,8 @@ public final class GenerationRequest {
     if (seeds.part().isPresent()) {
       Seeds.Part part = seeds.part().get();
       if (images() > part.of() - part.first()) {
-        throw new InvalidRequestException(
+        throw InvalidRequestException.of(
+            "seed_images",
             "images of one seed: expected "
                 + images()
                 + " from number "
@@ -119,7 +123,8 @@ public final class GenerationRequest {
 
   private void checkStart(Start from) {
     if (from instanceof InitialLatents given && given.latents().shape().dimension(0) != images()) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "start.latents",
           "latents: expected float32 ["
               + images()
               + ", tokens, 64], found "
@@ -128,9 +133,10 @@ public final class GenerationRequest {
     }
   }
 
-  private static void atLeastOne(String name, OptionalInt value) {
+  private static void atLeastOne(String parameter, String name, OptionalInt value) {
     if (value.isPresent() && value.getAsInt() < 1) {
-      throw new InvalidRequestException(name + ": expected 1 or more, found " + value.getAsInt());
+      throw InvalidRequestException.of(
+          parameter, name + ": expected 1 or more, found " + value.getAsInt());
     }
   }
 
@@ -466,7 +472,7 @@ public final class GenerationRequest {
      * @throws InvalidRequestException if embeddings were set
      */
     public Builder secondPrompts(String... value) {
-      checkInWords("second prompts");
+      checkInWords("second_prompts", "second prompts");
       secondPrompts = List.of(value);
       return this;
     }
@@ -480,15 +486,15 @@ public final class GenerationRequest {
      * @throws InvalidRequestException if embeddings were set
      */
     public Builder maxSequenceLength(int value) {
-      checkInWords("T5 sequence length");
+      checkInWords("max_sequence_length", "T5 sequence length");
       maxSequenceLength = OptionalInt.of(value);
       return this;
     }
 
-    private void checkInWords(String setting) {
+    private void checkInWords(String parameter, String setting) {
       if (embeddings != null) {
-        throw new InvalidRequestException(
-            setting + ": expected prompts in words, found embeddings, which settle it");
+        throw InvalidRequestException.of(
+            parameter, setting + ": expected prompts in words, found embeddings, which settle it");
       }
     }
 

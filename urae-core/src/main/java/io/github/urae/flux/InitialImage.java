@@ -26,8 +26,8 @@ public record InitialImage(RgbImage image, double strength) implements Start {
 
   static void checkStrength(double strength) {
     if (!(strength > 0 && strength <= 1)) {
-      throw new InvalidRequestException(
-          "strength: expected a number above 0, at most 1, found " + strength);
+      throw InvalidRequestException.of(
+          "start.strength", "strength: expected a number above 0, at most 1, found " + strength);
     }
   }
 }

@@ -18,12 +18,13 @@ public record InitialLatents(Tensor latents) implements Start {
    */
   public InitialLatents {
     if (latents.type() != ElementType.F32 || latents.shape().rank() != 3) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "start.latents",
           "latents: expected float32 [images, tokens, 64], found "
               + latents.type()
               + latents.shape());
     }
-    TensorContent.checkFinite("latents", latents);
+    TensorContent.checkFinite("start.latents", "latents", latents);
   }
 
   @Override

@@ -39,8 +39,10 @@ final class JsonFields {
 
   private JsonFields(JsonNode node, String path) {
     if (!node.isObject()) {
-      throw new InvalidRequestException(
-          (path.isEmpty() ? "request" : path) + ": expected a JSON object, found " + shown(node));
+      String message = ": expected a JSON object, found " + shown(node);
+      throw path.isEmpty()
+          ? new InvalidRequestException("request" + message)
+          : InvalidRequestException.of(path, path + message);
     }
     this.node = (ObjectNode) node;
     this.path = path;
@@ -76,12 +78,13 @@ final class JsonFields {
   }
 
   private JsonNode required(String key) {
-    return find(key).orElseThrow(() -> new InvalidRequestException(name(key) + ": missing"));
+    return find(key)
+        .orElseThrow(() -> InvalidRequestException.of(name(key), name(key) + ": missing"));
   }
 
   InvalidRequestException wrong(String key, String expected) {
-    return new InvalidRequestException(
-        name(key) + ": expected " + expected + ", found " + shown(node.get(key)));
+    return InvalidRequestException.of(
+        name(key), name(key) + ": expected " + expected + ", found " + shown(node.get(key)));
   }
 
   private static String shown(JsonNode found) {
@@ -109,8 +112,8 @@ final class JsonFields {
     try {
       return Base64.getDecoder().decode(text(key));
     } catch (IllegalArgumentException e) {
-      throw new InvalidRequestException(
-          name(key) + ": expected base 64, found something else: " + e.getMessage(), e);
+      throw InvalidRequestException.of(
+          name(key), name(key) + ": expected base 64, found something else: " + e.getMessage(), e);
     }
   }
 
@@ -232,7 +235,7 @@ final class JsonFields {
         .forEachRemaining(
             key -> {
               if (!read.contains(key)) {
-                throw new InvalidRequestException(name(key) + ": not known");
+                throw InvalidRequestException.of(name(key), name(key) + ": not known");
               }
             });
     return value;

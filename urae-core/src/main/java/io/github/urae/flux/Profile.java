@@ -179,13 +179,15 @@ public record Profile(
 
   private static void checkNtkFactor(double value) {
     if (!(value > 0) || Double.isInfinite(value)) {
-      throw new InvalidRequestException("NTK factor: expected a positive number, found " + value);
+      throw InvalidRequestException.of(
+          "profile.ntk_factor", "NTK factor: expected a positive number, found " + value);
     }
   }
 
   private static void checkNativeTokens(long value) {
     if (value < 2) {
-      throw new InvalidRequestException("native tokens: expected 2 or more, found " + value);
+      throw InvalidRequestException.of(
+          "profile.native_tokens", "native tokens: expected 2 or more, found " + value);
     }
   }
 

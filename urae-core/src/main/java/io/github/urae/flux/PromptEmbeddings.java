@@ -30,7 +30,8 @@ public record PromptEmbeddings(Tensor pooled, Tensor sequence) implements Prompt
             && pooled.shape().elementCount() > 0
             && sequence.shape().elementCount() > 0;
     if (!fits) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "embeddings",
           "embeddings: expected float32 [prompts, width] and [prompts, tokens, width], found "
               + pooled.type()
               + pooled.shape()
@@ -38,8 +39,8 @@ public record PromptEmbeddings(Tensor pooled, Tensor sequence) implements Prompt
               + sequence.type()
               + sequence.shape());
     }
-    TensorContent.checkFinite("embeddings", pooled);
-    TensorContent.checkFinite("embeddings", sequence);
+    TensorContent.checkFinite("embeddings", "embeddings", pooled);
+    TensorContent.checkFinite("embeddings", "embeddings", sequence);
   }
 
   @Override

@@ -335,7 +335,7 @@ final class RequestJson {
     try {
       return RgbImage.read(new ByteArrayInputStream(json.bytes("png")), json.name("png"));
     } catch (IOException | FileFormatException e) {
-      throw new InvalidRequestException(e.getMessage(), e);
+      throw InvalidRequestException.of(json.name("png"), e.getMessage(), e);
     }
   }
 
@@ -346,8 +346,8 @@ final class RequestJson {
   }
 
   private static InvalidRequestException missing(String name, String what, String digest) {
-    return new InvalidRequestException(
-        name + ": only named here (" + what + ", SHA-256 " + digest + "); it must be given");
+    return InvalidRequestException.of(
+        name, name + ": only named here (" + what + ", SHA-256 " + digest + "); it must be given");
   }
 
   private static TrueGuidance trueGuidance(JsonFields json) {

@@ -47,7 +47,8 @@ public record Seeds(List<Long> values, Optional<Part> part) {
      */
     public Part {
       if (first < 0 || first >= of || of > MAX_IMAGES) {
-        throw new InvalidRequestException(
+        throw InvalidRequestException.of(
+            "seed_images",
             "images of one seed: expected one of at most "
                 + MAX_IMAGES
                 + ", counted from 0, found "
@@ -67,8 +68,8 @@ public record Seeds(List<Long> values, Optional<Part> part) {
   public Seeds {
     values = List.copyOf(values);
     if (part.isPresent() && values.size() != 1) {
-      throw new InvalidRequestException(
-          "images of one seed: expected one seed, found " + values.size());
+      throw InvalidRequestException.of(
+          "seed_images", "images of one seed: expected one seed, found " + values.size());
     }
   }
 
@@ -95,10 +96,12 @@ public record Seeds(List<Long> values, Optional<Part> part) {
       // 20 digits and a sign: no more is needed, and long ones take long.
       number = text.length() > 21 ? null : new BigInteger(text);
     } catch (NumberFormatException e) {
-      throw new InvalidRequestException("seed: expected a whole number, found '" + text + "'", e);
+      throw InvalidRequestException.of(
+          "seeds", "seed: expected a whole number, found '" + text + "'", e);
     }
     if (number == null || number.compareTo(LEAST) < 0 || number.compareTo(MOST) > 0) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "seeds",
           "seed: expected a whole number of -2^63 to 2^64 - 1, found "
               + (number == null ? "one of " + text.length() + " characters" : number));
     }

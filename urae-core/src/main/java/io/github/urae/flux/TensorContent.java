@@ -15,7 +15,7 @@ final class TensorContent {
   }
 
   /** Refuses numbers that no picture can be made from. */
-  static void checkFinite(String name, Tensor tensor) {
+  static void checkFinite(String parameter, String name, Tensor tensor) {
     float[] part = new float[1 << 12];
     long count = tensor.shape().elementCount();
     for (long first = 0; first < count; first += part.length) {
@@ -23,7 +23,8 @@ final class TensorContent {
       tensor.toFloats(first, part, 0, length);
       for (int i = 0; i < length; i++) {
         if (!Float.isFinite(part[i])) {
-          throw new InvalidRequestException(
+          throw InvalidRequestException.of(
+              parameter,
               name + ": expected finite numbers, found " + part[i] + " at " + (first + i));
         }
       }

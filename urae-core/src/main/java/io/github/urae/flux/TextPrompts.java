@@ -30,27 +30,30 @@ public record TextPrompts(
   public TextPrompts {
     prompts = List.copyOf(prompts);
     secondPrompts = List.copyOf(secondPrompts);
-    prompts.forEach(prompt -> checkLength("prompt", prompt));
-    secondPrompts.forEach(prompt -> checkLength("second prompt", prompt));
+    prompts.forEach(prompt -> checkLength("prompts", "prompt", prompt));
+    secondPrompts.forEach(prompt -> checkLength("second_prompts", "second prompt", prompt));
     if (prompts.isEmpty()) {
-      throw new InvalidRequestException("prompt: expected one or more, found none");
+      throw InvalidRequestException.of("prompts", "prompt: expected one or more, found none");
     }
     if (!secondPrompts.isEmpty() && secondPrompts.size() != prompts.size()) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "second_prompts",
           "second prompts: expected one for each of "
               + prompts.size()
               + " prompts, found "
               + secondPrompts.size());
     }
     if (maxSequenceLength.isPresent() && maxSequenceLength.getAsInt() < 1) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "max_sequence_length",
           "T5 sequence length: expected 1 or more, found " + maxSequenceLength.getAsInt());
     }
   }
 
-  static void checkLength(String name, String prompt) {
+  static void checkLength(String parameter, String name, String prompt) {
     if (prompt.length() > MAX_LENGTH) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          parameter,
           name
               + ": expected at most "
               + MAX_LENGTH

@@ -21,12 +21,16 @@ public record TrueGuidance(List<String> negativePrompts, double scale) {
    */
   public TrueGuidance {
     negativePrompts = List.copyOf(negativePrompts);
-    negativePrompts.forEach(prompt -> TextPrompts.checkLength("negative prompt", prompt));
+    negativePrompts.forEach(
+        prompt ->
+            TextPrompts.checkLength("true_guidance.negative_prompts", "negative prompt", prompt));
     if (negativePrompts.isEmpty()) {
-      throw new InvalidRequestException("negative prompt: expected one or more, found none");
+      throw InvalidRequestException.of(
+          "true_guidance.negative_prompts", "negative prompt: expected one or more, found none");
     }
     if (!Double.isFinite(scale)) {
-      throw new InvalidRequestException("true guidance: expected a finite number, found " + scale);
+      throw InvalidRequestException.of(
+          "true_guidance.scale", "true guidance: expected a finite number, found " + scale);
     }
   }
 

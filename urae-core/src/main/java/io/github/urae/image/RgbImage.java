@@ -157,7 +157,7 @@ public final class RgbImage {
       DecodedPicture picture = PictureDecoder.decode(origin, file, limits.maxPixels());
       return new RgbImage(picture.width(), picture.height(), picture.pixels());
     } catch (InvalidRequestException e) {
-      throw new InvalidRequestException(origin + ": " + e.getMessage(), e);
+      throw e.withMessage(origin + ": " + e.getMessage());
     }
   }
 

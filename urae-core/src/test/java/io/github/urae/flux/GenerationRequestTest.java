@@ -2,6 +2,7 @@ package io.github.urae.flux;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -167,9 +168,11 @@ class GenerationRequestTest {
       text = text.replace("\"guidance\":0", "\"guidance\":1e999");
     }
     String wrong = text;
-    assertThatThrownBy(() -> GenerationRequest.fromJson(wrong))
-        .isInstanceOf(InvalidRequestException.class)
-        .hasMessageContaining(message);
+    InvalidRequestException refused =
+        assertThrows(
+            InvalidRequestException.class, () -> GenerationRequest.fromJson(wrong), message);
+    assertThat(refused).hasMessageContaining(message);
+    assertThat(refused.parameter()).hasValue(pointer.substring(1).replace('/', '.'));
   }
 
   @Test
@@ -191,6 +194,17 @@ class GenerationRequestTest {
     assertThatThrownBy(() -> GenerationRequest.fromJson("{\"version\":1}"))
         .isInstanceOf(InvalidRequestException.class)
         .hasMessage("prompts: missing");
+    InvalidRequestException noObject =
+        assertThrows(InvalidRequestException.class, () -> GenerationRequest.fromJson("[]"));
+    assertThat(noObject.parameter()).isEmpty();
+  }
+
+  @Test
+  void aMessageThatSaysMoreIsAboutTheSameParameter() {
+    InvalidRequestException first = InvalidRequestException.of("steps", "steps: found 0");
+    InvalidRequestException more = first.withMessage("a.png: steps: found 0");
+    assertThat(more).hasMessage("a.png: steps: found 0").hasCause(first);
+    assertThat(more.parameter()).hasValue("steps");
   }
 
   @Test

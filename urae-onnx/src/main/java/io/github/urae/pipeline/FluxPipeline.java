@@ -191,7 +191,7 @@ public final class FluxPipeline implements ImagePipeline {
   private PromptEmbeddings encode(
       List<String> prompts, OptionalInt textTokens, RunOptions options) {
     if (prompts.isEmpty()) {
-      throw new InvalidRequestException("prompt: expected one or more, found none");
+      throw InvalidRequestException.of("prompts", "prompt: expected one or more, found none");
     }
     CancellationToken cancellation = options.cancellation().orElseGet(CancellationToken::new);
     return with(

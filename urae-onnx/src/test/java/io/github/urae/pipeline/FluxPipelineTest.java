@@ -2,6 +2,7 @@ package io.github.urae.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
@@ -182,23 +183,30 @@ class FluxPipelineTest {
 
   @Test
   void requestsThatCannotBeDrawnAreRefused() {
-    assertRefused("multiple of 16", r -> r.size(65, 64));
-    assertRefused("multiple of 16", r -> r.size(0, 64));
-    assertRefused("steps", r -> r.steps(0));
-    assertRefused("guidance", r -> r.guidance(Double.NaN));
-    assertRefused("guidance", r -> r.guidance(Double.POSITIVE_INFINITY));
-    assertRefused("NTK", r -> r.profile(Profile.Settings.AUTO.withNtkFactor(Double.NaN)));
-    assertRefused("native tokens", r -> r.profile(Profile.Settings.AUTO.withNativeTokens(0)));
-    assertRefused("images per prompt", r -> r.imagesPerPrompt(0));
-    assertRefused("batch size", r -> r.batchSize(0));
-    assertRefused("1 to 64 tokens, found 65", r -> r.maxSequenceLength(65));
-    assertRefused("sequence length", r -> r.maxSequenceLength(0));
-    assertRefused("seeds", r -> r.seed(1, 2));
-    assertRefused("second prompts", r -> r.secondPrompts("a", "b"));
-    assertRefused("allow more with -Xmx", r -> r.size(1 << 16, 1 << 16));
-    assertRefused("allow more with -Xmx", r -> r.size(1 << 30, 1 << 30));
-    assertRefused("latents", r -> r.latents(Tensor.ofFloats(new float[64], 1, 1, 64)));
-    assertRefused("latents", r -> r.latents(Tensor.ofFloats(new float[64], 64)));
+    assertRefused("width", "multiple of 16", r -> r.size(65, 64));
+    assertRefused("width", "multiple of 16", r -> r.size(0, 64));
+    assertRefused("steps", "steps", r -> r.steps(0));
+    assertRefused("guidance", "guidance", r -> r.guidance(Double.NaN));
+    assertRefused("guidance", "guidance", r -> r.guidance(Double.POSITIVE_INFINITY));
+    assertRefused(
+        "profile.ntk_factor",
+        "NTK",
+        r -> r.profile(Profile.Settings.AUTO.withNtkFactor(Double.NaN)));
+    assertRefused(
+        "profile.native_tokens",
+        "native tokens",
+        r -> r.profile(Profile.Settings.AUTO.withNativeTokens(0)));
+    assertRefused("images_per_prompt", "images per prompt", r -> r.imagesPerPrompt(0));
+    assertRefused("batch_size", "batch size", r -> r.batchSize(0));
+    assertRefused("max_sequence_length", "1 to 64 tokens, found 65", r -> r.maxSequenceLength(65));
+    assertRefused("max_sequence_length", "sequence length", r -> r.maxSequenceLength(0));
+    assertRefused("seeds", "seeds", r -> r.seed(1, 2));
+    assertRefused("second_prompts", "second prompts", r -> r.secondPrompts("a", "b"));
+    assertRefused("size", "allow more with -Xmx", r -> r.size(1 << 16, 1 << 16));
+    assertRefused("size", "allow more with -Xmx", r -> r.size(1 << 30, 1 << 30));
+    assertRefused(
+        "start.latents", "latents", r -> r.latents(Tensor.ofFloats(new float[64], 1, 1, 64)));
+    assertRefused("start.latents", "latents", r -> r.latents(Tensor.ofFloats(new float[64], 64)));
     assertThatThrownBy(() -> GenerationRequest.builder(List.of()).build())
         .isInstanceOf(InvalidRequestException.class)
         .hasMessageContaining("prompt");
@@ -206,15 +214,19 @@ class FluxPipelineTest {
         .isInstanceOf(InvalidRequestException.class);
   }
 
-  private static void assertRefused(String message, Consumer<GenerationRequest.Builder> change) {
-    assertThatThrownBy(
+  private static void assertRefused(
+      String parameter, String message, Consumer<GenerationRequest.Builder> change) {
+    InvalidRequestException refused =
+        assertThrows(
+            InvalidRequestException.class,
             () -> {
               GenerationRequest.Builder request = small();
               change.accept(request);
               pipeline.generate(request.build());
-            })
-        .isInstanceOf(InvalidRequestException.class)
-        .hasMessageContaining(message);
+            },
+            message);
+    assertThat(refused).hasMessageContaining(message);
+    assertThat(refused.parameter()).hasValue(parameter);
   }
 
   @Test

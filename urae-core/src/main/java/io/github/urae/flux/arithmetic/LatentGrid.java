@@ -34,7 +34,8 @@ public record LatentGrid(LatentLayout layout, int width, int height) {
   private static void checkSize(String name, int pixels, int unit) {
     if (pixels <= 0 || pixels % unit != 0) {
       int lower = Math.max(1, pixels / unit) * unit;
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          name,
           name
               + ": expected a positive multiple of "
               + unit
@@ -98,7 +99,8 @@ public record LatentGrid(LatentLayout layout, int width, int height) {
   public int latentElements() {
     long elements = tokens() * layout.packedChannels();
     if (elements > Integer.MAX_VALUE) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "size",
           width
               + "x"
               + height
@@ -175,7 +177,8 @@ public record LatentGrid(LatentLayout layout, int width, int height) {
   public LatentGrid draft(int nativeSize) {
     double shrink = nativeSize / Math.sqrt((double) width * height);
     if (shrink >= 1) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "start",
           "coarse to fine: expected a picture above the native area of "
               + nativeSize
               + "x"

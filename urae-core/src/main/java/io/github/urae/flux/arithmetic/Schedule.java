@@ -51,7 +51,8 @@ public final class Schedule {
     }
     for (int i = 0; i < sigmas.length; i++) {
       if (!Float.isFinite(sigmas[i])) {
-        throw new InvalidRequestException(
+        throw InvalidRequestException.of(
+            "profile.shift",
             "noise level "
                 + i
                 + " of "
@@ -95,7 +96,8 @@ public final class Schedule {
    */
   public static double[] evenLevels(int steps, double last) {
     if (steps < 1 || steps > MAX_STEPS) {
-      throw new InvalidRequestException("steps: expected 1 to " + MAX_STEPS + ", found " + steps);
+      throw InvalidRequestException.of(
+          "steps", "steps: expected 1 to " + MAX_STEPS + ", found " + steps);
     }
     double[] even = new double[steps];
     for (int i = 0; i < steps; i++) {
@@ -115,7 +117,8 @@ public final class Schedule {
   public Schedule lastPart(double strength) {
     int skipped = (int) Math.max(steps() - Math.min(steps() * strength, steps()), 0);
     if (skipped == steps()) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "start.strength",
           "strength: "
               + strength
               + " leaves none of "

@@ -29,8 +29,8 @@ public sealed interface TimestepShift {
      */
     public Static {
       if (!(shift > 0) || Double.isInfinite(shift)) {
-        throw new InvalidRequestException(
-            "timestep shift: expected a positive number, found " + shift);
+        throw InvalidRequestException.of(
+            "profile.shift", "timestep shift: expected a positive number, found " + shift);
       }
     }
 
@@ -78,7 +78,8 @@ public sealed interface TimestepShift {
      */
     public Dynamic {
       if (!Double.isFinite(baseShift) || !Double.isFinite(maxShift) || maxTokens == baseTokens) {
-        throw new InvalidRequestException(
+        throw InvalidRequestException.of(
+            "profile.shift",
             "dynamic timestep shift: expected finite shifts at two different token counts, found "
                 + baseShift
                 + " at "

@@ -66,7 +66,8 @@ public final class ImagePixels {
       image.getRGB(0, y, row.length, 1, row, 0, row.length);
       for (int x = 0; x < row.length; x++) {
         if (row[x] >>> 24 != 0xFF) {
-          throw new InvalidRequestException(
+          throw InvalidRequestException.of(
+              "start.image",
               "initial image: expected opaque pixels, found opacity "
                   + (row[x] >>> 24)
                   + " of 255 at column "

@@ -62,7 +62,8 @@ record NoiseLevels(
 
   private static void stretchInPlace(double[] levels, double terminal) {
     if (levels.length == 1) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "steps",
           "steps: expected 2 or more, since the checkpoint's scheduler stretches its levels from 1"
               + " to a shift_terminal of "
               + terminal

@@ -37,7 +37,8 @@ record MemoryBudget(Planner planner, OptionalLong limit, int nativeSize) {
       return;
     }
     GenerationPlan plan = planner.plan(work);
-    throw new InvalidRequestException(
+    throw InvalidRequestException.of(
+        "size",
         work.grid().width()
             + "x"
             + work.grid().height()

@@ -156,7 +156,8 @@ record SettledRequest(
     int most = networks.maxTextTokens();
     int tokens = requested.orElse(most);
     if (tokens < 1 || tokens > most) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "max_sequence_length",
           "T5 sequence length: expected 1 to " + most + " tokens, found " + tokens);
     }
     return tokens;
@@ -168,7 +169,8 @@ record SettledRequest(
     Shape sequence = embeddings.sequence().shape();
     if (pooled.dimension(1) != checkpoint.transformer().pooledDim()
         || sequence.dimension(2) != checkpoint.transformer().textDim()) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "embeddings",
           "embeddings: this checkpoint takes [prompts, "
               + checkpoint.transformer().pooledDim()
               + "] and [prompts, tokens, "
@@ -189,7 +191,8 @@ record SettledRequest(
     double bytes = (2 * latents + pixels) * Float.BYTES;
     long heap = Runtime.getRuntime().maxMemory();
     if (latents > Integer.MAX_VALUE - 8 || bytes > heap) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "size",
           String.format(
               Locale.ROOT,
               "%d images of %dx%d: their noise and pixels take %.0f MB, more than Java's %d;"
@@ -208,7 +211,8 @@ record SettledRequest(
     long width = 5L * checkpoint.transformer().width();
     long elements = Math.multiplyExact(work.batch() * (work.textTokens() + grid.tokens()), width);
     if (elements > Integer.MAX_VALUE) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "size",
           grid.width()
               + "x"
               + grid.height()
@@ -224,7 +228,8 @@ record SettledRequest(
   private static void checkLatents(Tensor latents, int images, LatentGrid grid) {
     Shape expected = Shape.of(images, grid.tokens(), grid.layout().packedChannels());
     if (!latents.shape().equals(expected)) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "start.latents",
           "latents: expected "
               + expected
               + " for "

@@ -60,7 +60,8 @@ public final class TransformerInputs {
   /** Positions, for exports that make rotary tables of them by themselves. */
   private void addPositions(TokenPositions tokens, Profile profile) {
     if (profile.ntkFactor() != 1 || profile.proportionalAttention()) {
-      throw new InvalidRequestException(
+      throw InvalidRequestException.of(
+          "profile",
           "profile '"
               + profile.name()
               + "': this transformer is an ONNX export that runs as it was exported, with its own"

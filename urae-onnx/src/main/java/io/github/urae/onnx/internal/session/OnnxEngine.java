@@ -106,7 +106,8 @@ public final class OnnxEngine {
       case Q8 -> new Arithmetic(ElementType.F32, LinearArithmetic.Q8);
       case Q4 -> new Arithmetic(ElementType.F32, LinearArithmetic.Q4);
       case FLOAT16, BFLOAT16 ->
-          throw new InvalidRequestException(
+          throw InvalidRequestException.of(
+              "precision",
               "precision: expected float32 or auto on the "
                   + device
                   + ", where ONNX Runtime has no arithmetic in "
@@ -129,7 +130,8 @@ public final class OnnxEngine {
       case Q8 -> new Arithmetic(own, LinearArithmetic.Q8);
       case Q4 -> new Arithmetic(own, LinearArithmetic.Q4);
       case INT8 ->
-          throw new InvalidRequestException(
+          throw InvalidRequestException.of(
+              "precision",
               "precision: int8 is the processor's, found it with "
                   + device
                   + "; there, auto is the fastest, and q8 and q4 take less memory");
