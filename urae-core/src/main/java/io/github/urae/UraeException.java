@@ -13,7 +13,8 @@ public abstract sealed class UraeException extends RuntimeException
         GenerationCancelledException,
         InferenceException,
         InvalidRequestException,
-        ModelException {
+        ModelException,
+        TrainingException {
 
   private static final long serialVersionUID = 1L;
 

@@ -29,8 +29,9 @@ final class Interruption {
   private final CancellationToken cancellation = new CancellationToken();
   private final CountDownLatch ended = new CountDownLatch(1);
   private final PrintWriter err;
-  private final Duration patience;
   private final IntConsumer halt;
+  private Duration patience;
+  private String outcome = "what was begun is removed";
   private int status;
 
   /**
@@ -52,6 +53,22 @@ final class Interruption {
         new Interruption(err, PATIENCE, status -> Runtime.getRuntime().halt(status));
     STATUS.forEach(interruption::listen);
     return interruption;
+  }
+
+  /** Creates one for a command that no signal ends. */
+  static Interruption none(PrintWriter err) {
+    return new Interruption(err, PATIENCE, status -> {});
+  }
+
+  /**
+   * Says what a signal does to the command that runs.
+   *
+   * @param newPatience how long it may take to end
+   * @param newOutcome what has become of its work by then
+   */
+  synchronized void expect(Duration newPatience, String newOutcome) {
+    patience = newPatience;
+    outcome = newOutcome;
   }
 
   /** Compiling against the class would be warned of, so that it is looked up. */
@@ -85,13 +102,15 @@ final class Interruption {
   /** Cancels the command and waits for its end; the second time ends the process. */
   void interrupt(int signalStatus) throws InterruptedException {
     boolean first;
+    long millis;
     synchronized (this) {
       first = status == 0;
       status = signalStatus;
+      millis = patience.toMillis();
     }
     if (first) {
       cancellation.cancel();
-      if (ended.await(patience.toMillis(), TimeUnit.MILLISECONDS)) {
+      if (ended.await(millis, TimeUnit.MILLISECONDS)) {
         return; // The command ends the process.
       }
     }
@@ -108,13 +127,15 @@ final class Interruption {
   void end(int commandStatus) {
     ended.countDown();
     int signalStatus;
+    String end;
     synchronized (this) {
       signalStatus = status;
+      end = outcome;
     }
     if (signalStatus == 0 || commandStatus == 0) {
       System.exit(commandStatus);
     }
-    err.println("urae: interrupted; what was begun is removed");
+    err.println("urae: interrupted; " + end);
     System.exit(signalStatus);
   }
 }

@@ -14,6 +14,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.Charset;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -44,15 +45,30 @@ public final class UraeCommand {
           MinorComponentsCommand.class,
           CacheCommand.class);
 
-  private final CancellationToken cancellation;
+  private final Interruption interruption;
 
-  private UraeCommand(CancellationToken cancellation) {
-    this.cancellation = cancellation;
+  private UraeCommand(Interruption interruption) {
+    this.interruption = interruption;
   }
 
-  /** Returns what ends the work of a command early. */
-  CancellationToken cancellation() {
-    return cancellation;
+  /**
+   * Returns what ends the work of a command early.
+   *
+   * @return cancelled by the first signal
+   */
+  public CancellationToken cancellation() {
+    return interruption.cancellation();
+  }
+
+  /**
+   * Says what a signal does to this command. Otherwise it has some seconds to take away what it has
+   * begun.
+   *
+   * @param patience how long the command may take to end after a signal
+   * @param outcome what has become of its work by then, for a message
+   */
+  public void endsWhenInterrupted(Duration patience, String outcome) {
+    interruption.expect(patience, outcome);
   }
 
   /**
@@ -67,7 +83,7 @@ public final class UraeCommand {
     System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, charset));
     PrintWriter err = new PrintWriter(System.err, true, charset);
     Interruption interruption = Interruption.bySignals(err);
-    int status = run(interruption.cancellation(), out, err, NativeText.restored(arguments));
+    int status = run(interruption, out, err, NativeText.restored(arguments));
     interruption.end(status);
   }
 
@@ -80,11 +96,11 @@ public final class UraeCommand {
    * @return the exit status
    */
   static int run(PrintWriter out, PrintWriter err, String... arguments) {
-    return run(new CancellationToken(), out, err, arguments);
+    return run(Interruption.none(err), out, err, arguments);
   }
 
   private static int run(
-      CancellationToken cancellation, PrintWriter out, PrintWriter err, String... arguments) {
+      Interruption interruption, PrintWriter out, PrintWriter err, String... arguments) {
     Optional<String> unreadable = NativeText.unreadable(arguments);
     if (unreadable.isPresent()) {
       err.println("urae: " + unreadable.get());
@@ -92,7 +108,7 @@ public final class UraeCommand {
     }
     try {
       int status =
-          commandLine(cancellation, called(arguments))
+          called(interruption, arguments)
               .setOut(out)
               .setErr(err)
               .setParameterExceptionHandler(UraeCommand::reportWrongUsage)
@@ -130,23 +146,36 @@ public final class UraeCommand {
   }
 
   static CommandLine commandLine() {
-    return commandLine(new CancellationToken(), COMMANDS);
+    return all(Interruption.none(new PrintWriter(System.err, true)));
   }
 
-  /** Returns the one command that is called, since reading the options of all takes its time. */
-  private static List<Class<?>> called(String... arguments) {
-    List<Class<?>> called =
+  /** Knows the one command that is called, since reading the options of all takes its time. */
+  private static CommandLine called(Interruption interruption, String... arguments) {
+    String name = arguments.length > 0 ? arguments[0] : "";
+    CommandLine commandLine = new CommandLine(new UraeCommand(interruption));
+    Optional<Class<?>> type =
         COMMANDS.stream()
-            .filter(type -> arguments.length > 0)
-            .filter(type -> type.getAnnotation(Command.class).name().equals(arguments[0]))
-            .toList();
-    return called.isEmpty() ? COMMANDS : called;
+            .filter(each -> each.getAnnotation(Command.class).name().equals(name))
+            .findFirst();
+    Optional<OptionalCommand> optional = OptionalCommand.of(name);
+    if (type.isEmpty() && optional.isEmpty()) {
+      return all(interruption);
+    }
+    type.ifPresent(commandLine::addSubcommand);
+    optional.ifPresent(each -> each.addTo(commandLine));
+    return configured(commandLine);
   }
 
-  private static CommandLine commandLine(
-      CancellationToken cancellation, List<Class<?>> subcommands) {
-    CommandLine commandLine = new CommandLine(new UraeCommand(cancellation));
-    subcommands.forEach(commandLine::addSubcommand);
+  private static CommandLine all(Interruption interruption) {
+    CommandLine commandLine = new CommandLine(new UraeCommand(interruption));
+    COMMANDS.forEach(commandLine::addSubcommand);
+    for (OptionalCommand optional : OptionalCommand.values()) {
+      optional.addTo(commandLine);
+    }
+    return configured(commandLine);
+  }
+
+  private static CommandLine configured(CommandLine commandLine) {
     return commandLine
         .registerConverter(Path.class, NativeText::path)
         .setCaseInsensitiveEnumValuesAllowed(true)
@@ -166,7 +195,7 @@ public final class UraeCommand {
   private static int reportFailure(
       Exception failure, CommandLine command, CommandLine.ParseResult parsed) throws Exception {
     UraeCommand urae = (UraeCommand) command.getCommandSpec().root().userObject();
-    if (failure instanceof GenerationCancelledException && urae.cancellation.isCancelled()) {
+    if (failure instanceof GenerationCancelledException && urae.cancellation().isCancelled()) {
       return CommandLine.ExitCode.SOFTWARE; // Whoever cancelled tells.
     }
     Exception cause = failure;
@@ -179,9 +208,11 @@ public final class UraeCommand {
       throw failure; // A fault of this program: the stack trace belongs in the report.
     }
     command.getErr().println("urae: " + PrintableText.of(describe(cause)));
-    boolean verbose =
-        parsed.hasSubcommand() && parsed.subcommand().matchedOptionValue("--verbose", false);
-    if (verbose) {
+    CommandLine.ParseResult called = parsed;
+    while (called.hasSubcommand()) {
+      called = called.subcommand();
+    }
+    if (called.matchedOptionValue("--verbose", false)) {
       cause.printStackTrace(command.getErr());
     }
     return CommandLine.ExitCode.SOFTWARE;
