@@ -220,11 +220,59 @@ public final class RgbImage {
    * @throws IllegalArgumentException if a size is not positive
    */
   public RgbImage resized(int newWidth, int newHeight) {
+    return resized(newWidth, newHeight, ResizeFilter.LANCZOS);
+  }
+
+  /**
+   * Returns a copy in another size, to the last bit as Pillow makes it with the same filter. The
+   * sides' proportion may change.
+   *
+   * @param newWidth pixels, positive
+   * @param newHeight pixels, positive
+   * @param filter how old pixels make new ones
+   * @return the resized picture; this one where the size is the same
+   * @throws IllegalArgumentException if a size is not positive
+   */
+  public RgbImage resized(int newWidth, int newHeight, ResizeFilter filter) {
     if (newWidth <= 0 || newHeight <= 0) {
       throw new IllegalArgumentException(
           "expected a positive size, got " + newWidth + "x" + newHeight);
     }
-    return Lanczos.resize(this, newWidth, newHeight);
+    return PillowResize.resize(this, newWidth, newHeight, filter);
+  }
+
+  /**
+   * Returns a copy of a rectangle.
+   *
+   * @param left first column, at least 0
+   * @param top first row, at least 0
+   * @param newWidth columns, at least 1
+   * @param newHeight rows, at least 1
+   * @return the part; this picture where it is the whole
+   * @throws IllegalArgumentException if it is empty or not within the picture
+   */
+  public RgbImage cropped(int left, int top, int newWidth, int newHeight) {
+    boolean within =
+        left >= 0
+            && top >= 0
+            && newWidth >= 1
+            && newHeight >= 1
+            && newWidth <= width - left
+            && newHeight <= height - top;
+    if (!within) {
+      throw new IllegalArgumentException(
+          String.format(
+              "expected a part of %dx%d pixels, got %dx%d from column %d, row %d",
+              width, height, newWidth, newHeight, left, top));
+    }
+    if (newWidth == width && newHeight == height) {
+      return this;
+    }
+    int[] part = new int[newWidth * newHeight];
+    for (int row = 0; row < newHeight; row++) {
+      System.arraycopy(pixels, (top + row) * width + left, part, row * newWidth, newWidth);
+    }
+    return new RgbImage(newWidth, newHeight, part);
   }
 
   /** Tells whether size and all pixels are the same. */

@@ -15,15 +15,18 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class RgbImageTest {
 
   @TempDir Path folder;
 
-  /** The pictures of {@code generators/lanczos.py}. */
+  /** The pictures of {@code generators/resize.py}. */
   private static RgbImage picture(int width, int height) {
     int[] pixels = new int[width * height];
     for (int y = 0; y < height; y++) {
@@ -37,16 +40,18 @@ class RgbImageTest {
     return RgbImage.of(width, height, pixels);
   }
 
-  @Test
-  void resizesAsPillowDoes() throws IOException {
-    JsonNode rows = new ObjectMapper().readTree(TestData.path("golden/lanczos.json").toFile());
+  @ParameterizedTest
+  @EnumSource
+  void resizesAsPillowDoes(ResizeFilter filter) throws IOException {
+    String golden = "golden/" + filter.name().toLowerCase(Locale.ROOT) + ".json";
+    JsonNode rows = new ObjectMapper().readTree(TestData.path(golden).toFile());
     assertThat(rows).hasSizeGreaterThan(5);
     for (JsonNode row : rows) {
       int width = row.get("target").get(0).intValue();
       int height = row.get("target").get(1).intValue();
       RgbImage resized =
           picture(row.get("source").get(0).intValue(), row.get("source").get(1).intValue())
-              .resized(width, height);
+              .resized(width, height, filter);
       assertThat(resized.width()).isEqualTo(width);
       assertThat(resized.height()).isEqualTo(height);
       int largest = 0;
@@ -56,9 +61,26 @@ class RgbImageTest {
         largest = Math.max(largest, Math.abs(level - row.get("pixels").get(i).intValue()));
       }
       System.out.printf(
-          "Lanczos %s to %s: %d of 255%n", row.get("source"), row.get("target"), largest);
+          "%s %s to %s: %d of 255%n", filter, row.get("source"), row.get("target"), largest);
       assertThat(largest).as("%s to %s", row.get("source"), row.get("target")).isZero();
     }
+  }
+
+  @Test
+  void cutsOutParts() {
+    RgbImage whole = picture(5, 4);
+    RgbImage part = whole.cropped(1, 2, 3, 2);
+    assertThat(part).hasToString("3x2 pixels");
+    assertThat(part.pixel(0, 0)).isEqualTo(whole.pixel(1, 2));
+    assertThat(part.pixel(2, 1)).isEqualTo(whole.pixel(3, 3));
+    assertThat(whole.cropped(0, 0, 5, 4)).isSameAs(whole);
+    for (int[] bad : new int[][] {{-1, 0, 2, 2}, {0, -1, 2, 2}, {3, 0, 3, 1}, {0, 0, 0, 1}}) {
+      assertThatThrownBy(() -> whole.cropped(bad[0], bad[1], bad[2], bad[3]))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("expected a part of 5x4 pixels");
+    }
+    assertThatThrownBy(() -> whole.cropped(1, 1, Integer.MAX_VALUE, 1))
+        .isInstanceOf(IllegalArgumentException.class);
   }
 
   @Test

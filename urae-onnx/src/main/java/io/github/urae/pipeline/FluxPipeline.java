@@ -14,17 +14,22 @@ import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationPlan;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.ImagePipeline;
+import io.github.urae.flux.LatentPosterior;
 import io.github.urae.flux.PromptEmbeddings;
 import io.github.urae.flux.RunOptions;
+import io.github.urae.flux.VaeTiling;
+import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.ModelInfo;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ModelFamily;
 import io.github.urae.flux.model.internal.ModelLocation;
+import io.github.urae.image.RgbImage;
 import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.Lease;
 import io.github.urae.internal.NativeLibraries;
 import io.github.urae.onnx.internal.generation.Generation;
 import io.github.urae.onnx.internal.generation.GenerationQueue;
+import io.github.urae.onnx.internal.generation.PictureEncoding;
 import io.github.urae.onnx.internal.generation.TextEncoders;
 import io.github.urae.onnx.internal.generation.WorkRates;
 import io.github.urae.onnx.internal.graph.Arithmetic;
@@ -199,6 +204,50 @@ public final class FluxPipeline implements ImagePipeline {
           open.awaitCancelledRuns(cancellation);
           return TextEncoders.of(open).encode(prompts, textTokens, options, cancellation, rates);
         });
+  }
+
+  /**
+   * Encodes a picture with the autoencoder: what latents to train on are drawn from. Does not wait
+   * for a turn. The network is loaded when it is first needed and, with {@link Offload#ALL}, stays.
+   *
+   * @param image its sides are multiples of {@link
+   *     io.github.urae.flux.arithmetic.LatentLayout#pixelsPerToken}, 16 for FLUX.1
+   * @param tiling whether as a whole or tile by tile
+   * @param options who is told of progress, and what cancels this call; the rest is not used
+   * @return means and standard deviations, [16, H/8, W/8], neither shifted nor scaled
+   * @throws InvalidRequestException if a side is no such multiple
+   * @throws io.github.urae.GenerationCancelledException if it was cancelled, or the thread
+   *     interrupted
+   * @throws io.github.urae.InferenceException if ONNX Runtime fails, for want of memory for
+   *     instance, or the result is not finite
+   * @throws UncheckedIOException if a file of the model cannot be read
+   * @throws IllegalStateException if this pipeline is closed
+   */
+  public LatentPosterior encode(RgbImage image, VaeTiling tiling, RunOptions options) {
+    CancellationToken cancellation = options.cancellation().orElseGet(CancellationToken::new);
+    return with(
+        open -> {
+          open.awaitCancelledRuns(cancellation);
+          return PictureEncoding.encode(open, image, tiling, options, cancellation, rates);
+        });
+  }
+
+  /**
+   * Returns what tells the weights of a network from others, to be kept beside what was computed
+   * with them: a digest of a sample of the values as the checkpoint has them, without adapters. It
+   * is the same for one file or several, and for bfloat16 or float32 of the same values.
+   *
+   * @param network a text encoder, the transformer, or a half of the autoencoder
+   * @return 40 hexadecimal digits
+   * @throws IllegalArgumentException if the component is a tokenizer
+   * @throws UncheckedIOException if a file of the model cannot be read
+   * @throws IllegalStateException if this pipeline is closed
+   */
+  public String fingerprint(Component network) {
+    if (network == Component.TOKENIZER || network == Component.TOKENIZER_2) {
+      throw new IllegalArgumentException(network.id() + " has no weights");
+    }
+    return with(open -> open.fingerprint(network));
   }
 
   /**

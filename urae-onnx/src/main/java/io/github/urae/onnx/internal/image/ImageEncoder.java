@@ -1,12 +1,14 @@
 package io.github.urae.onnx.internal.image;
 
 import io.github.urae.CancellationToken;
+import io.github.urae.flux.LatentPosterior;
 import io.github.urae.flux.VaeTiling;
 import io.github.urae.flux.model.internal.VaeConfig;
 import io.github.urae.image.RgbImage;
 import io.github.urae.onnx.internal.session.FiniteResults;
 import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.tensor.Tensor;
+import java.util.Arrays;
 import java.util.Map;
 
 /**
@@ -49,7 +51,7 @@ public record ImageEncoder(NetworkUse encoder, VaeConfig config, Runnable afterR
         FiniteResults.checked(
             encoder.run(Map.of("sample", input), cancellation),
             found ->
-                "the autoencoder cannot encode the initial image, "
+                "the autoencoder cannot encode the picture, "
                     + found
                     + "; likely cause: its weights are"
                     + " damaged");
@@ -109,16 +111,41 @@ public record ImageEncoder(NetworkUse encoder, VaeConfig config, Runnable afterR
    * @return [C, h, w]
    */
   public float[] sample(Plane encoded, float[] noise, int offset) {
-    int count = config.latentChannels() * encoded.height() * encoded.width();
+    int count = elements(encoded);
     float scaling = (float) config.scalingFactor();
     float shift = (float) config.shiftFactor();
     float[] latents = new float[count];
     for (int i = 0; i < count; i++) {
-      float logVariance =
-          Math.max(MIN_LOG_VARIANCE, Math.min(MAX_LOG_VARIANCE, encoded.values()[count + i]));
-      float deviation = (float) Math.exp(0.5f * logVariance);
+      float deviation = deviation(encoded.values()[count + i]);
       latents[i] = (encoded.values()[i] + deviation * noise[offset + i] - shift) * scaling;
     }
     return latents;
+  }
+
+  /**
+   * Returns means and deviations, without scaling and shift.
+   *
+   * @param encoded from {@link #encode}
+   */
+  public LatentPosterior posterior(Plane encoded) {
+    int count = elements(encoded);
+    float[] means = Arrays.copyOf(encoded.values(), count);
+    float[] deviations = new float[count];
+    for (int i = 0; i < count; i++) {
+      deviations[i] = deviation(encoded.values()[count + i]);
+    }
+    int channels = config.latentChannels();
+    return new LatentPosterior(
+        Tensor.ofFloats(means, channels, encoded.height(), encoded.width()),
+        Tensor.ofFloats(deviations, channels, encoded.height(), encoded.width()));
+  }
+
+  private int elements(Plane encoded) {
+    return config.latentChannels() * encoded.height() * encoded.width();
+  }
+
+  private static float deviation(float logVariance) {
+    float held = Math.max(MIN_LOG_VARIANCE, Math.min(MAX_LOG_VARIANCE, logVariance));
+    return (float) Math.exp(0.5f * held);
   }
 }

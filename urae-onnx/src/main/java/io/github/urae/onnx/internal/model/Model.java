@@ -3,6 +3,7 @@ package io.github.urae.onnx.internal.model;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.adapter.internal.match.AdapterChain;
+import io.github.urae.adapter.internal.match.NetworkFingerprint;
 import io.github.urae.adapter.internal.merge.MergedWeights;
 import io.github.urae.device.Device;
 import io.github.urae.device.Offload;
@@ -123,6 +124,11 @@ final class Model implements Closeable {
       weights.put(component, own);
     }
     return own;
+  }
+
+  /** Returns a digest of the base weights of a network, those that its graph takes. */
+  String fingerprint(Component component) throws IOException {
+    return NetworkFingerprint.of(component, weights(component).original());
   }
 
   /**

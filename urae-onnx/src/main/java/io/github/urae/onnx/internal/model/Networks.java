@@ -252,6 +252,11 @@ public final class Networks implements Closeable {
         Optional.empty());
   }
 
+  /** Returns a digest of the base weights of a network. */
+  public String fingerprint(Component component) throws IOException {
+    return model().fingerprint(component);
+  }
+
   public Tokenizer clipTokenizer() {
     return model().clipTokenizer();
   }

@@ -1,17 +1,14 @@
 package io.github.urae.image;
 
 /**
- * Resizing as Pillow does it: Lanczos' filter with three lobes, widened where the picture shrinks
- * so that nothing is skipped; columns first, then rows, each rounded to 8 bits; weights in fixed
- * point.
+ * Resizing as Pillow does it: a filter, widened where the picture shrinks so that nothing is
+ * skipped; columns first, then rows, each rounded to 8 bits; weights in fixed point.
  *
  * @see <a
  *     href="https://github.com/python-pillow/Pillow/blob/main/src/libImaging/Resample.c">Pillow:
  *     {@code Resample.c}</a>
  */
-final class Lanczos {
-
-  private static final int LOBES = 3;
+final class PillowResize {
 
   /** Fraction bits of a weight: 32, less 8 of the colour and 2 for sums beyond its range. */
   private static final int FRACTION_BITS = 22;
@@ -27,33 +24,36 @@ final class Lanczos {
     }
   }
 
-  private Lanczos() {}
+  private PillowResize() {}
 
-  static RgbImage resize(RgbImage image, int width, int height) {
+  static RgbImage resize(RgbImage image, int width, int height, ResizeFilter filter) {
     RgbImage wide =
-        width == image.width() ? image : columnsResized(image, taps(image.width(), width));
-    return height == image.height() ? wide : rowsResized(wide, taps(image.height(), height));
+        width == image.width() ? image : columnsResized(image, taps(image.width(), width, filter));
+    return height == image.height()
+        ? wide
+        : rowsResized(wide, taps(image.height(), height, filter));
   }
 
-  private static Taps[] taps(int from, int to) {
+  private static Taps[] taps(int from, int to, ResizeFilter filter) {
     double scale = (double) from / to;
     double spread = Math.max(1, scale);
-    double support = LOBES * spread;
+    double support = filter.support() * spread;
     Taps[] taps = new Taps[to];
     for (int i = 0; i < to; i++) {
       double centre = (i + 0.5) * scale;
       int first = Math.max(0, (int) (centre - support + 0.5));
       int end = Math.min(from, (int) (centre + support + 0.5));
-      taps[i] = new Taps(first, weights(first, end, centre, spread));
+      taps[i] = new Taps(first, weights(first, end, centre, spread, filter));
     }
     return taps;
   }
 
-  private static int[] weights(int first, int end, double centre, double spread) {
+  private static int[] weights(
+      int first, int end, double centre, double spread, ResizeFilter filter) {
     double[] exact = new double[end - first];
     double sum = 0;
     for (int i = 0; i < exact.length; i++) {
-      exact[i] = lanczos((i + first - centre + 0.5) * (1 / spread));
+      exact[i] = filter.weight((i + first - centre + 0.5) * (1 / spread));
       sum += exact[i];
     }
     int[] rounded = new int[exact.length];
@@ -62,14 +62,6 @@ final class Lanczos {
       rounded[i] = (int) (weight < 0 ? weight - 0.5 : weight + 0.5);
     }
     return rounded;
-  }
-
-  private static double lanczos(double x) {
-    return -LOBES <= x && x < LOBES ? sinc(x) * sinc(x / LOBES) : 0;
-  }
-
-  private static double sinc(double x) {
-    return x == 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI);
   }
 
   private static RgbImage columnsResized(RgbImage image, Taps[] taps) {
