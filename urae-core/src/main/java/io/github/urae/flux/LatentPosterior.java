@@ -35,8 +35,8 @@ public record LatentPosterior(Tensor mean, Tensor deviation) {
               + deviation.type()
               + deviation.shape());
     }
-    TensorContent.checkFinite("latents", mean);
-    TensorContent.checkFinite("latents", deviation);
+    TensorContent.checkFinite("latents", "latents", mean);
+    TensorContent.checkFinite("latents", "latents", deviation);
   }
 
   /**
