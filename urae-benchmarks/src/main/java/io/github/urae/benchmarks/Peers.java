@@ -80,7 +80,7 @@ public final class Peers {
     SafetensorsWriter.write(inputs, Map.of(), StepInputs.withoutTables(grid));
     try (OwnedResources opened = new OwnedResources()) {
       List<Peer> peers = new ArrayList<>();
-      peers.add(opened.add(new Peer(ourCommand(folder, size, device, Precision.AUTO, false))));
+      peers.add(opened.add(new Peer(ourCommand(folder, size, device, Precision.AUTO, false, 0))));
       for (String type : theirTypes()) {
         peers.add(opened.add(new Peer(theirCommand(python, folder, inputs, size, type, device))));
       }
@@ -109,9 +109,10 @@ public final class Peers {
    * @param folder holds transformer/, and gets derived weights
    * @param size pixels a side
    * @param copied whether ONNX Runtime copies weights into its own layout
+   * @param rank of an adapter beside all layers of the blocks; 0 for none
    */
   static List<String> ourCommand(
-      Path folder, int size, Device device, Precision precision, boolean copied) {
+      Path folder, int size, Device device, Precision precision, boolean copied, int rank) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     command.add("-Xmx4g");
@@ -122,7 +123,7 @@ public final class Peers {
     command.addAll(List.of("-cp", System.getProperty("java.class.path")));
     command.add(StepServer.class.getName());
     command.addAll(List.of(folder.toString(), Integer.toString(size), device.toString()));
-    command.addAll(List.of(precision.toString(), Boolean.toString(copied)));
+    command.addAll(List.of(precision.toString(), Boolean.toString(copied), Integer.toString(rank)));
     return command;
   }
 

@@ -27,7 +27,8 @@ public final class QuantisedStep {
       """
       usage: ./benchmark quantised [SIZE ...] [--python FILE|none] [--rounds N]
                          [--precisions NAME,...] [--double N] [--single N]
-      A precision followed by + lets ONNX Runtime copy weights into its own layout.
+      A precision followed by + lets ONNX Runtime copy weights into its own layout; by @N it
+      computes an adapter of rank N beside every layer of the blocks that is rounded.
       """;
 
   private static final String ALL = "float32,int8+,int8,q8+,q4+";
@@ -60,9 +61,11 @@ public final class QuantisedStep {
         SafetensorsWriter.write(inputs, Map.of(), StepInputs.withoutTables(grid));
         List<List<String>> commands = new ArrayList<>();
         for (String precision : precisions) {
-          boolean copied = precision.endsWith("+");
-          Precision name = Precision.parse(precision.replace("+", ""));
-          commands.add(Peers.ourCommand(folder, size, Device.cpu(), name, copied));
+          String[] parts = precision.split("@", 2);
+          int rank = parts.length == 1 ? 0 : Integer.parseInt(parts[1]);
+          boolean copied = parts[0].endsWith("+");
+          Precision name = Precision.parse(parts[0].replace("+", ""));
+          commands.add(Peers.ourCommand(folder, size, Device.cpu(), name, copied, rank));
         }
         if (!python.equals("none")) {
           for (String type : List.of("f32", "bf16")) {

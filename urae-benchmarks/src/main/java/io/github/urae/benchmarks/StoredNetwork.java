@@ -25,7 +25,10 @@ import io.github.urae.weights.internal.WeightCache;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Random;
+import java.util.Set;
 
 /** One network of a stored model, as the library runs it. The caller closes it. */
 final class StoredNetwork implements Closeable {
@@ -42,7 +45,8 @@ final class StoredNetwork implements Closeable {
    * Opens a network, whose weights are converted first if need be.
    *
    * @param model folder in diffusers' layout; only this network has to be there
-   * @param arithmetic what the network computes in
+   * @param arithmetic what the network computes in; layers beside which changes are computed get
+   *     random ones
    * @param cache gets converted weights
    * @param listener hears of the conversion
    */
@@ -57,18 +61,43 @@ final class StoredNetwork implements Closeable {
     Path folder = model.resolve(component.folder());
     TensorSource stored = NetworkWeights.open(folder, Flux1.FAMILY, component);
     StoredNetwork network =
-        new StoredNetwork(Weights.of(graph(folder, component, arithmetic, stored), stored));
+        new StoredNetwork(
+            Weights.of(
+                graph(folder, component, arithmetic, stored),
+                stored,
+                arithmetic.adapted().keySet()));
     try {
       TensorSource source =
           network.weights.inSessionType(component, cache, listener, new CancellationToken());
       network.session =
           network.opened.add(
-              NetworkSession.open(network.weights.graph(), source, Map.of(), settings));
+              NetworkSession.open(
+                  network.weights.graph(),
+                  source,
+                  random(network.weights.graph(), arithmetic.adapted().keySet()),
+                  settings));
       return network;
     } catch (Throwable e) {
       network.opened.closeAfter(e);
       throw e;
     }
+  }
+
+  /** Small numbers for what adapters add to weights. */
+  private static Map<String, Tensor> random(NetworkGraph graph, Set<String> changed) {
+    Random numbers = new Random(1);
+    Map<String, Tensor> tensors = new HashMap<>();
+    graph
+        .changedWith(changed)
+        .forEach(
+            (name, weight) -> {
+              float[] values = new float[Math.toIntExact(weight.shape().elementCount())];
+              for (int i = 0; i < values.length; i++) {
+                values[i] = (float) (0.01 * numbers.nextGaussian());
+              }
+              tensors.put(name, Tensor.ofFloats(values, weight.shape().toArray()));
+            });
+    return tensors;
   }
 
   private static NetworkGraph graph(

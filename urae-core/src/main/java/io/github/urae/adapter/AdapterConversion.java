@@ -7,7 +7,6 @@ import io.github.urae.Stage;
 import io.github.urae.adapter.internal.algebra.DenseAlgebra;
 import io.github.urae.adapter.internal.algebra.MinorFactors;
 import io.github.urae.adapter.internal.format.AdapterModule;
-import io.github.urae.adapter.internal.format.Change;
 import io.github.urae.adapter.internal.format.ParsedAdapter;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.match.AdapterOptions;
@@ -15,6 +14,7 @@ import io.github.urae.adapter.internal.match.BaseFingerprint;
 import io.github.urae.adapter.internal.match.WeightUpdate;
 import io.github.urae.adapter.internal.merge.CheckpointWeights;
 import io.github.urae.adapter.internal.merge.LowRankForm;
+import io.github.urae.adapter.internal.merge.LowRankSum;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.ModelFamily;
@@ -260,23 +260,23 @@ public final class AdapterConversion {
     /** All updates of a weight as one pair of matrices. */
     private Module combined(Component network, String weight) {
       List<WeightUpdate> updates = chain.updatesOf(network, weight);
-      int rank = 0;
-      for (WeightUpdate update : updates) {
-        rank += (update instanceof WeightUpdate.Minor ? 2 : 1) * rankOf(update);
-      }
-      int total = rank;
+      Shape shape = shape(network, weight);
       String module = network.folder() + "." + weight.replaceFirst("\\.weight$", "");
       return module(
           network,
           weight,
-          rank,
+          LowRankSum.rank(updates).orElseThrow(),
           module + ".lora_A.weight",
           module + ".lora_B.weight",
-          () -> combine(network, weight, updates, total));
-    }
-
-    private static int rankOf(WeightUpdate update) {
-      return LowRankForm.rank(update.module()).orElseThrow();
+          () -> {
+            LowRankSum sum =
+                LowRankSum.of(
+                    updates,
+                    Math.toIntExact(shape.dimension(0)),
+                    Math.toIntExact(shape.dimension(1)),
+                    (before, rank) -> minor(network, weight, before, rank));
+            return new Factors(sum.down(), sum.up());
+          });
     }
 
     /** The minor components of a weight, under URAE's names: to_out.0 is to_out there. */
@@ -331,94 +331,6 @@ public final class AdapterConversion {
         largestResidual = Math.max(largestResidual, minor.residual / largest);
       }
       return minor;
-    }
-
-    /** URAE's order: what is removed, what was trained in its place, what was there before. */
-    private Factors combine(Component network, String name, List<WeightUpdate> updates, int rank)
-        throws IOException {
-      Shape shape = shape(network, name);
-      int rows = Math.toIntExact(shape.dimension(0));
-      int columns = Math.toIntExact(shape.dimension(1));
-      Factors factors =
-          new Factors(new float[rank * columns], new float[Math.multiplyExact(rows, rank)]);
-      int next = 0;
-      for (WeightUpdate update : updates) {
-        if (update instanceof WeightUpdate.Minor minor) {
-          int own = minor.change().rank();
-          List<WeightUpdate> before = updates.subList(0, updates.indexOf(update));
-          MinorFactors now = minor(network, name, before, own);
-          put(factors, rank, next, now.a, now.b, own, 0, 0, rows, -minor.scale());
-          put(
-              factors,
-              rank,
-              next + own,
-              minor.change().down().toFloats(),
-              minor.change().up().toFloats(),
-              own,
-              0,
-              0,
-              rows,
-              minor.scale());
-          next += 2 * own;
-        }
-      }
-      for (WeightUpdate update : updates) {
-        if (update instanceof WeightUpdate.LowRank low) {
-          put(factors, rank, next, low);
-          next += low.change().rank();
-        } else if (update instanceof WeightUpdate.General general) {
-          Change.LowRank change = LowRankForm.of(general.module().change());
-          put(
-              factors,
-              rank,
-              next,
-              new WeightUpdate.LowRank(
-                  general.module(),
-                  change,
-                  general.scale() * change.scale(),
-                  general.moduleRow(),
-                  general.weightRow(),
-                  general.rows()));
-          next += change.rank();
-        }
-      }
-      return factors;
-    }
-
-    private static void put(Factors target, int totalRank, int first, WeightUpdate.LowRank update) {
-      put(
-          target,
-          totalRank,
-          first,
-          update.change().down().toFloats(),
-          update.change().up().toFloats(),
-          update.change().rank(),
-          Math.toIntExact(update.moduleRow()),
-          Math.toIntExact(update.weightRow()),
-          Math.toIntExact(update.rows()),
-          update.scale());
-    }
-
-    /** Puts one pair of matrices beside those that are there; a scale goes to A. */
-    private static void put(
-        Factors target,
-        int totalRank,
-        int first,
-        float[] down,
-        float[] up,
-        int rank,
-        int upRow,
-        int targetRow,
-        int rows,
-        double scale) {
-      int columns = target.down.length / totalRank;
-      for (int i = 0; i < rank * columns; i++) {
-        target.down[first * columns + i] = (float) (scale * down[i]);
-      }
-      for (int row = 0; row < rows; row++) {
-        System.arraycopy(
-            up, (upRow + row) * rank, target.up, (targetRow + row) * totalRank + first, rank);
-      }
     }
 
     private Report write(List<Module> modules) throws IOException {

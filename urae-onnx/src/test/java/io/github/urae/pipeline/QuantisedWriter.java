@@ -11,12 +11,16 @@ import io.github.urae.weights.SafetensorsWriter;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.PlacedTensors;
+import io.github.urae.weights.internal.gguf.GgmlType;
+import io.github.urae.weights.internal.gguf.GgufWriter;
 import io.github.urae.weights.internal.quantised.FourBitCode;
 import io.github.urae.weights.internal.quantised.RecognisedEncodings;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -140,6 +144,30 @@ final class QuantisedWriter {
     double above = (double) E4M3[high] - magnitude;
     int code = below < above || (below == above && low % 2 == 0) ? low : high;
     return Float.floatToRawIntBits(value) < 0 ? code | 0x80 : code;
+  }
+
+  /** The blocks' matrices in Q8_0, all else in halves, as the first GGUF files of FLUX had it. */
+  static void writeQ80(Path file) throws IOException {
+    Map<String, Tensor> tensors = original();
+    List<GgufWriter.Declaration> declarations = new ArrayList<>();
+    tensors.forEach(
+        (name, tensor) ->
+            declarations.add(
+                new GgufWriter.Declaration(
+                    name,
+                    isBlockMatrix(name, tensor) ? GgmlType.Q8_0 : GgmlType.F16,
+                    tensor.shape())));
+    GgufWriter.write(
+        file,
+        Map.of("general.architecture", "flux"),
+        declarations,
+        (name, sink) -> {
+          float[] values = tensors.get(name).toFloats();
+          ByteBuffer bytes =
+              ByteBuffer.allocate(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+          bytes.asFloatBuffer().put(values);
+          sink.accept(bytes);
+        });
   }
 
   /** NF4 of every matrix, not nested, in names with a prefix. */

@@ -12,7 +12,6 @@ import io.github.urae.weights.SafetensorsWriter;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.ByteSink;
 import io.github.urae.weights.internal.CacheKey;
-import io.github.urae.weights.internal.ValuesInMemory;
 import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
 import java.util.List;
@@ -26,28 +25,29 @@ public final class MergedWeights {
   private MergedWeights() {}
 
   /**
-   * A tensor that a network takes in place of a changed weight.
+   * A tensor that a network takes in place of a changed weight, or beside it.
    *
    * @param tensor its name there, type and shape
-   * @param weight the weight that it is made of
+   * @param weight the weight that changes
    * @param description what it is of that weight; part of the file's key in the cache
    * @param maker makes it
    */
   public record Derived(
       SafetensorsWriter.Declaration tensor, String weight, String description, Maker maker) {}
 
-  /** Makes a tensor of a weight. */
+  /** Makes a tensor of a weight that changes. */
   @FunctionalInterface
   public interface Maker {
 
     /**
      * Makes a tensor.
      *
-     * @param merged holds the weight, in float32
+     * @param changed the weight
      * @param sink takes the tensor's bytes
-     * @throws IOException if writing fails
+     * @throws IOException if reading or writing fails
+     * @throws io.github.urae.AdapterException if minor components cannot be computed
      */
-    void write(TensorSource merged, ByteSink sink) throws IOException;
+    void write(ChangedWeight changed, ByteSink sink) throws IOException;
   }
 
   private static CacheKey key(
@@ -95,8 +95,8 @@ public final class MergedWeights {
   }
 
   /**
-   * Finds what is made of the merged weights of a network in the cache, or merges them, one at a
-   * time in memory, and makes it.
+   * Finds what is made of the changed weights of a network in the cache, or makes it, one weight at
+   * a time in memory.
    *
    * @param chain the adapters, matched against {@code base}
    * @param network the network; some weight of it changes
@@ -127,17 +127,15 @@ public final class MergedWeights {
         sink -> {
           TaskReporter reporter =
               new TaskReporter(listener, cancellation, Stage.MERGING, network.id(), bytes);
-          String weight = "";
-          TensorSource merged = null;
+          ChangedWeight changed = null;
           for (Derived derived : tensors) {
-            if (!derived.weight().equals(weight)) {
-              weight = derived.weight();
-              merged = new ValuesInMemory(base.tensors().get(weight), merger.mergeToFloats(weight));
+            if (changed == null || !changed.name().equals(derived.weight())) {
+              changed = new ChangedWeight(merger, base, derived.weight());
             }
             derived
                 .maker()
                 .write(
-                    merged,
+                    changed,
                     piece -> {
                       int size = piece.remaining();
                       sink.write(derived.tensor().name(), piece);

@@ -25,6 +25,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicReference;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -143,6 +144,36 @@ public final class WeightMerger {
    */
   public float[] mergeToFloats(String name) throws IOException {
     return mergeToFloats(name, effective(chain.updatesOf(network, name)));
+  }
+
+  /**
+   * Returns the rank of all updates of a weight as one product.
+   *
+   * @param name a weight of the network
+   * @return 0 where nothing changes; empty if some update is of no low rank
+   */
+  public OptionalInt rank(String name) {
+    return LowRankSum.rank(effective(chain.updatesOf(network, name)));
+  }
+
+  /**
+   * Computes all updates of a weight as one product.
+   *
+   * @param name a weight whose updates have a {@link #rank}
+   * @return what is added to the weight, in float32
+   * @throws IOException if reading fails
+   * @throws io.github.urae.AdapterException if minor components cannot be computed
+   */
+  public LowRankSum lowRank(String name) throws IOException {
+    TensorInfo info = base.tensors().get(name);
+    int rows = Math.toIntExact(info.shape().dimension(0));
+    int columns = Math.toIntExact(info.columns());
+    return LowRankSum.of(
+        effective(chain.updatesOf(network, name)),
+        rows,
+        columns,
+        (before, count) ->
+            DenseAlgebra.load().minorFactors(mergeToFloats(name, before), rows, columns, count));
   }
 
   /** At scale 0 nothing is to be computed, least of all minor components. */

@@ -1,7 +1,7 @@
 package io.github.urae.onnx.internal.graph;
 
 import io.github.urae.tensor.ElementType;
-import java.util.Set;
+import java.util.Map;
 
 /**
  * What a network computes in.
@@ -9,10 +9,11 @@ import java.util.Set;
  * @param type F32, BF16 or F16: element type of activations, and of weights that are not of linear
  *     layers
  * @param linear how linear layers are computed
- * @param replaced names of weights whose values a session will be given, so that the graph has to
- *     take them as they are, in {@code type}
+ * @param adapted weights that adapters change, by name, and what becomes of their layers; not those
+ *     that the graph takes as plain values, which a session can be given others of
  */
-public record Arithmetic(ElementType type, LinearArithmetic linear, Set<String> replaced) {
+public record Arithmetic(
+    ElementType type, LinearArithmetic linear, Map<String, Adaptation> adapted) {
 
   /** float32 throughout, from any checkpoint. */
   public static final Arithmetic FLOAT32 = new Arithmetic(ElementType.F32, LinearArithmetic.PLAIN);
@@ -24,21 +25,21 @@ public record Arithmetic(ElementType type, LinearArithmetic linear, Set<String> 
    * @param linear how linear layers are computed
    */
   public Arithmetic(ElementType type, LinearArithmetic linear) {
-    this(type, linear, Set.of());
+    this(type, linear, Map.of());
   }
 
-  /** Copies the names. */
+  /** Copies the weights' names. */
   public Arithmetic {
-    replaced = Set.copyOf(replaced);
+    adapted = Map.copyOf(adapted);
   }
 
   /**
-   * Returns the same for a network some of whose weights are replaced.
+   * Returns the same for a network some of whose weights are changed by adapters.
    *
-   * @param names those weights, all of them
+   * @param weights those weights, all of them, and what becomes of their layers
    * @return what it computes in
    */
-  public Arithmetic replacing(Set<String> names) {
-    return new Arithmetic(type, linear, names);
+  public Arithmetic adapting(Map<String, Adaptation> weights) {
+    return new Arithmetic(type, linear, weights);
   }
 }

@@ -37,8 +37,8 @@ record BlockCodes(String parameter, Shape parameterShape, Packing packing) imple
   }
 
   @Override
-  public boolean isMadeOfValues() {
-    return false;
+  public Origin origin() {
+    return Origin.CODES;
   }
 
   @Override

@@ -44,8 +44,8 @@ record BlockNumbers(String parameter, Shape parameterShape, Kind kind) implement
   }
 
   @Override
-  public boolean isMadeOfValues() {
-    return false;
+  public Origin origin() {
+    return Origin.CODES;
   }
 
   @Override

@@ -25,8 +25,8 @@ record ElementCodes(String parameter, Shape parameterShape) implements WeightFor
   }
 
   @Override
-  public boolean isMadeOfValues() {
-    return false;
+  public Origin origin() {
+    return Origin.CODES;
   }
 
   @Override

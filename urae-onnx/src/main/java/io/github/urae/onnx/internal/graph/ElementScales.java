@@ -27,8 +27,8 @@ record ElementScales(String parameter, Shape parameterShape) implements WeightFo
   }
 
   @Override
-  public boolean isMadeOfValues() {
-    return false;
+  public Origin origin() {
+    return Origin.CODES;
   }
 
   @Override

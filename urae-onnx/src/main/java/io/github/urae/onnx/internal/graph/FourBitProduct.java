@@ -88,8 +88,8 @@ final class FourBitProduct implements LinearLayer {
     }
 
     @Override
-    public boolean isMadeOfValues() {
-      return false;
+    public Origin origin() {
+      return Origin.CODES;
     }
 
     @Override
@@ -112,8 +112,8 @@ final class FourBitProduct implements LinearLayer {
     }
 
     @Override
-    public boolean isMadeOfValues() {
-      return false;
+    public Origin origin() {
+      return Origin.CODES;
     }
 
     @Override

@@ -23,6 +23,11 @@ final class Gemm implements LinearLayer {
     return of(g, x, g.weight(weight, outputs, inputs), bias.map(name -> g.weight(name, outputs)));
   }
 
+  @Override
+  public LinearLayer ofOtherValues(TensorInfo weight, LayerRole role) {
+    return this;
+  }
+
   /**
    * Adds {@code x M^T + b}.
    *

@@ -290,7 +290,7 @@ final class GraphBuilder {
    * @return [..., columns], of the shape of the ids otherwise
    */
   String rows(String weightName, String ids, long rows, long columns) {
-    Optional<TensorInfo> stored = layers.stored(weightName);
+    Optional<TensorInfo> stored = layers.table(weightName);
     if (stored.filter(StoredBlocks::are).isPresent()) {
       return DequantisedTable.rows(this, weightName, ids, rows, columns);
     }

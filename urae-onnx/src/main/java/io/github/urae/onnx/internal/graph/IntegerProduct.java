@@ -56,4 +56,9 @@ record IntegerProduct(ElementType type, boolean twoParts, SpareBytes memory)
     }
     return bias.isPresent() ? g.add(product, g.weight(bias.get(), outputs)) : product;
   }
+
+  @Override
+  public LinearLayer ofOtherValues(TensorInfo weight, LayerRole role) {
+    return this;
+  }
 }

@@ -33,4 +33,16 @@ interface LinearLayer {
    */
   String emit(
       GraphBuilder g, String weight, Optional<String> bias, String x, long inputs, long outputs);
+
+  /**
+   * Returns the way in which the layer is computed after its weight was changed to values that
+   * nobody has quantised yet.
+   *
+   * @param weight as it was stored
+   * @param role what the layer is in its network
+   * @return this way, if it takes any values and is about as exact as 8 bits; else one that is
+   */
+  default LinearLayer ofOtherValues(TensorInfo weight, LayerRole role) {
+    return role != LayerRole.EDGE && RoundedWeight.suits(weight) ? new RoundedWeight() : new Gemm();
+  }
 }

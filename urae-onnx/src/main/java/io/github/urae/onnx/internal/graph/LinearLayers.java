@@ -5,6 +5,7 @@ import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 
@@ -12,8 +13,8 @@ import java.util.function.Function;
  * Chooses how each linear layer of a network is computed, by the arithmetic asked for, by how its
  * weight is stored, and by what the layer is in its network. Immutable.
  *
- * <p>A weight that a session is given other values of is {@linkplain Arithmetic#replaced() taken
- * plain}: what is made of a stored weight does not see the values that replace it.
+ * <p>A weight that {@linkplain Arithmetic#adapted() adapters change} is computed with as it is
+ * stored, with a branch beside it, or in a way that takes any values.
  */
 public final class LinearLayers {
 
@@ -24,14 +25,20 @@ public final class LinearLayers {
       List.of(new DequantisedBlocks(), new DequantisedElements(), new FourBitProduct(), GEMM);
 
   /** Matrix products in the network's own type, whatever is stored. */
-  public static final LinearLayers PLAIN = new LinearLayers(weight -> Optional.empty(), List.of());
+  public static final LinearLayers PLAIN =
+      new LinearLayers(weight -> Optional.empty(), List.of(), Map.of());
 
   private final Function<String, Optional<TensorInfo>> stored;
   private final List<LinearLayer> ways;
+  private final Map<String, Adaptation> adapted;
 
-  private LinearLayers(Function<String, Optional<TensorInfo>> stored, List<LinearLayer> ways) {
+  private LinearLayers(
+      Function<String, Optional<TensorInfo>> stored,
+      List<LinearLayer> ways,
+      Map<String, Adaptation> adapted) {
     this.stored = stored;
     this.ways = List.copyOf(ways);
+    this.adapted = adapted;
   }
 
   /**
@@ -45,9 +52,7 @@ public final class LinearLayers {
     if (arithmetic.linear() == LinearArithmetic.PLAIN) {
       return PLAIN;
     }
-    return new LinearLayers(
-        name -> arithmetic.replaced().contains(name) ? Optional.empty() : weights.find(name),
-        ways(arithmetic.linear()));
+    return new LinearLayers(weights::find, ways(arithmetic.linear()), arithmetic.adapted());
   }
 
   /** The first way that takes a weight computes its layer. */
@@ -55,8 +60,8 @@ public final class LinearLayers {
     return switch (arithmetic) {
       case PLAIN -> List.of(GEMM);
       case AS_STORED -> AS_STORED;
-      case Q8 -> before(AS_STORED, new RoundedProduct(8, 128), new RoundedEncoder());
-      case Q4 -> before(AS_STORED, new RoundedProduct(4, 64), new RoundedEncoder());
+      case Q8 -> before(AS_STORED, RoundedProduct.EIGHT_BITS, new RoundedWeight());
+      case Q4 -> before(AS_STORED, RoundedProduct.FOUR_BITS, new RoundedWeight());
       case INT8 -> integers(ElementType.I8);
       case INT8_UNSIGNED -> integers(ElementType.U8);
     };
@@ -77,7 +82,7 @@ public final class LinearLayers {
 
   /** Chooses among some ways; where none takes a weight, a plain product is computed. */
   static LinearLayers of(TensorSource weights, List<LinearLayer> ways) {
-    return new LinearLayers(weights::find, ways);
+    return new LinearLayers(weights::find, ways, Map.of());
   }
 
   /** Returns how a weight is stored; empty if that is not to be looked at. */
@@ -85,11 +90,23 @@ public final class LinearLayers {
     return stored.apply(weight);
   }
 
+  /** Returns how a table is stored whose rows are looked up; empty if its values may be others. */
+  Optional<TensorInfo> table(String weight) {
+    return adapted.containsKey(weight) ? Optional.empty() : stored(weight);
+  }
+
   /** Returns how the layer of a weight is computed. */
   LinearLayer layer(String weight, LayerRole role) {
-    return stored
-        .apply(weight)
-        .flatMap(info -> ways.stream().filter(way -> way.takes(info, role)).findFirst())
-        .orElse(GEMM);
+    Optional<TensorInfo> info = stored.apply(weight);
+    LinearLayer way =
+        info.flatMap(found -> ways.stream().filter(w -> w.takes(found, role)).findFirst())
+            .orElse(GEMM);
+    // Whatever is merged into plain values is exact already.
+    if (way.equals(GEMM) || !adapted.containsKey(weight)) {
+      return way;
+    }
+    return adapted.get(weight) instanceof Adaptation.Beside beside
+        ? new LowRankBranch(way, beside.rank())
+        : way.ofOtherValues(info.orElseThrow(), role);
   }
 }

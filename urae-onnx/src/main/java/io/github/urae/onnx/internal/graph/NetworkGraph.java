@@ -3,9 +3,11 @@ package io.github.urae.onnx.internal.graph;
 import ai.onnx.proto.OnnxMl;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
 /**
@@ -41,6 +43,10 @@ public record NetworkGraph(
   /** Version of ONNX's file format, of the same release as the operator set. */
   public static final long IR_VERSION = 11;
 
+  /** Operators that keep a copy of their weights in a layout of their own. */
+  private static final Set<String> REARRANGING =
+      Set.of("Gemm", "MatMul", "MatMulNBits", "MatMulInteger", "MatMulIntegerToFloat", "Conv");
+
   /**
    * Returns the weights that a checkpoint must hold.
    *
@@ -66,48 +72,52 @@ public record NetworkGraph(
   }
 
   /**
-   * Tells whether a session can be given other values of some weights: those that the graph takes
-   * as values, or not at all.
+   * Returns those of some weights that a session cannot be given other values of, since the graph
+   * does not take their values but something else that is made of them.
    *
    * @param parameters names of weights in the checkpoint
-   * @return false if something else is made of one of them
+   * @return some of these
    */
-  public boolean takesValuesOf(Set<String> parameters) {
-    return weights.values().stream()
-        .map(GraphWeight::form)
-        .allMatch(
-            form -> form instanceof ParameterValues || !parameters.contains(form.parameter()));
+  public Set<String> notTakenAsValues(Set<String> parameters) {
+    return parametersOf(parameters, form -> !(form instanceof ParameterValues));
   }
 
   /**
-   * Returns those of some weights of which the graph takes what is stored: they cannot be given
-   * other values.
+   * Returns those of some weights of which the graph takes what is stored: the same cannot be made
+   * of other values.
    *
    * @param parameters names of weights in the checkpoint
    * @return some of these
    */
   public Set<String> takenAsStored(Set<String> parameters) {
+    return parametersOf(parameters, form -> form.origin() == WeightForm.Origin.CODES);
+  }
+
+  private Set<String> parametersOf(Set<String> parameters, Predicate<WeightForm> which) {
     return weights.values().stream()
         .map(GraphWeight::form)
-        .filter(form -> !form.isMadeOfValues() && parameters.contains(form.parameter()))
+        .filter(form -> parameters.contains(form.parameter()) && which.test(form))
         .map(WeightForm::parameter)
         .collect(Collectors.toSet());
   }
 
   /**
-   * Returns what the graph takes of some weights, in the forms in which it takes them.
+   * Returns what the graph takes of some weights that adapters have changed: what is added, where
+   * it is computed beside them, and otherwise everything that is made of them.
    *
    * @param parameters names of weights in the checkpoint
    * @return tensors by their names in the graph; those of one weight follow one another
    */
-  public Map<String, GraphWeight> madeOf(Set<String> parameters) {
+  public Map<String, GraphWeight> changedWith(Set<String> parameters) {
+    Set<String> beside =
+        parametersOf(parameters, form -> form.origin() == WeightForm.Origin.CHANGES);
     Map<String, Map<String, GraphWeight>> byParameter = new LinkedHashMap<>();
     weights.forEach(
         (name, weight) -> {
-          if (parameters.contains(weight.form().parameter())) {
-            byParameter
-                .computeIfAbsent(weight.form().parameter(), p -> new LinkedHashMap<>())
-                .put(name, weight);
+          String parameter = weight.form().parameter();
+          boolean added = weight.form().origin() == WeightForm.Origin.CHANGES;
+          if (parameters.contains(parameter) && added == beside.contains(parameter)) {
+            byParameter.computeIfAbsent(parameter, p -> new LinkedHashMap<>()).put(name, weight);
           }
         });
     Map<String, GraphWeight> all = new LinkedHashMap<>();
@@ -122,6 +132,26 @@ public record NetworkGraph(
    */
   public long weightBytes() {
     return weights.values().stream().mapToLong(GraphWeight::byteSize).sum();
+  }
+
+  /**
+   * Returns how many bytes of the weights ONNX Runtime copies into a layout of its own on a
+   * processor, where it may: those that matrix products and convolutions take as they are. What is
+   * expanded first, or looked up, stays in its file.
+   *
+   * @return the sum of their sizes
+   */
+  public long rearrangedBytes() {
+    Set<String> taken = new HashSet<>();
+    for (OnnxMl.NodeProto node : graph.getNodeList()) {
+      if (REARRANGING.contains(node.getOpType())) {
+        taken.addAll(node.getInputList());
+      }
+    }
+    return weights.entrySet().stream()
+        .filter(weight -> taken.contains(weight.getKey()))
+        .mapToLong(weight -> weight.getValue().byteSize())
+        .sum();
   }
 
   /**

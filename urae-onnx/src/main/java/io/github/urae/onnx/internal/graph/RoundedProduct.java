@@ -19,6 +19,12 @@ import java.util.Optional;
  */
 record RoundedProduct(int bits, int blockSize) implements LinearLayer {
 
+  /** In 8 bits. */
+  static final RoundedProduct EIGHT_BITS = new RoundedProduct(8, 128);
+
+  /** In 4 bits. */
+  static final RoundedProduct FOUR_BITS = new RoundedProduct(4, 64);
+
   /** Activations in 8 bits. */
   private static final int ACCURACY_LEVEL = 4;
 
@@ -58,5 +64,11 @@ record RoundedProduct(int bits, int blockSize) implements LinearLayer {
         attribute("bits", bits),
         attribute("block_size", blockSize),
         attribute("accuracy_level", ACCURACY_LEVEL));
+  }
+
+  /** In 8 bits: of a small change, 4 would leave half. */
+  @Override
+  public LinearLayer ofOtherValues(TensorInfo weight, LayerRole role) {
+    return EIGHT_BITS;
   }
 }

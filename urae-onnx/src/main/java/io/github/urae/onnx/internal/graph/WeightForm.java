@@ -1,5 +1,6 @@
 package io.github.urae.onnx.internal.graph;
 
+import io.github.urae.adapter.internal.merge.ChangedWeight;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorInfo;
@@ -47,19 +48,41 @@ public interface WeightForm {
    */
   Optional<TensorInfo> place(TensorInfo stored, ElementType type);
 
+  /** What a tensor of a graph is made of. */
+  enum Origin {
+    /** The weight's values, and so of others as well. */
+    VALUES,
+    /** The codes and scales that are stored for them. */
+    CODES,
+    /** What adapters add to the weight. */
+    CHANGES
+  }
+
   /**
-   * Tells whether the tensor is made of the weight's values, and so of others as well.
+   * Returns what the tensor is made of.
    *
-   * @return false if it is made of the codes and scales that are stored for them
+   * @return the values, unless said otherwise
    */
-  default boolean isMadeOfValues() {
-    return true;
+  default Origin origin() {
+    return Origin.VALUES;
+  }
+
+  /**
+   * Chooses what the tensor is made of after adapters have changed the weight.
+   *
+   * @param changed the weight
+   * @return what to {@linkplain #write write} from
+   * @throws IOException if the weight cannot be read
+   * @throws io.github.urae.AdapterException if minor components cannot be computed
+   */
+  default TensorSource sourceOf(ChangedWeight changed) throws IOException {
+    return changed.values();
   }
 
   /**
    * Writes the tensor.
    *
-   * @param source holds the weight
+   * @param source holds the weight, or what {@link #sourceOf} gives
    * @param type the element type that the graph takes
    * @param sink takes the bytes
    * @throws IOException if reading or writing fails

@@ -44,7 +44,7 @@ public record DiffusersSource(Checkpoint checkpoint) implements ModelSource {
       NetworkSizes.check(checkpoint, component, Optional.of(source));
       LinearLayers layers = LinearLayers.of(source, arithmetic);
       NetworkGraph graph = graph(checkpoint, component, arithmetic.type(), layers);
-      Weights weights = Weights.of(graph, source, arithmetic.replaced());
+      Weights weights = Weights.of(graph, source, arithmetic.adapted().keySet());
       UnreadTensors.report(component, graph, source);
       return weights;
     } catch (Throwable e) {

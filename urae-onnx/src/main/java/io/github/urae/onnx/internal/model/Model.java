@@ -5,12 +5,14 @@ import io.github.urae.ProgressListener;
 import io.github.urae.adapter.internal.match.AdapterChain;
 import io.github.urae.adapter.internal.match.NetworkFingerprint;
 import io.github.urae.adapter.internal.merge.MergedWeights;
+import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.device.Device;
 import io.github.urae.device.Offload;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.Lease;
 import io.github.urae.internal.OwnedResources;
+import io.github.urae.onnx.internal.graph.Adaptation;
 import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.graph.GraphSegments;
 import io.github.urae.onnx.internal.graph.LinearArithmetic;
@@ -22,14 +24,18 @@ import io.github.urae.onnx.internal.session.Weights;
 import io.github.urae.onnx.internal.tokenizer.ClipTokenizer;
 import io.github.urae.onnx.internal.tokenizer.T5Tokenizer;
 import io.github.urae.onnx.internal.tokenizer.Tokenizer;
+import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.WeightCache;
 import java.io.Closeable;
 import java.io.IOException;
 import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /**
@@ -135,30 +141,37 @@ final class Model implements Closeable {
    * Returns the bytes of weights that are held in memory, not as file pages, while a network runs:
    * on a GPU and where ONNX Runtime has copied them.
    *
-   * @param staying networks that are loaded already, where they stay so
+   * @param present graphs of the networks that are there, and loaded already where they stay so
    */
-  long heldWeights(Component running, Set<Component> staying) throws IOException {
+  long heldWeights(Component running, Map<Component, NetworkGraph> present) throws IOException {
     SessionSettings sessions = settings.sessions();
     if (sessions.device() instanceof Device.Cpu && !sessions.prepacking()) {
       return 0;
     }
-    NetworkGraph graph = weights(running).graph();
     if (settings.offload() == Offload.ALL) {
-      long held = staying.contains(running) ? 0 : graph.weightBytes();
-      for (Component component : staying) {
-        held += weights(component).graph().weightBytes();
+      long held = present.containsKey(running) ? 0 : held(weights(running).graph());
+      for (NetworkGraph staying : present.values()) {
+        held += held(staying);
       }
       return held;
     }
+    NetworkGraph graph =
+        present.containsKey(running) ? present.get(running) : weights(running).graph();
     if (settings.offload() == Offload.ONE_AT_A_TIME || !running.hasBlocks()) {
-      return graph.weightBytes();
+      return held(graph);
     }
     List<NetworkGraph> blocks = GraphSegments.cut(graph);
-    long most = blocks.get(0).weightBytes();
+    long most = held(blocks.get(0));
     for (int i = 1; i < blocks.size(); i++) {
-      most = Math.max(most, blocks.get(i - 1).weightBytes() + blocks.get(i).weightBytes());
+      most = Math.max(most, held(blocks.get(i - 1)) + held(blocks.get(i)));
     }
     return most;
+  }
+
+  private long held(NetworkGraph graph) {
+    return settings.sessions().device() instanceof Device.Cpu
+        ? graph.rearrangedBytes()
+        : graph.weightBytes();
   }
 
   /** Returns the weights that adapters may change, as they are stored. */
@@ -192,7 +205,9 @@ final class Model implements Closeable {
             owned.add(lease.another()), component, own.graph(), base, Optional.empty(), owned));
   }
 
-  /** The same after a chain of adapters. Weights are merged where the cache does not hold them. */
+  /**
+   * The same after a chain of adapters. What it makes of weights is computed unless it is cached.
+   */
   static Lease<NetworkSlot> slot(
       Lease<Model> lease,
       Component component,
@@ -200,20 +215,21 @@ final class Model implements Closeable {
       ProgressListener listener,
       CancellationToken cancellation)
       throws IOException {
-    if (!component.isAdaptable() || chain.changedWeights(component).isEmpty()) {
+    Model model = lease.get();
+    Set<String> changed =
+        component.isAdaptable() ? model.changed(component, chain) : Set.<String>of();
+    if (changed.isEmpty()) {
       return slot(lease, component, listener, cancellation);
     }
-    Model model = lease.get();
     WeightCache cache = model.settings.cache();
-    Set<String> changed = chain.changedWeights(component);
     OwnedResources owned = new OwnedResources();
     try {
       Lease<Model> held = owned.add(lease.another());
-      Weights own = model.replaceable(component, changed, owned);
+      Weights own = model.adapted(component, chain, owned);
       TensorSource base = own.inSessionType(component, cache, listener, cancellation);
-      TensorSource merged =
+      TensorSource after =
           owned.add(
-              own.graph().takesValuesOf(changed)
+              own.graph().notTakenAsValues(changed).isEmpty()
                   ? MergedWeights.open(
                       chain,
                       component,
@@ -226,48 +242,89 @@ final class Model implements Closeable {
                       chain,
                       component,
                       own.original(),
-                      own.madeOf(changed),
+                      own.changedWith(changed),
                       cache,
                       listener,
                       cancellation));
       return Lease.of(
-          new NetworkSlot(held, component, own.graph(), base, Optional.of(merged), owned));
+          new NetworkSlot(held, component, own.graph(), base, Optional.of(after), owned));
     } catch (Throwable e) {
       owned.closeAfter(e);
       throw e;
     }
   }
 
-  /**
-   * Returns a network's graph and weights, of a graph that takes the values of some weights, or
-   * tensors that are made of any as well as of the checkpoint's.
-   *
-   * @param replaced those weights
-   * @param owned gets what is opened for that
-   */
-  private Weights replaceable(Component component, Set<String> replaced, OwnedResources owned)
-      throws IOException {
-    Weights own = weights(component);
-    // Integers are made of merged weights as of stored ones, where they are not stored themselves.
-    Set<String> plain =
-        arithmetic(component).linear().isOfIntegers()
-            ? own.graph().takenAsStored(replaced)
-            : replaced;
-    return own.graph().takesValuesOf(plain)
-        ? own
-        : owned.add(source.open(component, arithmetic(component).replacing(plain)));
+  /** Returns the weights that a chain changes; at scale 0 nothing does. */
+  private Set<String> changed(Component component, AdapterChain chain) throws IOException {
+    WeightMerger merger = new WeightMerger(chain, component, weights(component).original());
+    Set<String> changed = new LinkedHashSet<>(chain.changedWeights(component));
+    changed.removeIf(weight -> merger.rank(weight).equals(OptionalInt.of(0)));
+    return changed;
   }
 
-  /** Makes sure that a network that a chain changes can be merged, or is in the cache. */
-  void checkMergeable(Component component, AdapterChain chain) throws IOException {
+  /**
+   * Returns what becomes of the layers that cannot be given other values of their weights.
+   *
+   * <p>Integers are made of merged weights as of stored ones, and rounded as these are. In all
+   * else, changes of low rank are computed beside weights that are rounded, and nothing of them is
+   * lost.
+   */
+  private Map<String, Adaptation> adaptations(Component component, AdapterChain chain)
+      throws IOException {
     Weights own = weights(component);
-    Set<String> changed = chain.changedWeights(component);
-    if (arithmetic(component).linear().isOfIntegers() && !own.graph().takesValuesOf(changed)) {
-      MergedWeights.checkDerived(
-          chain, component, own.original(), own.madeOf(changed), settings.cache());
-    } else {
-      MergedWeights.check(chain, component, own.original(), own.graph()::typeOf, settings.cache());
+    Set<String> changed = changed(component, chain);
+    Map<String, Adaptation> adaptations = new HashMap<>();
+    if (arithmetic(component).linear().isOfIntegers()) {
+      own.graph()
+          .takenAsStored(changed)
+          .forEach(weight -> adaptations.put(weight, new Adaptation.Merged()));
+      return adaptations;
     }
+    WeightMerger merger = new WeightMerger(chain, component, own.original());
+    for (String weight : own.graph().notTakenAsValues(changed)) {
+      Shape shape = own.original().tensors().get(weight).shape();
+      OptionalInt rank = merger.rank(weight);
+      adaptations.put(
+          weight,
+          rank.isPresent()
+              ? Adaptation.of(rank.getAsInt(), shape.dimension(0), shape.dimension(1))
+              : new Adaptation.Merged());
+    }
+    return adaptations;
+  }
+
+  /**
+   * Returns a network's graph and weights, of a graph that takes what a chain makes of some
+   * weights.
+   *
+   * @param owned gets what is opened for that
+   */
+  private Weights adapted(Component component, AdapterChain chain, OwnedResources owned)
+      throws IOException {
+    Map<String, Adaptation> adaptations = adaptations(component, chain);
+    return adaptations.isEmpty()
+        ? weights(component)
+        : owned.add(source.open(component, arithmetic(component).adapting(adaptations)));
+  }
+
+  /** Makes sure that a network that a chain changes can be changed, or is in the cache. */
+  void checkAdaptable(Component component, AdapterChain chain) throws IOException {
+    OwnedResources owned = new OwnedResources();
+    try {
+      Set<String> changed = changed(component, chain);
+      Weights own = adapted(component, chain, owned);
+      if (own.graph().notTakenAsValues(changed).isEmpty()) {
+        MergedWeights.check(
+            chain, component, own.original(), own.graph()::typeOf, settings.cache());
+      } else {
+        MergedWeights.checkDerived(
+            chain, component, own.original(), own.changedWith(changed), settings.cache());
+      }
+    } catch (Throwable e) {
+      owned.closeAfter(e);
+      throw e;
+    }
+    owned.close();
   }
 
   @Override

@@ -81,6 +81,11 @@ final class NetworkSlot implements Closeable {
     }
   }
 
+  /** Returns the graph that sessions are made of. */
+  NetworkGraph graph() {
+    return graph;
+  }
+
   private LoadedNetwork open(NetworkRuns runs) throws IOException {
     Map<String, Tensor> overrides = new HashMap<>();
     if (merged.isPresent()) {

@@ -15,6 +15,7 @@ import io.github.urae.flux.model.ModelInfo;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.internal.Lease;
 import io.github.urae.internal.OwnedResources;
+import io.github.urae.onnx.internal.graph.NetworkGraph;
 import io.github.urae.onnx.internal.session.NetworkUse;
 import io.github.urae.onnx.internal.tokenizer.Tokenizer;
 import io.github.urae.tensor.ElementType;
@@ -24,12 +25,10 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.EnumMap;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import java.util.Set;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -124,7 +123,7 @@ public final class Networks implements Closeable {
       for (Component component : chain.changedNetworks()) {
         Filled old = before.get(component);
         if (old == null || !old.recipe().equals(chain.recipeOf(component))) {
-          model().checkMergeable(component, chain);
+          model().checkAdaptable(component, chain);
         }
       }
       for (Component component : checkpoint().family().networks()) {
@@ -274,12 +273,12 @@ public final class Networks implements Closeable {
    * Returns the bytes of weights that are held in memory, not as file pages, while a network runs.
    */
   public long heldWeights(Component running) {
-    Set<Component> staying;
+    Map<Component, NetworkGraph> graphs = new EnumMap<>(Component.class);
     synchronized (this) {
-      staying = EnumSet.copyOf(slots.keySet());
+      slots.forEach((component, filled) -> graphs.put(component, filled.slot().get().graph()));
     }
     try {
-      return model().heldWeights(running, staying);
+      return model().heldWeights(running, graphs);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -40,13 +40,13 @@ public final class Weights implements Closeable {
 
   private final NetworkGraph graph;
   private final TensorSource original;
-  private final Set<String> replaced;
+  private final Set<String> changed;
   private final OwnedResources opened;
   private TensorSource inSession;
 
   private Weights(
-      NetworkGraph graph, TensorSource original, Set<String> replaced, OwnedResources opened) {
-    this.replaced = Set.copyOf(replaced);
+      NetworkGraph graph, TensorSource original, Set<String> changed, OwnedResources opened) {
+    this.changed = Set.copyOf(changed);
     this.graph = graph;
     this.original = original;
     this.opened = opened;
@@ -66,20 +66,20 @@ public final class Weights implements Closeable {
   }
 
   /**
-   * The same where a session will be given other values of some weights.
+   * The same where a session will be given what adapters make of some weights.
    *
    * @param graph the network
    * @param source as above
-   * @param replaced names of weights that are not needed in the form that the graph takes
+   * @param changed names of these weights in the checkpoint
    * @return the weights; the caller closes them
    * @throws io.github.urae.ModelException as above
    */
-  public static Weights of(NetworkGraph graph, TensorSource source, Set<String> replaced) {
+  public static Weights of(NetworkGraph graph, TensorSource source, Set<String> changed) {
     OwnedResources opened = new OwnedResources();
     try {
       TensorSource original = opened.add(source);
       WeightCheck.check(graph, original);
-      return new Weights(graph, original, replaced, opened);
+      return new Weights(graph, original, changed, opened);
     } catch (Throwable e) {
       opened.closeAfter(e);
       throw e;
@@ -135,7 +135,7 @@ public final class Weights implements Closeable {
       CancellationToken cancellation)
       throws IOException {
     Map<String, GraphWeight> needed = new LinkedHashMap<>(graph.weights());
-    needed.keySet().removeAll(replaced);
+    needed.keySet().removeAll(graph.changedWith(changed).keySet());
     Map<String, TensorInfo> inPlace = new LinkedHashMap<>();
     Map<String, TensorInfo> inMemory = new LinkedHashMap<>();
     needed.forEach(
@@ -177,15 +177,15 @@ public final class Weights implements Closeable {
   }
 
   /**
-   * Returns what the graph takes of some weights, to be made of other values than the stored ones.
+   * Returns what the graph takes of some weights that adapters change.
    *
    * @param parameters names of weights in the checkpoint
    * @return the tensors, those of one weight one after the other
    */
-  public List<MergedWeights.Derived> madeOf(Set<String> parameters) {
+  public List<MergedWeights.Derived> changedWith(Set<String> parameters) {
     List<MergedWeights.Derived> tensors = new ArrayList<>();
     graph
-        .madeOf(parameters)
+        .changedWith(parameters)
         .forEach(
             (name, weight) ->
                 tensors.add(
@@ -194,7 +194,10 @@ public final class Weights implements Closeable {
                             name, weight.type(), weight.storedShape()),
                         weight.form().parameter(),
                         weight.form().description(),
-                        (merged, sink) -> weight.form().write(merged, weight.type(), sink))));
+                        (weightAfter, sink) ->
+                            weight
+                                .form()
+                                .write(weight.form().sourceOf(weightAfter), weight.type(), sink))));
     return tensors;
   }
 

@@ -44,10 +44,15 @@ class NetworksTest {
 
   private static Networks open(Offload offload, ElementType type, boolean copied, Path cache)
       throws IOException {
+    return open(offload, new Arithmetic(type, LinearArithmetic.PLAIN), copied, cache);
+  }
+
+  private static Networks open(Offload offload, Arithmetic arithmetic, boolean copied, Path cache)
+      throws IOException {
     PipelineSettings settings =
         new PipelineSettings(
             new SessionSettings(Device.cpu(), OptionalInt.of(1), copied),
-            new Arithmetic(type, LinearArithmetic.PLAIN),
+            arithmetic,
             offload,
             new WeightCache(cache, WeightCache.DEFAULT_MAX_BYTES),
             OptionalLong.empty(),
@@ -80,6 +85,28 @@ class NetworksTest {
       networks.use(Component.VAE_ENCODER).close();
       assertThat(held(networks, Component.VAE_DECODER)).isEqualTo(without + encoder);
       assertThat(held(networks, Component.VAE_ENCODER)).isEqualTo(without + encoder);
+    }
+  }
+
+  /**
+   * Rounded blocks are copied into another order; T5's, which become numbers layer by layer, stay
+   * in their file. What an adapter adds is counted, too.
+   */
+  @Test
+  void onlyWhatIsCopiedIsHeld() throws IOException {
+    Arithmetic fewBits = new Arithmetic(ElementType.F32, LinearArithmetic.Q4);
+    try (Networks copied = open(Offload.ONE_AT_A_TIME, fewBits, true, TestData.CACHE);
+        Networks mapped = open(Offload.ONE_AT_A_TIME, fewBits, false, TestData.CACHE);
+        Networks adapted =
+            copied.with(
+                List.of(new AdapterSpec(TestData.adapter2k(), 1)),
+                ProgressListener.NONE,
+                new CancellationToken())) {
+      assertThat(held(copied, Component.TEXT_ENCODER_2)).isZero();
+      assertThat(held(copied, Component.TRANSFORMER)).isGreaterThan(500_000);
+      assertThat(held(mapped, Component.TRANSFORMER)).isZero();
+      assertThat(held(adapted, Component.TRANSFORMER) - held(copied, Component.TRANSFORMER))
+          .isBetween(10_000L, held(copied, Component.TRANSFORMER));
     }
   }
 

@@ -9,10 +9,11 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * Layers of text encoders with weights that are rounded to blocks of 8 bits, and activations that
- * are not rounded: T5's have outliers of a thousand times the rest.
+ * Layers with weights that are rounded to blocks of 8 bits, and activations that are not rounded:
+ * for text encoders, since T5's have outliers of a thousand times the rest, and for what adapters
+ * make of quantised weights.
  */
-final class RoundedEncoder implements LinearLayer {
+final class RoundedWeight implements LinearLayer {
 
   private static final int BITS = 8;
   private static final int BLOCK = 32;
@@ -20,9 +21,17 @@ final class RoundedEncoder implements LinearLayer {
   @Override
   public boolean takes(TensorInfo weight, LayerRole role) {
     // What is quantised already is better computed with as it is.
-    return role == LayerRole.ENCODER
-        && weight.encoding().isPlain()
-        && weight.columns() % BLOCK == 0;
+    return role == LayerRole.ENCODER && weight.encoding().isPlain() && suits(weight);
+  }
+
+  /** Tells whether rows are whole blocks. */
+  static boolean suits(TensorInfo weight) {
+    return weight.columns() % BLOCK == 0;
+  }
+
+  @Override
+  public LinearLayer ofOtherValues(TensorInfo weight, LayerRole role) {
+    return this;
   }
 
   @Override
