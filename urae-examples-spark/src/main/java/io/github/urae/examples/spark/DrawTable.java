@@ -1,0 +1,116 @@
+package io.github.urae.examples.spark;
+
+import static org.apache.spark.sql.functions.coalesce;
+import static org.apache.spark.sql.functions.col;
+import static org.apache.spark.sql.functions.lit;
+import static org.apache.spark.sql.functions.sha2;
+import static org.apache.spark.sql.functions.struct;
+import static org.apache.spark.sql.functions.to_json;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.apache.hadoop.fs.Path;
+import org.apache.spark.sql.Column;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SaveMode;
+import org.apache.spark.sql.SparkSession;
+
+/**
+ * Draws a table of requests: {@code DrawTable REQUESTS RESULTS MODEL [CHUNK]}.
+ *
+ * <p>REQUESTS is Parquet, or JSON (a name that ends in {@code .json}, or a folder of such a name):
+ * a row for each picture, with {@code id} and {@code prompt}, and as far as wanted {@code width},
+ * {@code height}, {@code steps}, {@code guidance}, {@code seed}; or with {@code request}, the JSON
+ * of a request. Other columns are left aside. A row without an id gets one of its content.
+ *
+ * <p>RESULTS becomes Parquet: {@code id}, {@code picture} (PNG, with its settings in the file),
+ * {@code request} (the JSON that draws the same again), {@code seconds}, or {@code error} in the
+ * place of a picture.
+ *
+ * <p>Spark makes a job's results visible at its end. So CHUNK rows are a job each; started again
+ * after whatever end, the program draws what is not in RESULTS.
+ */
+public final class DrawTable {
+
+  private final SparkSession spark;
+  private final String model;
+  private final int chunk;
+
+  /**
+   * Creates the job.
+   *
+   * @param spark runs it
+   * @param model a path or id as for a pipeline, the same on every machine
+   * @param chunk rows a job: what is lost at most if the program ends, and at least a few for each
+   *     task that runs at a time
+   */
+  public DrawTable(SparkSession spark, String model, int chunk) {
+    this.spark = spark;
+    this.model = model;
+    this.chunk = chunk;
+  }
+
+  /** Runs the job. */
+  public static void main(String[] arguments) throws IOException {
+    try (SparkSession spark = SparkSession.builder().appName("URAE").getOrCreate()) {
+      int chunk = arguments.length > 3 ? Integer.parseInt(arguments[3]) : 256;
+      new DrawTable(spark, arguments[2], chunk).draw(arguments[0], arguments[1]);
+    }
+  }
+
+  /**
+   * Draws what is not drawn yet.
+   *
+   * @param requests a file or folder of any file system that Spark reads
+   * @param results a folder; made if missing
+   * @throws IOException if the file system fails
+   */
+  public void draw(String requests, String results) throws IOException {
+    Path folder = new Path(results);
+    folder.getFileSystem(spark.sparkContext().hadoopConfiguration()).mkdirs(folder);
+    Dataset<Row> rows = read(requests);
+    long twice = rows.count() - rows.select("id").distinct().count();
+    if (twice > 0) {
+      throw new IllegalArgumentException(
+          requests + ": expected an id for each row, found " + twice + " that others have, too");
+    }
+    int tasks = spark.sparkContext().defaultParallelism();
+    RowDrawing drawing = new RowDrawing(model);
+    while (true) {
+      Dataset<Row> done = spark.read().schema(RowDrawing.RESULTS).parquet(results).select("id");
+      Dataset<Row> next = rows.join(done, rows.col("id").equalTo(done.col("id")), "left_anti");
+      List<Row> batch = next.orderBy("id").limit(chunk).collectAsList();
+      if (batch.isEmpty()) {
+        return;
+      }
+      // From here on the rows are fixed, whatever becomes of the files that they are from.
+      spark
+          .createDataset(batch, Encoders.row(RowDrawing.REQUESTS))
+          .repartition(Math.min(tasks, batch.size()))
+          .mapPartitions(drawing, Encoders.row(RowDrawing.RESULTS))
+          .write()
+          .mode(SaveMode.Append)
+          .parquet(results);
+    }
+  }
+
+  /** Reads all columns as text: what a value means is found out row by row. */
+  private Dataset<Row> read(String requests) {
+    Dataset<Row> table =
+        requests.endsWith(".json")
+            ? spark.read().option("primitivesAsString", true).json(requests)
+            : spark.read().parquet(requests);
+    List<String> present = Arrays.asList(table.columns());
+    List<Column> columns = new ArrayList<>();
+    Column content = sha2(to_json(struct(col("*"))), 256);
+    for (String name : RowDrawing.REQUESTS.fieldNames()) {
+      Column value = present.contains(name) ? col(name).cast("string") : lit(null).cast("string");
+      columns.add((name.equals("id") ? coalesce(value, content) : value).as(name));
+    }
+    return table.select(columns.toArray(new Column[0]));
+  }
+}

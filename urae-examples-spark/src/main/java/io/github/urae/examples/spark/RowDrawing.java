@@ -1,0 +1,127 @@
+package io.github.urae.examples.spark;
+
+import io.github.urae.InvalidRequestException;
+import io.github.urae.flux.GeneratedImage;
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.ImagePipeline;
+import io.github.urae.flux.Seeds;
+import io.github.urae.image.ImageFormat;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.Iterator;
+import java.util.Spliterators;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.apache.spark.api.java.function.MapPartitionsFunction;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.RowFactory;
+import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
+
+/** Draws rows of a table, one after the other. Sent to executors, so without a pipeline inside. */
+final class RowDrawing implements MapPartitionsFunction<Row, Row> {
+
+  /** All texts. The last is what Spark makes of a line that is no JSON. */
+  static final StructType REQUESTS =
+      texts(
+          "id",
+          "prompt",
+          "width",
+          "height",
+          "steps",
+          "guidance",
+          "seed",
+          "request",
+          "_corrupt_record");
+
+  static final StructType RESULTS =
+      new StructType()
+          .add("id", DataTypes.StringType)
+          .add("picture", DataTypes.BinaryType)
+          .add("request", DataTypes.StringType)
+          .add("seconds", DataTypes.DoubleType)
+          .add("error", DataTypes.StringType);
+
+  private static final long serialVersionUID = 1L;
+
+  private final String model;
+
+  RowDrawing(String model) {
+    this.model = model;
+  }
+
+  private static StructType texts(String... names) {
+    StructType type = new StructType();
+    for (String name : names) {
+      type = type.add(name, DataTypes.StringType);
+    }
+    return type;
+  }
+
+  /** Draws as results are asked for: one picture is in memory at a time. */
+  @Override
+  public Iterator<Row> call(Iterator<Row> rows) throws IOException {
+    ImagePipeline pipeline = ExecutorPipelines.here(model);
+    Stream<Row> stream = StreamSupport.stream(Spliterators.spliteratorUnknownSize(rows, 0), false);
+    return stream.map(row -> draw(row, pipeline)).iterator();
+  }
+
+  /** A row at fault is a row with an error; anything else fails the task, which Spark repeats. */
+  private static Row draw(Row row, ImagePipeline pipeline) {
+    long start = System.nanoTime();
+    String id = row.getAs("id");
+    try {
+      GenerationRequest request = request(row);
+      if (request.images() != 1) {
+        throw new InvalidRequestException(
+            "request: expected one picture a row, found " + request.images());
+      }
+      GeneratedImage image = pipeline.generate(request).get(0);
+      ByteArrayOutputStream png = new ByteArrayOutputStream();
+      image.write(ImageFormat.PNG, png);
+      double seconds = (System.nanoTime() - start) / 1e9;
+      return RowFactory.create(id, png.toByteArray(), image.request().toJson(), seconds, null);
+    } catch (InvalidRequestException e) {
+      return RowFactory.create(id, null, null, null, e.getMessage());
+    } catch (IOException e) {
+      throw new UncheckedIOException("a picture can be written to memory", e);
+    }
+  }
+
+  private static GenerationRequest request(Row row) {
+    String unreadable = row.getAs("_corrupt_record");
+    if (unreadable != null) {
+      throw new InvalidRequestException("row: expected JSON, found '" + unreadable + "'");
+    }
+    String whole = row.getAs("request");
+    if (whole != null) {
+      return GenerationRequest.fromJson(whole);
+    }
+    String prompt = row.getAs("prompt");
+    if (prompt == null) {
+      throw new InvalidRequestException("row: expected a prompt or a request, found neither");
+    }
+    GenerationRequest.Builder request = GenerationRequest.builder(prompt);
+    set(row, "width", text -> request.width(Integer.parseInt(text)));
+    set(row, "height", text -> request.height(Integer.parseInt(text)));
+    set(row, "steps", text -> request.steps(Integer.parseInt(text)));
+    set(row, "guidance", text -> request.guidance(Double.parseDouble(text)));
+    set(row, "seed", text -> request.seed(Seeds.parse(text)));
+    return request.build();
+  }
+
+  private static void set(Row row, String column, Consumer<String> setting) {
+    String text = row.getAs(column);
+    if (text == null) {
+      return;
+    }
+    try {
+      setting.accept(text);
+    } catch (NumberFormatException e) {
+      throw InvalidRequestException.of(
+          column, column + ": expected a number, found '" + text + "'", e);
+    }
+  }
+}

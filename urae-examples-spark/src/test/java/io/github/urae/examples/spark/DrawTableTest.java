@@ -1,0 +1,172 @@
+package io.github.urae.examples.spark;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.image.RgbImage;
+import io.github.urae.testkit.TestData;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class DrawTableTest {
+
+  private static final int ROWS = 12;
+
+  @TempDir Path folder;
+
+  /** The job in a process of its own is killed after its first chunk; here it is started again. */
+  @Test
+  void everyRowIsDrawnOnceThoughTheJobIsKilled() throws Exception {
+    Path requests = folder.resolve("requests.json");
+    Files.write(requests, lines());
+    Path results = folder.resolve("results");
+    Process killed = start(requests, results);
+    try {
+      while (killed.isAlive() && chunks(results) == 0) {
+        Thread.sleep(20);
+      }
+      assertThat(killed.isAlive()).as("half way").isTrue();
+    } finally {
+      killed.destroyForcibly();
+      assertThat(killed.waitFor(1, TimeUnit.MINUTES)).isTrue();
+    }
+    Map<String, Object> before = files(results);
+    try (SparkSession spark = session()) {
+      long early = spark.read().parquet(results.toString()).count();
+      assertThat(early).isBetween(1L, ROWS - 1L);
+      DrawTable job = new DrawTable(spark, TestData.checkpoint().toString(), 4);
+      job.draw(requests.toString(), results.toString());
+      assertThat(files(results)).containsAllEntriesOf(before);
+      check(spark.read().parquet(results.toString()).orderBy("id").collectAsList());
+      Map<String, Object> all = files(results);
+      job.draw(requests.toString(), results.toString());
+      assertThat(files(results)).isEqualTo(all);
+
+      Path table = folder.resolve("requests");
+      spark
+          .sql("SELECT 'a' AS id, 'a red circle' AS prompt, 64 AS width, 64L AS height, 1 AS steps")
+          .write()
+          .parquet(table.toString());
+      Path drawn = folder.resolve("drawn");
+      job.draw(table.toString(), drawn.toString());
+      assertThat(spark.read().parquet(drawn.toString()).where("error IS NULL").count())
+          .isEqualTo(1);
+
+      Files.writeString(requests, "{\"id\":\"a\",\"prompt\":\"b\"}\n".repeat(2));
+      assertThatThrownBy(() -> job.draw(requests.toString(), drawn.toString()))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("id for each row");
+    }
+  }
+
+  private static List<String> lines() {
+    List<String> lines = new ArrayList<>();
+    for (int i = 0; i < ROWS - 4; i++) {
+      lines.add(
+          "{\"id\":\"%02d\",\"prompt\":\"a red circle\",\"width\":64,\"height\":64,\"steps\":2,\"seed\":%d}"
+              .formatted(i, i));
+    }
+    String request =
+        GenerationRequest.builder("a star").size(64, 64).steps(1).seed(3).build().toJson();
+    lines.add("{\"id\":\"08\",\"request\":\"" + request.replace("\"", "\\\"") + "\"}");
+    lines.add("{\"id\":\"09\",\"prompt\":\"a\",\"width\":65}");
+    lines.add("{\"id\":\"10\",\"prompt\":\"a\",\"steps\":\"many\"}");
+    lines.add("{\"id\":\"11\"");
+    return lines;
+  }
+
+  private static void check(List<Row> rows) throws IOException {
+    assertThat(rows).hasSize(ROWS);
+    Map<String, String> errors = new TreeMap<>();
+    for (Row row : rows) {
+      String error = row.getAs("error");
+      byte[] picture = row.getAs("picture");
+      if (error != null) {
+        errors.put(row.getAs("id"), error);
+        assertThat(picture).isNull();
+        continue;
+      }
+      assertThat(RgbImage.read(new ByteArrayInputStream(picture), "picture"))
+          .hasToString("64x64 pixels");
+      GenerationRequest request = GenerationRequest.fromJson(row.getAs("request"));
+      int id = Integer.parseInt(row.getAs("id"));
+      assertThat(request.seeds()).hasToString(Integer.toString(id == 8 ? 3 : id));
+    }
+    assertThat(rows.stream().map(row -> row.<String>getAs("id")).distinct()).hasSize(ROWS);
+    assertThat(errors.values())
+        .hasSize(3)
+        .anyMatch(error -> error.contains("width: expected a positive multiple of 16"))
+        .anyMatch(error -> error.contains("steps: expected a number, found 'many'"))
+        .anyMatch(error -> error.contains("row: expected JSON"));
+  }
+
+  private static SparkSession session() {
+    return SparkSession.builder()
+        .master("local[2]")
+        .config("spark.ui.enabled", false)
+        .config("spark.sql.shuffle.partitions", 2)
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .getOrCreate();
+  }
+
+  private Process start(Path requests, Path results) throws IOException {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+        .filter(argument -> argument.startsWith("--add-opens"))
+        .forEach(command::add);
+    command.addAll(
+        List.of(
+            "-XX:TieredStopAtLevel=1",
+            "-Dspark.master=local[2]",
+            "-Dspark.ui.enabled=false",
+            "-Dspark.sql.shuffle.partitions=2",
+            "-Dspark.driver.host=127.0.0.1",
+            "-Dspark.driver.bindAddress=127.0.0.1",
+            "-Djava.io.tmpdir=" + folder,
+            "-cp",
+            System.getProperty("java.class.path"),
+            DrawTable.class.getName(),
+            requests.toString(),
+            results.toString(),
+            TestData.checkpoint().toString(),
+            "2"));
+    return new ProcessBuilder(command).inheritIO().start();
+  }
+
+  private static long chunks(Path results) throws IOException {
+    return files(results).size();
+  }
+
+  /** Parts that are visible, with what tells one writing from another. */
+  private static Map<String, Object> files(Path results) throws IOException {
+    Map<String, Object> files = new TreeMap<>();
+    if (!Files.isDirectory(results)) {
+      return files;
+    }
+    try (Stream<Path> entries = Files.list(results)) {
+      for (Path file : entries.toList()) {
+        String name = file.getFileName().toString();
+        if (name.endsWith(".parquet")) {
+          files.put(name, Files.getLastModifiedTime(file));
+        }
+      }
+    }
+    return files;
+  }
+}

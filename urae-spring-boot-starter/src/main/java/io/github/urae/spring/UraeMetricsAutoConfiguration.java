@@ -1,0 +1,30 @@
+package io.github.urae.spring;
+
+import io.github.urae.spring.internal.PipelineMetrics;
+import io.github.urae.spring.internal.ServicePipeline;
+import io.micrometer.core.instrument.MeterRegistry;
+import org.springframework.boot.autoconfigure.AutoConfiguration;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.context.annotation.Bean;
+
+/** Measures the pipeline where the application has a registry of Micrometer's. */
+@AutoConfiguration(
+    after = UraeAutoConfiguration.class,
+    afterName =
+        "org.springframework.boot.micrometer.metrics.autoconfigure"
+            + ".CompositeMeterRegistryAutoConfiguration")
+@ConditionalOnClass(MeterRegistry.class)
+@ConditionalOnBean({ServicePipeline.class, MeterRegistry.class})
+public class UraeMetricsAutoConfiguration {
+
+  /** For Spring. */
+  public UraeMetricsAutoConfiguration() {}
+
+  @Bean
+  @ConditionalOnMissingBean
+  PipelineMetrics uraePipelineMetrics(ServicePipeline pipeline, MeterRegistry registry) {
+    return new PipelineMetrics(pipeline, registry);
+  }
+}

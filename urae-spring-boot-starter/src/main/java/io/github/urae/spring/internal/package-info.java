@@ -1,0 +1,2 @@
+/** What the beans are made of. */
+package io.github.urae.spring.internal;
