@@ -1,6 +1,5 @@
-package io.github.urae.openblas.internal;
+package io.github.urae.internal;
 
-import io.github.urae.internal.NativeLibraries;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.JarURLConnection;
@@ -13,7 +12,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
-import org.bytedeco.openblas.global.openblas;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -21,20 +19,21 @@ import org.slf4j.LoggerFactory;
  * What JavaCPP has unpacked, which it takes for whole by size and time: each file lies in a folder
  * of its jar's name, under its path within the jar.
  */
-final class UnpackedLibraries {
+final class UnpackedJars {
 
-  private static final Logger LOG = LoggerFactory.getLogger(UnpackedLibraries.class);
+  private static final Logger LOG = LoggerFactory.getLogger(UnpackedJars.class);
 
-  private UnpackedLibraries() {}
+  private UnpackedJars() {}
 
   /**
    * Deletes jars' folders with files that are not what the jars hold, so that JavaCPP unpacks them
    * anew, and those that were not used for a month.
    *
    * @param folder JavaCPP's
+   * @param jars finds what the jars hold
    * @throws IOException if a file cannot be read or deleted
    */
-  static void check(Path folder) throws IOException {
+  static void check(Path folder, ClassLoader jars) throws IOException {
     List<Path> present = new ArrayList<>();
     for (Path jar : list(folder)) {
       if (!Files.isDirectory(jar, LinkOption.NOFOLLOW_LINKS)) {
@@ -44,7 +43,7 @@ final class UnpackedLibraries {
       boolean damaged = false;
       for (Path file : filesIn(jar)) {
         String name = jar.relativize(file).toString().replace('\\', '/');
-        URL resource = openblas.class.getClassLoader().getResource(name);
+        URL resource = jars.getResource(name);
         if (isOf(jar, resource)) {
           used = true;
           if (!isSame(file, resource)) {
@@ -61,7 +60,7 @@ final class UnpackedLibraries {
       }
     }
     for (Path jar : present) {
-      NativeLibraries.deleteUnused(jar, "(openblas|javacpp)-.+\\.jar");
+      NativeLibraries.deleteUnused(jar, "(openblas|pytorch|javacpp)-.+\\.jar");
     }
   }
 

@@ -1,0 +1,235 @@
+package io.github.urae.training.internal.torch;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Loss and gradients of one picture. With recomputation, the network runs without a graph first and
+ * only what enters each block is kept; then each block runs again, from the last one on, with a
+ * graph of its own.
+ */
+@SuppressWarnings("try") // A scope is there to be closed.
+final class GradientPass {
+
+  private final FluxTransformer network;
+  private final AdapterParameters parameters;
+  private final boolean recomputation;
+
+  /** Where what enters the blocks waits; the network's device where it stays there. */
+  private final Device waiting;
+
+  private final Device device;
+
+  /** Keys of the trained parameters of each block. */
+  private final List<List<String>> keys;
+
+  GradientPass(
+      FluxTransformer network,
+      AdapterParameters parameters,
+      List<TrainedModule> modules,
+      boolean recomputation,
+      Device waiting,
+      Device device) {
+    this.network = network;
+    this.parameters = parameters;
+    this.recomputation = recomputation;
+    this.waiting = waiting;
+    this.device = device;
+    this.keys = new ArrayList<>();
+    for (int i = 0; i < network.blocks(); i++) {
+      String prefix = network.blockName(i) + ".";
+      keys.add(
+          modules.stream()
+              .filter(module -> module.name().startsWith(prefix))
+              .flatMap(module -> module.keys().stream())
+              .toList());
+    }
+  }
+
+  /** Returns the velocity without a graph, in the caller's scope. */
+  Tensor prediction(NetworkInputs inputs) {
+    try (NoGradGuard guard = new NoGradGuard()) {
+      return Scopes.one(
+          () -> {
+            List<Tensor> streams = network.embed(inputs);
+            for (int i = 0; i < network.blocks(); i++) {
+              streams = advanced(i, streams, inputs);
+            }
+            return network.head(streams, inputs);
+          });
+    }
+  }
+
+  /** Runs a block, and frees what entered it. */
+  private List<Tensor> advanced(int block, List<Tensor> streams, NetworkInputs inputs) {
+    List<Tensor> next = network.block(block, streams, inputs);
+    streams.forEach(Tensor::close);
+    return next;
+  }
+
+  /** Returns {@code weight * mean((prediction - target)^2)}, in float32. */
+  static Tensor loss(Tensor prediction, Tensor target, double weight) {
+    return Scopes.one(
+        () -> {
+          Tensor error = prediction.to(torch.ScalarType.Float).sub(target);
+          Tensor mean = error.mul(error).mean();
+          return weight == 1 ? mean : mean.mul(new Scalar(weight));
+        });
+  }
+
+  /**
+   * Computes the loss, and puts its gradients into the parameters' for one picture.
+   *
+   * @param inputs the picture; its tensors stay
+   * @param target [1, image tokens, 64], float32
+   * @param weight factor on the loss
+   * @return the loss
+   */
+  double run(NetworkInputs inputs, Tensor target, double weight) {
+    parameters.startPicture();
+    return recomputation ? blockwise(inputs, target, weight) : whole(inputs, target, weight);
+  }
+
+  private double whole(NetworkInputs inputs, Tensor target, double weight) {
+    try (PointerScope scope = new PointerScope()) {
+      List<Tensor> streams = network.embed(inputs);
+      for (int i = 0; i < network.blocks(); i++) {
+        streams = network.block(i, streams, inputs);
+      }
+      Tensor loss = loss(network.head(streams, inputs), target, weight);
+      TensorVector gradients =
+          gradients(List.of(loss), parameters.parameters(), new TensorVector());
+      parameters.putGradients(parameters.keys(), gradients, 0);
+      return loss.item_double();
+    }
+  }
+
+  private double blockwise(NetworkInputs inputs, Tensor target, double weight) {
+    int last = network.blocks() - 1;
+    try (Waiting entering = new Waiting()) {
+      forward(inputs, last, entering);
+      double value;
+      List<Tensor> fromAbove;
+      try (PointerScope scope = new PointerScope()) {
+        List<Tensor> entered = entering.take();
+        List<Tensor> streams = network.block(last, entered, inputs);
+        Tensor loss = loss(network.head(streams, inputs), target, weight);
+        value = loss.item_double();
+        fromAbove = entering.keep(backward(last, entered, List.of(loss), new TensorVector()));
+      }
+      for (int i = last - 1; i >= 0; i--) {
+        try (PointerScope scope = new PointerScope()) {
+          List<Tensor> entered = entering.take();
+          List<Tensor> left = network.block(i, entered, inputs);
+          fromAbove = entering.keep(backward(i, entered, left, vector(fromAbove)));
+        }
+      }
+      return value;
+    }
+  }
+
+  /** Runs all blocks but the last without a graph. */
+  private void forward(NetworkInputs inputs, int last, Waiting entering) {
+    try (PointerScope scope = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      List<Tensor> streams = network.embed(inputs);
+      entering.add(streams);
+      for (int i = 0; i < last; i++) {
+        streams = advanced(i, streams, inputs);
+        entering.add(streams);
+      }
+    }
+  }
+
+  /**
+   * Puts the gradients of a block's parameters.
+   *
+   * @param entered what entered the block
+   * @param left what it made of that, or the loss
+   * @param fromAbove the gradient of what it made; empty for the loss
+   * @return the gradient of what entered it; of the first block nothing
+   */
+  private List<Tensor> backward(
+      int block, List<Tensor> entered, List<Tensor> left, TensorVector fromAbove) {
+    List<Tensor> wanted = new ArrayList<>();
+    boolean first = block == 0;
+    if (!first) {
+      wanted.addAll(entered);
+    }
+    keys.get(block).forEach(key -> wanted.add(parameters.parameter(key)));
+    if (wanted.isEmpty()) {
+      return List.of();
+    }
+    TensorVector result = gradients(left, wanted, fromAbove);
+    int streams = first ? 0 : entered.size();
+    parameters.putGradients(keys.get(block), result, streams);
+    List<Tensor> below = new ArrayList<>();
+    for (int i = 0; i < streams; i++) {
+      below.add(result.get(i));
+    }
+    return below;
+  }
+
+  private static TensorVector gradients(
+      List<Tensor> outputs, List<Tensor> wanted, TensorVector ofOutputs) {
+    return torch.grad(vector(outputs), vector(wanted), ofOutputs, new BoolOptional(), false, true);
+  }
+
+  private static TensorVector vector(List<Tensor> tensors) {
+    return new TensorVector(tensors.toArray(new Tensor[0]));
+  }
+
+  /** What enters blocks, until their gradients are due; and one block's gradient. */
+  private final class Waiting implements AutoCloseable {
+
+    private final Deque<OwnedTensors> kept = new ArrayDeque<>();
+    private final Deque<List<Tensor>> streams = new ArrayDeque<>();
+    private OwnedTensors gradient = new OwnedTensors();
+
+    void add(List<Tensor> entering) {
+      OwnedTensors owner = new OwnedTensors();
+      kept.push(owner);
+      streams.push(
+          entering.stream().map(stream -> owner.add(stream.to(waiting, typeOf(stream)))).toList());
+    }
+
+    /** Returns the latest as leaves of a new graph, in the caller's scope, and forgets it. */
+    List<Tensor> take() {
+      try (OwnedTensors owner = kept.pop()) {
+        return streams.pop().stream()
+            .map(stream -> stream.to(device, typeOf(stream)).detach())
+            .map(stream -> stream.set_requires_grad(!kept.isEmpty()))
+            .toList();
+      }
+    }
+
+    /** Keeps a gradient until the next one is kept. */
+    List<Tensor> keep(List<Tensor> next) {
+      OwnedTensors owner = new OwnedTensors();
+      List<Tensor> own = owner.addAll(next);
+      gradient.close();
+      gradient = owner;
+      return own;
+    }
+
+    private torch.ScalarType typeOf(Tensor tensor) {
+      return tensor.scalar_type().intern();
+    }
+
+    @Override
+    public void close() {
+      kept.forEach(OwnedTensors::close);
+      gradient.close();
+    }
+  }
+}
