@@ -1,8 +1,11 @@
 /** Training of URAE's adapters, on libtorch. */
 module io.github.urae.training {
-  requires io.github.urae.onnx;
+  requires com.fasterxml.jackson.databind;
   requires transitive io.github.urae.core;
+  requires transitive io.github.urae.onnx;
   requires org.bytedeco.javacpp;
   requires org.bytedeco.pytorch;
   requires org.slf4j;
+
+  exports io.github.urae.training;
 }
