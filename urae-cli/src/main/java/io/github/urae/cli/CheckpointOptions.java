@@ -54,6 +54,15 @@ public class CheckpointOptions {
     return cacheDir == null ? CacheFolder.byDefault() : cacheDir;
   }
 
+  /**
+   * Tells whether the bundled checkpoint is meant.
+   *
+   * @return false where another is named, or all of its parts
+   */
+  public boolean isBundled() {
+    return model == null ? !parts.areAllNetworks() : model.equals(DEMO_MODEL);
+  }
+
   private DemoModel demo() throws IOException {
     Path folder = cacheFolder();
     CacheFolder.create(folder);

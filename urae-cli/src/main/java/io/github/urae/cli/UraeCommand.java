@@ -146,7 +146,7 @@ public final class UraeCommand {
   }
 
   static CommandLine commandLine() {
-    return all(Interruption.none(new PrintWriter(System.err, true)));
+    return all(Interruption.none(new PrintWriter(System.err, true, NativeText.charset())));
   }
 
   /** Knows the one command that is called, since reading the options of all takes its time. */

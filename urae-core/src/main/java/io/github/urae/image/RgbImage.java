@@ -143,7 +143,22 @@ public final class RgbImage {
    * @throws InvalidRequestException if a pixel is transparent
    */
   public static RgbImage read(InputStream bytes, String origin) throws IOException {
-    ReadLimits limits = ReadLimits.DEFAULTS;
+    return read(bytes, origin, ReadLimits.DEFAULTS);
+  }
+
+  /**
+   * Reads a picture as {@link #read(Path)} does, within other limits.
+   *
+   * @param bytes a picture's file; read to its end, left open
+   * @param origin what messages call it
+   * @param limits on pixels and bytes
+   * @return the picture
+   * @throws IOException if the bytes cannot be read
+   * @throws FileFormatException if they are no picture that can be read, or one beyond the limits
+   * @throws InvalidRequestException if a pixel is transparent
+   */
+  public static RgbImage read(InputStream bytes, String origin, ReadLimits limits)
+      throws IOException {
     byte[] file = bytes.readNBytes(limits.maxFileBytes() + 1);
     if (file.length > limits.maxFileBytes()) {
       throw new FileFormatException(

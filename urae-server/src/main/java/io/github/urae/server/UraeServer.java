@@ -1,0 +1,167 @@
+package io.github.urae.server;
+
+import io.github.urae.pipeline.FluxPipeline;
+import io.github.urae.server.internal.http.ServerConfiguration;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.springframework.beans.factory.support.GenericBeanDefinition;
+import org.springframework.boot.Banner;
+import org.springframework.boot.SpringApplication;
+import org.springframework.boot.WebApplicationType;
+import org.springframework.boot.web.server.context.WebServerApplicationContext;
+import org.springframework.context.ConfigurableApplicationContext;
+import org.springframework.context.support.GenericApplicationContext;
+
+/**
+ * A server that draws with a pipeline: OpenAI's image API, jobs, and a page.
+ *
+ * <pre>{@code
+ * try (FluxPipeline pipeline = FluxPipeline.builder().model(Path.of("FLUX.1-dev")).build();
+ *     UraeServer server =
+ *         UraeServer.start(pipeline, ServerSettings.builder(Path.of("data")).build())) {
+ *   System.out.println("http://127.0.0.1:" + server.port());
+ *   Thread.currentThread().join();
+ * }
+ * }</pre>
+ *
+ * <p>Jobs and pictures are kept in the data folder, or jobs in a database elsewhere: what was
+ * finished is there after a restart, what was not is drawn then, however the process ended. Owns
+ * threads, connections and files until it is closed; the pipeline stays its caller's.
+ */
+public final class UraeServer implements AutoCloseable {
+
+  private final ConfigurableApplicationContext context;
+  private final FileChannel lock;
+
+  private UraeServer(ConfigurableApplicationContext context, FileChannel lock) {
+    this.context = context;
+    this.lock = lock;
+  }
+
+  /**
+   * Starts a server, which answers when this returns.
+   *
+   * @param pipeline draws; its adapters are the server's to change until it is closed
+   * @param settings where it listens, and what it refuses
+   * @return the server; the caller closes it
+   * @throws IOException if the data folder cannot be written to, or another server uses it
+   * @throws IllegalStateException if the address is in use, or the database does not answer
+   */
+  public static UraeServer start(FluxPipeline pipeline, ServerSettings settings)
+      throws IOException {
+    Files.createDirectories(settings.dataFolder());
+    FileChannel lock = lock(settings.dataFolder());
+    try {
+      return new UraeServer(run(pipeline, settings), lock);
+    } catch (RuntimeException | Error e) {
+      lock.close();
+      throw e;
+    }
+  }
+
+  /** Two servers would each draw the jobs that the other has left. */
+  private static FileChannel lock(Path folder) throws IOException {
+    FileChannel channel =
+        FileChannel.open(
+            folder.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    try {
+      FileLock lock = channel.tryLock();
+      if (lock != null) {
+        return channel;
+      }
+    } catch (OverlappingFileLockException e) {
+      // Of this process.
+    }
+    channel.close();
+    throw new IOException(folder + ": another server uses this folder");
+  }
+
+  private static ConfigurableApplicationContext run(
+      FluxPipeline pipeline, ServerSettings settings) {
+    SpringApplication application = new SpringApplication(ServerConfiguration.class);
+    application.setWebApplicationType(WebApplicationType.SERVLET);
+    application.setBannerMode(Banner.Mode.OFF);
+    application.setLogStartupInfo(false);
+    application.setRegisterShutdownHook(false);
+    application.setDefaultProperties(properties(settings));
+    application.addInitializers(
+        context -> {
+          GenericApplicationContext beans = (GenericApplicationContext) context;
+          beans.registerBeanDefinition("settings", bean(ServerSettings.class, settings));
+          beans.registerBeanDefinition("pipeline", bean(FluxPipeline.class, pipeline));
+        });
+    return application.run();
+  }
+
+  /** Without a method to call at the end: the pipeline is its caller's to close. */
+  private static <T> GenericBeanDefinition bean(Class<T> type, T object) {
+    GenericBeanDefinition definition = new GenericBeanDefinition();
+    definition.setBeanClass(type);
+    definition.setInstanceSupplier(() -> object);
+    definition.setDestroyMethodName("");
+    return definition;
+  }
+
+  private static Map<String, Object> properties(ServerSettings settings) {
+    Map<String, Object> values = new LinkedHashMap<>();
+    values.put("server.address", settings.address());
+    values.put("server.port", settings.port());
+    values.put("server.shutdown", "immediate");
+    values.put("server.tomcat.threads.max", 2 * settings.maxQueued() + 64);
+    values.put("server.tomcat.connection-timeout", "20s");
+    values.put("server.tomcat.max-swallow-size", "32MB");
+    values.put("server.error.include-stacktrace", "never");
+    values.put("spring.servlet.multipart.enabled", "false");
+    values.put("spring.jmx.enabled", "false");
+    values.put("spring.main.log-startup-info", "false");
+    values.put("spring.web.resources.cache.cachecontrol.no-cache", "true");
+    values.put("spring.mvc.log-resolved-exception", "false");
+    values.put("logging.level.root", "warn");
+    values.put("spring.datasource.hikari.maximum-pool-size", 8);
+    if (settings.database().isPresent()) {
+      ServerSettings.Database database = settings.database().get();
+      values.put("spring.datasource.url", database.url());
+      database.user().ifPresent(user -> values.put("spring.datasource.username", user));
+      database.password().ifPresent(word -> values.put("spring.datasource.password", word));
+    } else {
+      // Written at once: what is acknowledged outlives the process.
+      values.put(
+          "spring.datasource.url",
+          "jdbc:h2:file:"
+              + settings.dataFolder().toAbsolutePath().resolve("jobs-database")
+              + ";WRITE_DELAY=0;DB_CLOSE_ON_EXIT=FALSE");
+    }
+    return values;
+  }
+
+  /**
+   * Returns where the server listens.
+   *
+   * @return the port, also where a free one was asked for
+   */
+  public int port() {
+    return ((WebServerApplicationContext) context).getWebServer().getPort();
+  }
+
+  /**
+   * Ends the server: no more requests are taken, what is drawn ends, and is drawn again after the
+   * next start unless its caller waited. Closing twice is harmless.
+   *
+   * @throws IOException if the data folder cannot be released
+   */
+  @Override
+  public void close() throws IOException {
+    try {
+      context.close();
+    } finally {
+      lock.close();
+    }
+  }
+}

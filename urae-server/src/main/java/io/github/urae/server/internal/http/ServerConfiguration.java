@@ -1,0 +1,127 @@
+package io.github.urae.server.internal.http;
+
+import io.github.urae.pipeline.FluxPipeline;
+import io.github.urae.server.ServerSettings;
+import io.github.urae.server.internal.job.AdapterCatalogue;
+import io.github.urae.server.internal.job.JobQueue;
+import io.github.urae.server.internal.job.JobStore;
+import io.github.urae.server.internal.picture.PictureFiles;
+import java.io.IOException;
+import java.util.concurrent.TimeUnit;
+import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.boot.tomcat.servlet.TomcatServletWebServerFactory;
+import org.springframework.boot.web.server.WebServerFactoryCustomizer;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.context.annotation.Import;
+import org.springframework.http.CacheControl;
+import org.springframework.jdbc.core.simple.JdbcClient;
+import org.springframework.web.servlet.config.annotation.ResourceHandlerRegistry;
+import org.springframework.web.servlet.config.annotation.ViewControllerRegistry;
+import org.springframework.web.servlet.config.annotation.WebMvcConfigurer;
+
+/** What the server is made of; settings and pipeline come from whoever starts it. */
+@Configuration(proxyBeanMethods = false)
+@EnableAutoConfiguration
+@Import({
+  ErrorAnswers.class,
+  FallbackErrors.class,
+  ImagesController.class,
+  JobsController.class,
+  ModelsController.class,
+  PageController.class,
+  PicturesController.class,
+  PlanController.class
+})
+public class ServerConfiguration {
+
+  private static final String VIEWER =
+      "classpath:/META-INF/resources/webjars/openseadragon/2.4.2/build/openseadragon/";
+
+  @Bean
+  AdapterCatalogue adapterCatalogue(ServerSettings settings) {
+    return new AdapterCatalogue(settings.adapterFolder(), settings.bundledAdapters());
+  }
+
+  @Bean
+  JobStore jobStore(JdbcClient database) {
+    return new JobStore(database);
+  }
+
+  @Bean
+  PictureFiles pictureFiles(ServerSettings settings) throws IOException {
+    return new PictureFiles(settings.dataFolder());
+  }
+
+  @Bean
+  JobQueue jobQueue(
+      FluxPipeline pipeline,
+      JobStore store,
+      PictureFiles files,
+      AdapterCatalogue catalogue,
+      ServerSettings settings)
+      throws IOException {
+    return new JobQueue(
+        pipeline,
+        store,
+        files,
+        catalogue,
+        settings.concurrency(),
+        settings.maxQueued(),
+        settings.keptJobs());
+  }
+
+  @Bean
+  Submission submission(FluxPipeline pipeline, JobQueue queue) {
+    return new Submission(pipeline, queue);
+  }
+
+  @Bean
+  OrderReader orderReader(
+      FluxPipeline pipeline, ServerSettings settings, AdapterCatalogue catalogue) {
+    return new OrderReader(pipeline.model(), settings, catalogue);
+  }
+
+  @Bean
+  Bodies bodies(ServerSettings settings) {
+    return new Bodies(settings);
+  }
+
+  @Bean
+  Access access(ServerSettings settings) throws IOException {
+    return new Access(settings);
+  }
+
+  @Bean
+  Links links(ServerSettings settings, Access access) {
+    return new Links(settings, access);
+  }
+
+  @Bean
+  GuardFilter guardFilter(ServerSettings settings, Access access) {
+    return new GuardFilter(settings, access);
+  }
+
+  @Bean
+  WebServerFactoryCustomizer<TomcatServletWebServerFactory> connectionProbes() {
+    return factory -> factory.addEngineValves(new ConnectionProbe.Valve());
+  }
+
+  @Bean
+  WebMvcConfigurer page() {
+    return new WebMvcConfigurer() {
+      @Override
+      public void addResourceHandlers(ResourceHandlerRegistry registry) {
+        registry
+            .addResourceHandler("/openseadragon/**")
+            .addResourceLocations(VIEWER)
+            .setCacheControl(CacheControl.maxAge(1, TimeUnit.DAYS));
+      }
+
+      @Override
+      public void addViewControllers(ViewControllerRegistry registry) {
+        registry.addViewController("/").setViewName("forward:/index.html");
+      }
+    };
+  }
+}

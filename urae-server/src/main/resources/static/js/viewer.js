@@ -1,0 +1,76 @@
+/** Pictures in tiles: what is looked at is fetched, and no more. */
+
+const find = (id) => document.getElementById(id);
+
+let library = null;
+let viewer = null;
+let shown = null;
+
+function load() {
+  library ??= new Promise((resolve, reject) => {
+    const script = document.createElement('script');
+    script.src = '/openseadragon/openseadragon.min.js';
+    script.onload = () => resolve(window.OpenSeadragon);
+    script.onerror = () => reject(new Error('the viewer could not be loaded'));
+    document.head.append(script);
+  });
+  return library;
+}
+
+/** Shows a picture of a job. */
+export async function show(job, index) {
+  const picture = job.result.pictures[index];
+  const [width, height] = job.settings.size.split('x').map(Number);
+  shown = {job, index};
+  find('result').hidden = false;
+  find('preview').hidden = true;
+  find('download').href = picture.url;
+  find('download').textContent = `Save (${job.settings.output_format.toUpperCase()})`;
+  find('caption').textContent = caption(job);
+  const OpenSeadragon = await load();
+  if (!viewer) {
+    viewer = OpenSeadragon({
+      element: find('viewer'),
+      showNavigationControl: false,
+      maxZoomPixelRatio: 8,
+      visibilityRatio: 0.5,
+      animationTime: matchMedia('(prefers-reduced-motion: reduce)').matches ? 0 : 0.5,
+    });
+  }
+  viewer.open({
+    width,
+    height,
+    tileSize: 256,
+    tileOverlap: 0,
+    getTileUrl: (level, x, y) => `${picture.tiles.replace('.dzi', '_files')}/${level}/${x}_${y}.jpg`,
+  });
+}
+
+function caption(job) {
+  const settings = job.settings;
+  const parts = [`${settings.size}`, `seed ${settings.seed}`];
+  if (settings.steps) {
+    parts.push(`${settings.steps} steps`);
+  }
+  for (const adapter of settings.adapters) {
+    parts.push(`${adapter.name} ${adapter.scale}`);
+  }
+  return `${settings.prompt}\n${parts.join(', ')}`;
+}
+
+/** The picture that is shown: its job and index. */
+export function current() {
+  return shown;
+}
+
+export function hide() {
+  shown = null;
+  find('result').hidden = true;
+}
+
+const zoom = (factor) => viewer?.viewport.zoomBy(factor).applyConstraints();
+find('zoom-in').addEventListener('click', () => zoom(1.5));
+find('zoom-out').addEventListener('click', () => zoom(1 / 1.5));
+find('zoom-home').addEventListener('click', () => viewer?.viewport.goHome());
+find('zoom-full').addEventListener('click', () =>
+  viewer?.viewport.zoomTo(viewer.viewport.imageToViewportZoom(1)).applyConstraints());

@@ -1,0 +1,153 @@
+package io.github.urae.server;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+
+/** What is left after the process has ended. */
+class RestartTest {
+
+  private static String order(int seed, int steps) {
+    return "{\"prompt\":\"the sea\",\"size\":\"64x64\",\"steps\":"
+        + steps
+        + ",\"seed\":"
+        + seed
+        + "}";
+  }
+
+  @Test
+  void jobsOutliveAServerThatIsClosed() throws Exception {
+    Path data = folder();
+    check(data, Optional.empty());
+  }
+
+  @Test
+  void jobsOutliveAServerWithPostgresql() throws Exception {
+    Optional<Postgres> found = Postgres.start(folder());
+    assumeTrue(found.isPresent(), "skipped: no PostgreSQL under /usr/lib/postgresql to test with");
+    try (Postgres postgres = found.get()) {
+      check(
+          folder(),
+          Optional.of(
+              new ServerSettings.Database(postgres.url(), Optional.of("urae"), Optional.empty())));
+    }
+  }
+
+  private static Path folder() throws IOException {
+    Files.createDirectories(RunningServer.FILES);
+    return Files.createTempDirectory(RunningServer.FILES, "restart");
+  }
+
+  private static RunningServer start(Path data, Optional<ServerSettings.Database> database)
+      throws IOException {
+    return RunningServer.start(
+        data,
+        settings -> {
+          database.ifPresent(settings::database);
+          return settings;
+        });
+  }
+
+  private static void check(Path data, Optional<ServerSettings.Database> database)
+      throws IOException {
+    List<String> ids = new ArrayList<>();
+    try (RunningServer before = start(data, database)) {
+      ids.add(JobsTest.submit(before, order(1, 2)));
+      JobsTest.awaitEnd(before, ids.get(0));
+      ids.add(JobsTest.submit(before, order(2, 200)));
+      ids.add(JobsTest.submit(before, order(3, 2)));
+      ids.add(JobsTest.submit(before, order(4, 2)));
+      before.post("/v1/jobs/" + ids.get(3) + "/cancel", "");
+    }
+    try (RunningServer after = start(data, database)) {
+      JsonNode finished = JobsTest.json(after.get("/v1/jobs/" + ids.get(0)));
+      assertThat(finished.get("status").textValue()).isEqualTo("completed");
+      String picture = finished.get("result").get("pictures").get(0).get("url").textValue();
+      assertThat(after.get(picture).statusCode()).isEqualTo(200);
+      assertThat(JobsTest.json(after.get("/v1/jobs/" + ids.get(3))).get("status").textValue())
+          .isEqualTo("cancelled");
+      for (String id : ids.subList(1, 3)) {
+        assertThat(JobsTest.awaitEnd(after, id).get("status").textValue()).isEqualTo("completed");
+      }
+      assertThat(JobsTest.json(after.get("/v1/jobs")).get("data")).hasSize(4);
+    }
+  }
+
+  @Test
+  void jobsOutliveAProcessThatIsKilled() throws Exception {
+    Path data = folder();
+    HttpClient client = HttpClient.newHttpClient();
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-cp",
+                System.getProperty("java.class.path"),
+                "io.github.urae.cli.UraeCommand",
+                "serve",
+                "--port",
+                "0",
+                "--data",
+                data.toString(),
+                "--cache-dir",
+                RunningServer.FILES.toString())
+            .redirectError(ProcessBuilder.Redirect.INHERIT)
+            .start();
+    List<String> ids = new ArrayList<>();
+    try (BufferedReader out = process.inputReader(StandardCharsets.UTF_8)) {
+      String line = out.readLine();
+      assertThat(line).contains(" on http://127.0.0.1:");
+      String base = line.substring(line.indexOf("http"));
+      for (int i = 0; i < 3; i++) {
+        HttpResponse<String> response =
+            client.send(
+                HttpRequest.newBuilder(URI.create(base + "/v1/jobs"))
+                    .header("Content-Type", "application/json")
+                    .POST(HttpRequest.BodyPublishers.ofString(order(i, i == 1 ? 200 : 1)))
+                    .build(),
+                HttpResponse.BodyHandlers.ofString());
+        ids.add(JobsTest.json(response).get("id").textValue());
+      }
+      // Until the first is done, of which only this event is the last.
+      client.send(
+          HttpRequest.newBuilder(URI.create(base + "/v1/jobs/" + ids.get(0) + "/events")).build(),
+          HttpResponse.BodyHandlers.ofString());
+    } finally {
+      process.destroyForcibly().waitFor();
+    }
+    try (RunningServer after = RunningServer.start(data, settings -> settings)) {
+      for (String id : ids) {
+        JsonNode job = JobsTest.awaitEnd(after, id);
+        assertThat(job.get("status").textValue()).isEqualTo("completed");
+        String picture = job.get("result").get("pictures").get(0).get("url").textValue();
+        assertThat(after.get(picture).statusCode()).isEqualTo(200);
+      }
+      assertThat(JobsTest.json(after.get("/v1/jobs")).get("data")).hasSize(3);
+    }
+  }
+
+  @Test
+  void aFolderIsOfOneServer() throws IOException {
+    try (RunningServer one = RunningServer.start()) {
+      assertThatThrownBy(() -> RunningServer.start(one.data, settings -> settings))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("another server");
+    }
+  }
+}
