@@ -60,7 +60,9 @@ enum OptionalCommand {
 
     @Spec CommandSpec spec;
 
-    @Unmatched List<String> arguments;
+    @SuppressWarnings("unused") // Told by picocli, and let pass.
+    @Unmatched
+    List<String> arguments;
 
     Absent(String module) {
       this.module = module;

@@ -187,7 +187,7 @@ class JobsTest {
     String id =
         submit(
             server,
-            "{\"prompt\":\"dunes\",\"size\":\"64x32\",\"steps\":2,\"seed\":\"18446744073709551615\","
+            "{\"prompt\":\"dunes\",\"size\":\"192x144\",\"steps\":2,\"seed\":\"18446744073709551615\","
                 + "\"adapters\":[],\"profile\":\"ultra\",\"coarse_to_fine\":{\"strength\":0.5}}");
     JsonNode job = awaitEnd(server, id);
     byte[] picture =
@@ -203,7 +203,7 @@ class JobsTest {
                     .request("/v1/settings")
                     .POST(HttpRequest.BodyPublishers.ofByteArray(picture))));
     assertThat(settings.get("prompt").textValue()).isEqualTo("dunes");
-    assertThat(settings.get("size").textValue()).isEqualTo("64x32");
+    assertThat(settings.get("size").textValue()).isEqualTo("192x144");
     assertThat(settings.get("seed").textValue()).isEqualTo("18446744073709551615");
     assertThat(settings.get("profile").textValue()).isEqualTo("ultra");
     assertThat(settings.get("coarse_to_fine").get("strength").doubleValue()).isEqualTo(0.5);

@@ -136,7 +136,8 @@ class OpenAiJavaTest {
     ImagesResponse response =
         client
             .images()
-            .generate(boat().responseFormat(ImageGenerateParams.ResponseFormat.URL).build());
+            .generate(
+                boat().putAdditionalBodyProperty("response_format", JsonValue.from("url")).build());
     String url = response.data().orElseThrow().get(0).url().orElseThrow();
     assertThat(url).startsWith(server.url("/v1/pictures/"));
     assertThat(ImageIO.read(URI.create(url).toURL()).getWidth()).isEqualTo(64);

@@ -27,7 +27,7 @@ final class Postgres implements AutoCloseable {
   }
 
   /** Starts a server; empty where none is installed. */
-  static Optional<Postgres> start(Path folder) throws Exception {
+  static Optional<Postgres> start() throws IOException {
     if (!Files.isDirectory(INSTALLED)) {
       return Optional.empty();
     }
@@ -72,7 +72,7 @@ final class Postgres implements AutoCloseable {
   }
 
   /** It does not run as root. */
-  private void asOwner(String program, String... arguments) throws Exception {
+  private void asOwner(String program, String... arguments) throws IOException {
     List<String> command = new ArrayList<>();
     if (isRoot()) {
       command.addAll(List.of("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"));
@@ -82,7 +82,7 @@ final class Postgres implements AutoCloseable {
     run(command);
   }
 
-  private static void run(List<String> command) throws Exception {
+  private static void run(List<String> command) throws IOException {
     Path output = Files.createTempFile("command", ".log");
     Process process =
         new ProcessBuilder(command)
@@ -90,15 +90,19 @@ final class Postgres implements AutoCloseable {
             .redirectErrorStream(true)
             .redirectOutput(output.toFile())
             .start();
-    if (!process.waitFor(60, TimeUnit.SECONDS) || process.exitValue() != 0) {
-      process.destroyForcibly();
-      throw new IOException(command + ": " + Files.readString(output));
+    try {
+      if (!process.waitFor(60, TimeUnit.SECONDS) || process.exitValue() != 0) {
+        process.destroyForcibly();
+        throw new IOException(command + ": " + Files.readString(output));
+      }
+    } catch (InterruptedException e) {
+      throw new IOException(command + " was interrupted", e);
     }
     Files.delete(output);
   }
 
   @Override
-  public void close() throws Exception {
+  public void close() throws IOException {
     asOwner("pg_ctl", "-D", cluster.resolve("data").toString(), "-m", "immediate", "-w", "stop");
     try (Stream<Path> files = Files.walk(cluster)) {
       for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {

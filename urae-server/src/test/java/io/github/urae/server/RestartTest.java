@@ -38,7 +38,7 @@ class RestartTest {
 
   @Test
   void jobsOutliveAServerWithPostgresql() throws Exception {
-    Optional<Postgres> found = Postgres.start(folder());
+    Optional<Postgres> found = Postgres.start();
     assumeTrue(found.isPresent(), "skipped: no PostgreSQL under /usr/lib/postgresql to test with");
     try (Postgres postgres = found.get()) {
       check(

@@ -157,10 +157,13 @@ final class JobsController {
     Optional<LiveJob> live = queue.live(id);
     EventStream events = new EventStream(response);
     if (live.isPresent()) {
-      try (LiveJob.Watch watch = previews ? live.get().watch() : () -> {}) {
+      LiveJob.Watch watch = previews ? live.get().watch() : () -> {};
+      try {
         if (!follow(live.get(), previews, ConnectionProbe.of(request), events)) {
           return;
         }
+      } finally {
+        watch.close();
       }
     }
     events.event("end", describe(store.find(id).orElse(job)));

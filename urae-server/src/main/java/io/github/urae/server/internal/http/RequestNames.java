@@ -12,6 +12,7 @@ final class RequestNames {
           Map.entry("height", "size"),
           Map.entry("seeds", "seed"),
           Map.entry("images_per_prompt", "n"),
+          Map.entry("start", "coarse_to_fine"),
           Map.entry("start.strength", "strength"),
           Map.entry("start.image", "image"),
           Map.entry("start.draft_steps", "coarse_to_fine"),
