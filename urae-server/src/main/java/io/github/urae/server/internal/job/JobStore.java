@@ -41,7 +41,7 @@ public final class JobStore {
               + version);
     }
     for (int next = version + 1; next <= SCHEMA_VERSION; next++) {
-      for (String statement : script(next).split(";\\s*\n")) {
+      for (String statement : script(next).split(";\\s*\n", 0)) {
         database.sql(statement).update();
       }
       database.sql("insert into urae_schema (version) values (?)").param(next).update();
