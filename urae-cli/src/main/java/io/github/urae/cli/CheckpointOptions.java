@@ -1,14 +1,19 @@
 package io.github.urae.cli;
 
+import io.github.urae.ModelException;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.ModelBuilder;
 import io.github.urae.demo.DemoModel;
+import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.internal.CacheFolder;
 import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.ScaledName;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -26,9 +31,9 @@ public class CheckpointOptions {
       names = "--model",
       paramLabel = "DIR|FILE|ID",
       description =
-          "FLUX.1 checkpoint in diffusers layout, one file or a folder of files of weights, or the id"
-              + " (ORG/NAME[@REVISION][:FILE]) of any of these in Hugging Face's local cache (default:"
-              + " the bundled small one, demo:model).")
+          "FLUX.1 checkpoint in diffusers layout, one file or a folder of files of weights, or the"
+              + " id (ORG/NAME[@REVISION][:FILE]) of any of these in Hugging Face's local cache"
+              + " (default: the bundled small one, demo:model).")
   String model;
 
   @Option(
@@ -120,8 +125,38 @@ public class CheckpointOptions {
     if (model != null || !parts.areAllNetworks()) {
       builder.model(modelFolder());
     }
+    if (model == null && !parts.areAllNetworks() && !parts.networks().isEmpty()) {
+      checkFitBundled();
+    }
     parts.applyTo(builder);
     builder.cacheFolder(cacheFolder());
+  }
+
+  /** What is not named is the bundled model's, of which hardly anything else has the sizes. */
+  private void checkFitBundled() throws IOException {
+    ModelLocation location = ModelLocation.of(modelFolder());
+    Checkpoint bundled = Checkpoint.open(location, Checkpoint.FAMILIES);
+    for (Map.Entry<Component, Path> part : parts.networks().entrySet()) {
+      location = location.with(part.getKey(), part.getValue());
+    }
+    String reason;
+    try {
+      Checkpoint mixed = Checkpoint.open(location, Checkpoint.FAMILIES);
+      if (mixed.transformer().equals(bundled.transformer())
+          && mixed.clip().equals(bundled.clip())
+          && mixed.t5().equals(bundled.t5())) {
+        return;
+      }
+      reason = "they are of other sizes";
+    } catch (ModelException e) {
+      reason = e.getMessage();
+    }
+    throw new ModelException(
+        "no --model is given, so that what is not named is taken from the bundled small model,"
+            + " which the named parts do not fit ("
+            + reason
+            + "); name the model that the rest is taken from (--model), or all of --transformer,"
+            + " --text-encoder, --text-encoder-2 and --vae");
   }
 
   /** Adds adapters as {@link #adapter} reads them. */

@@ -86,14 +86,15 @@ final class InspectCommand implements Callable<Integer> {
       return adapter.isPresent() ? adapter.get() : Inspection.ofWeights(file);
     }
     if (Files.isDirectory(file)) {
-      return Inspection.ofCheckpoint(file);
+      return Inspection.ofFolder(file);
     }
     if (isPicture(file)) {
       return Inspection.ofPicture(file);
     }
     throw new ModelException(
         file
-            + ": expected a checkpoint's folder, a .safetensors or .gguf file or a picture, .png, .jpg or .tif"
+            + ": expected a checkpoint's folder, a .safetensors or .gguf file or a picture, .png,"
+            + " .jpg or .tif"
             + MistakenFile.describe(start(file)).map(", found "::concat).orElse(""));
   }
 

@@ -3,11 +3,13 @@ package io.github.urae.cli;
 import static java.util.Locale.ROOT;
 
 import io.github.urae.FileFormatException;
+import io.github.urae.ModelException;
 import io.github.urae.export.OnnxExport;
 import io.github.urae.flux.Sampling;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.ExportReport;
 import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.flux.model.internal.SchedulerConfig;
 import io.github.urae.flux.model.internal.StoredNetworks;
@@ -34,8 +36,38 @@ final class Inspection {
 
   private Inspection() {}
 
+  /**
+   * Describes a checkpoint; of a folder of files that are not one model, each file, and why they
+   * are not.
+   */
+  static Map<String, Object> ofFolder(Path path) throws IOException {
+    try {
+      return ofCheckpoint(path);
+    } catch (ModelException e) {
+      List<StoredNetworks> files =
+          Files.exists(path.resolve("model_index.json"))
+              ? List.of()
+              : StoredNetworks.inFolder(path, Flux1.FAMILY);
+      if (files.isEmpty()) {
+        throw e;
+      }
+      Map<String, Object> findings = new LinkedHashMap<>();
+      findings.put("kind", "files of networks of FLUX.1, not one model");
+      findings.put("folder", path.toString());
+      findings.put("why", e.getMessage());
+      for (StoredNetworks file : files) {
+        try (TensorSource weights = Safetensors.open(file.path())) {
+          Map<String, Object> summary = WeightSummary.ofFile(weights);
+          summary.remove("needs beside it");
+          findings.put(path.relativize(file.path()).toString(), summary);
+        }
+      }
+      return findings;
+    }
+  }
+
   /** Describes a checkpoint from its configurations and headers; reads no weight. */
-  static Map<String, Object> ofCheckpoint(Path path) throws IOException {
+  private static Map<String, Object> ofCheckpoint(Path path) throws IOException {
     Checkpoint checkpoint = Checkpoint.open(path);
     TransformerConfig transformer = checkpoint.transformer();
     SchedulerConfig scheduler = checkpoint.scheduler();

@@ -1,9 +1,12 @@
 package io.github.urae.cli;
 
 import io.github.urae.adapter.ModelBuilder;
+import io.github.urae.flux.model.Component;
 import io.github.urae.internal.HuggingFaceCache;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.Map;
 import picocli.CommandLine.Option;
 
 /**
@@ -69,6 +72,24 @@ public final class PartOptions {
     if (tokenizers != null) {
       builder.tokenizers(path(tokenizers));
     }
+  }
+
+  /** Returns the networks that are given; the autoencoder's is its decoder. */
+  Map<Component, Path> networks() throws IOException {
+    Map<Component, Path> networks = new EnumMap<>(Component.class);
+    if (transformer != null) {
+      networks.put(Component.TRANSFORMER, path(transformer));
+    }
+    if (textEncoder != null) {
+      networks.put(Component.TEXT_ENCODER, path(textEncoder));
+    }
+    if (textEncoder2 != null) {
+      networks.put(Component.TEXT_ENCODER_2, path(textEncoder2));
+    }
+    if (vae != null) {
+      networks.put(Component.VAE_DECODER, path(vae));
+    }
+    return networks;
   }
 
   private static Path path(String text) throws IOException {

@@ -15,12 +15,12 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
 
-/** {@code urae quantise}: the transformer as a GGUF file. */
+/** {@code urae quantise}: the transformer as a quantised file. */
 @Command(
     name = "quantise",
     description =
-        "Write the transformer as a quantised GGUF file, which ComfyUI-GGUF and"
-            + " stable-diffusion.cpp read too.",
+        "Write the transformer as a quantised file: GGUF, which ComfyUI-GGUF and"
+            + " stable-diffusion.cpp read too, or safetensors in bitsandbytes' form.",
     mixinStandardHelpOptions = true,
     sortOptions = false)
 final class QuantiseCommand extends ModelCommand {
@@ -30,7 +30,9 @@ final class QuantiseCommand extends ModelCommand {
       required = true,
       paramLabel = "TYPE",
       converter = EncodingConverter.class,
-      description = "q8_0 (8.5 bits a weight) or q4_0 (4.5 bits a weight).")
+      description =
+          "q8_0 (8.5 bits a weight), q4_0 (4.5 bits), or int8 (8 bits, bitsandbytes' LLM.int8, into"
+              + " a .safetensors file).")
   CheckpointQuantiser.Encoding encoding;
 
   @Option(
@@ -43,7 +45,7 @@ final class QuantiseCommand extends ModelCommand {
   @Option(
       names = "--output",
       required = true,
-      paramLabel = "FILE.gguf",
+      paramLabel = "FILE",
       description = "The new file; one that is there is replaced.")
   Path output;
 
@@ -73,12 +75,9 @@ final class QuantiseCommand extends ModelCommand {
       return switch (value.toLowerCase(Locale.ROOT)) {
         case "q8_0" -> CheckpointQuantiser.Encoding.Q8_0;
         case "q4_0" -> CheckpointQuantiser.Encoding.Q4_0;
-        case "int8" ->
-            throw new TypeConversionException(
-                "GGUF has no type of one scale for a whole row, which int8 means here; use q8_0,"
-                    + " and --precision int8 when pictures are drawn");
+        case "int8" -> CheckpointQuantiser.Encoding.INT8;
         default ->
-            throw new TypeConversionException("expected q8_0 or q4_0, found '" + value + "'");
+            throw new TypeConversionException("expected q8_0, q4_0 or int8, found '" + value + "'");
       };
     }
   }

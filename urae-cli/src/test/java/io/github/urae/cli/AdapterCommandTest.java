@@ -180,7 +180,6 @@ class AdapterCommandTest {
         "merge --adapter demo:2k --output x --dtype f8",
         "quantise --to q8_0",
         "quantise --to q4_k --output x",
-        "quantise --to int8 --output x",
         "convert-adapter --adapter demo:4k --output x",
         "convert-adapter --base-adapter demo:2k --output x",
         "minor-components",
@@ -240,8 +239,40 @@ class AdapterCommandTest {
     assertThat(err.toString()).contains("adapters 1, encoding Q8_0, bytes ");
     assertThat(run("inspect", file)).isZero();
     draw("--transformer", file);
-    assertThat(run("quantise", "--to", "int8", "--output", file)).isEqualTo(2);
-    assertThat(err.toString()).contains("q8_0", "--precision int8");
+    String int8 = in("own.safetensors");
+    assertThat(runCached("quantise", "--to", "int8", "--output", int8)).isZero();
+    assertThat(run("inspect", int8)).isZero();
+    assertThat(out.toString()).contains("INT8: 52");
+    draw("--transformer", int8);
+    assertThat(run("quantise", "--to", "int8", "--output", file)).isEqualTo(1);
+    assertThat(err.toString()).contains(".safetensors", "q8_0");
+    assertThat(run("quantise", "--to", "q8_0", "--output", int8)).isEqualTo(1);
+    assertThat(err.toString()).contains(".gguf");
+  }
+
+  /** Two transformers in a folder are no model, but what there is can be told. */
+  @Test
+  void inspectsAFolderThatIsNotOneModel() throws IOException {
+    Path models = Files.createDirectories(folder.resolve("models/unet"));
+    Path file = TestData.path("quantised/files/flux-tiny-Q4_0.gguf");
+    Files.copy(file, models.resolve("one.gguf"));
+    Files.copy(file, models.resolve("two.gguf"));
+    assertThat(run("inspect", in("models"))).as(err.toString()).isZero();
+    assertThat(out.toString())
+        .contains("not one model", "expected one file of the transformer", "--transformer")
+        .contains("one.gguf:", "two.gguf:", "Q4_0", "2 double and 4 single blocks");
+    assertThat(run("inspect", in("models"), "--json")).isZero();
+  }
+
+  /** A part of other sizes than the bundled model has needs a model that the rest is taken from. */
+  @Test
+  void partsThatDoNotFitTheBundledModelNeedAnother() throws IOException {
+    for (String other : List.of("flux-wide-K.gguf", "flux-mini-diffusers-Q4_0.gguf")) {
+      String file = TestData.path("quantised/files/" + other).toString();
+      assertThat(runCached("generate", "a", "--transformer", file)).isEqualTo(1);
+      assertThat(err.toString())
+          .contains("no --model is given", "bundled small model", "--model", "--text-encoder-2");
+    }
   }
 
   @Test

@@ -1,5 +1,6 @@
 package io.github.urae.adapter;
 
+import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
 import io.github.urae.Stage;
 import io.github.urae.adapter.internal.match.AdapterChain;
@@ -23,35 +24,55 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 
 /**
- * Writes a checkpoint's transformer, with adapters merged into it, as one quantised GGUF file in
- * Black Forest Labs' names, which ComfyUI-GGUF and stable-diffusion.cpp read as well. The
+ * Writes a checkpoint's transformer, with adapters merged into it, as one quantised file. The
  * checkpoint may be quantised itself, in any form that is read.
  *
- * <p>As these programs do it, the matrices of the blocks are quantised, rounded as ggml rounds;
+ * <p>GGUF files are in Black Forest Labs' names, for ComfyUI-GGUF and stable-diffusion.cpp as well.
+ * As these programs do it, the matrices of the blocks are quantised, rounded as ggml rounds;
  * vectors and small tensors stay in float32, what is left in bfloat16, or in float16 where the
- * checkpoint has that.
+ * checkpoint has that. {@link Encoding#INT8} is in diffusers' names and bitsandbytes' form.
  */
 public final class CheckpointQuantiser {
 
-  /** Forms of the matrices, by the names that ggml gives them. */
+  /** Forms of the matrices of the blocks. */
   public enum Encoding {
-    /** Blocks of 32 values of eight bits and a scale, 8.5 bits a value. */
-    Q8_0(GgmlType.Q8_0, 7),
-    /** Blocks of 32 values of four bits and a scale, 4.5 bits a value. */
-    Q4_0(GgmlType.Q4_0, 2);
+    /** ggml's blocks of 32 values of eight bits and a scale, 8.5 bits a value, in a GGUF file. */
+    Q8_0(".gguf"),
+    /** ggml's blocks of 32 values of four bits and a scale, 4.5 bits a value, in a GGUF file. */
+    Q4_0(".gguf"),
+    /**
+     * Signed bytes with a scale for each row, 8 bits a value: bitsandbytes' LLM.int8, in a
+     * safetensors file. GGUF has no such type.
+     */
+    INT8(".safetensors");
 
-    private final GgmlType type;
+    private final String ending;
+
+    Encoding(String ending) {
+      this.ending = ending;
+    }
+
+    /**
+     * Returns what the name of a file in this form ends with.
+     *
+     * @return {@code .gguf} or {@code .safetensors}
+     */
+    public String ending() {
+      return ending;
+    }
+
+    private GgmlType type() {
+      return this == Q4_0 ? GgmlType.Q4_0 : GgmlType.Q8_0;
+    }
 
     /** {@code general.file_type}: what llama.cpp calls a file of mostly this type. */
-    private final int fileType;
-
-    Encoding(GgmlType type, int fileType) {
-      this.type = type;
-      this.fileType = fileType;
+    private int fileType() {
+      return this == Q4_0 ? 2 : 7;
     }
   }
 
@@ -96,15 +117,15 @@ public final class CheckpointQuantiser {
     }
     boolean whole =
         tensor.shape().rank() == 2
-            && tensor.shape().dimension(-1) % encoding.type.blockElements() == 0;
+            && tensor.shape().dimension(-1) % encoding.type().blockElements() == 0;
     if (whole && OUTSIDE.stream().noneMatch(tensor.name()::startsWith)) {
-      return encoding.type;
+      return encoding.type();
     }
     TensorInfo source = weights.find(tensor.parts().get(0).parameter()).orElseThrow();
     return source.isPlain(ElementType.F16) ? GgmlType.F16 : GgmlType.BF16;
   }
 
-  private void write(Path target, TaskSettings settings) throws IOException {
+  private void write(Path target, Progress progress) throws IOException {
     List<GgufWriter.Declaration> declarations =
         tensors.values().stream()
             .map(
@@ -113,14 +134,14 @@ public final class CheckpointQuantiser {
     Map<String, Object> metadata = new LinkedHashMap<>();
     metadata.put("general.architecture", "flux");
     metadata.put("general.quantization_version", QUANTISATION_VERSION);
-    metadata.put("general.file_type", encoding.fileType);
+    metadata.put("general.file_type", encoding.fileType());
     FileFailure.checkSpace(
         target.getParent(), "the quantised file", GgufWriter.byteSize(metadata, declarations));
     long total = 0;
     for (OriginalTensor tensor : tensors.values()) {
       total += tensor.shape().elementCount() * Float.BYTES;
     }
-    TaskReporter reporter = settings.reporter(total);
+    TaskReporter reporter = progress.reporter(total);
     GgufWriter.write(
         target,
         metadata,
@@ -133,8 +154,9 @@ public final class CheckpointQuantiser {
     weights.checkUnchanged();
   }
 
+  /** Makes what counts the bytes of a file's values in float32. */
   @FunctionalInterface
-  private interface TaskSettings {
+  interface Progress {
     TaskReporter reporter(long total);
   }
 
@@ -172,7 +194,8 @@ public final class CheckpointQuantiser {
     /**
      * Sets the new file. Required.
      *
-     * @param file its folder must exist; written whole or not at all. What is there is replaced
+     * @param file its folder must exist; written whole or not at all. What is there is replaced.
+     *     Its name must not end as one of the other kind of file
      * @return this
      */
     public Builder output(Path file) {
@@ -197,8 +220,9 @@ public final class CheckpointQuantiser {
      * @return the keys of adapters that change nothing, with the reason; empty unless that is let
      *     pass, but for parts that FLUX does not use and for what a file holds twice
      * @throws IOException if reading or writing fails, or there is not enough space for the result
-     * @throws io.github.urae.UraeException if a file is damaged, or an adapter does not fit or
-     *     changes a text encoder, which the file does not hold; nothing is then written
+     * @throws io.github.urae.UraeException if a file is damaged, an adapter does not fit or changes
+     *     a text encoder, which the file does not hold, or the output is called what it will not
+     *     be; nothing is then written
      * @throws io.github.urae.GenerationCancelledException if it was cancelled; nothing is left then
      * @throws IllegalStateException if model or output is not set
      */
@@ -206,6 +230,7 @@ public final class CheckpointQuantiser {
       if (output == null) {
         throw new IllegalStateException("expected an output; call output(Path)");
       }
+      checkEnding();
       NativeLibraries.unpackInto(cacheFolder());
       try (OwnedResources opened = new OwnedResources()) {
         CheckpointWeights base =
@@ -220,17 +245,41 @@ public final class CheckpointQuantiser {
         TensorSource weights = base.byNetwork().get(Component.TRANSFORMER);
         WeightMerger merger = new WeightMerger(chain, Component.TRANSFORMER, weights);
         merger.prepare();
-        new CheckpointQuantiser(encoding, base, weights, merger)
-            .write(
-                output.toAbsolutePath().normalize(),
-                total ->
-                    new TaskReporter(
-                        listener(),
-                        cancellation(),
-                        Stage.CONVERTING,
-                        Component.TRANSFORMER.id(),
-                        total));
+        Path target = output.toAbsolutePath().normalize();
+        Progress progress =
+            total ->
+                new TaskReporter(
+                    listener(),
+                    cancellation(),
+                    Stage.CONVERTING,
+                    Component.TRANSFORMER.id(),
+                    total);
+        if (encoding == Encoding.INT8) {
+          new RowQuantisedFile(weights, merger).write(target, progress);
+        } else {
+          new CheckpointQuantiser(encoding, base, weights, merger).write(target, progress);
+        }
         return chain.unmatched();
+      }
+    }
+
+    /** A file that is called what it is not would be taken for that by others. */
+    private void checkEnding() {
+      String name = output.toString().toLowerCase(Locale.ROOT);
+      for (Encoding other : Encoding.values()) {
+        if (!other.ending.equals(encoding.ending) && name.endsWith(other.ending)) {
+          throw new InvalidRequestException(
+              output
+                  + ": "
+                  + encoding.name().toLowerCase(Locale.ROOT)
+                  + " is written into a "
+                  + encoding.ending
+                  + " file"
+                  + (encoding == Encoding.INT8
+                      ? ", since GGUF has no type of one scale for a whole row; name one so, or use"
+                          + " q8_0 for GGUF"
+                      : "; name one so"));
+        }
       }
     }
 
@@ -241,8 +290,8 @@ public final class CheckpointQuantiser {
               "an adapter changes the "
                   + network.id()
                   + ", but the file is to hold the transformer only; merge the adapter into the"
-                  + " whole checkpoint (urae merge, CheckpointMerger), or leave it to --adapter when"
-                  + " pictures are drawn");
+                  + " whole checkpoint (urae merge, CheckpointMerger), or leave it to --adapter"
+                  + " when pictures are drawn");
         }
       }
     }

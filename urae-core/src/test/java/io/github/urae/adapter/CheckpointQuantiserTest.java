@@ -3,6 +3,7 @@ package io.github.urae.adapter;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.urae.InvalidRequestException;
 import io.github.urae.ModelException;
 import io.github.urae.StageProgress;
 import io.github.urae.flux.model.Component;
@@ -90,6 +91,59 @@ class CheckpointQuantiserTest {
       assertThat(floats(own, "norm_out.linear.bias"))
           .isEqualTo(floats(base, "norm_out.linear.bias"));
     }
+  }
+
+  /** As bitsandbytes rounds, by rows; what it wrote once stays as it is. */
+  @Test
+  void bytesByRow() throws IOException {
+    Path output = folder.resolve("own.safetensors");
+    quantiser(output).encoding(CheckpointQuantiser.Encoding.INT8).write();
+    try (TensorSource stored = Safetensors.open(output);
+        TensorSource own = transformer(output);
+        TensorSource base = transformer(TestData.checkpoint().resolve("transformer"))) {
+      assertThat(own.tensors().keySet()).isEqualTo(base.tensors().keySet());
+      int quantised = 0;
+      for (TensorInfo tensor : base.tensors().values()) {
+        float[] expected = floats(base, tensor.name());
+        float[] found = floats(own, tensor.name());
+        if (stored.tensors().get(tensor.name()).type() != ElementType.I8) {
+          assertThat(found).as(tensor.name()).isEqualTo(expected);
+          continue;
+        }
+        quantised++;
+        float[] maxima = floats(stored, tensor.name().replaceFirst("weight$", "SCB"));
+        int columns = expected.length / maxima.length;
+        for (int i = 0; i < expected.length; i++) {
+          float most = maxima[i / columns];
+          assertThat(Math.abs(expected[i])).isLessThanOrEqualTo(most);
+          assertThat(Math.abs(found[i] - expected[i])).isLessThanOrEqualTo(most / 253.9f);
+        }
+      }
+      assertThat(quantised).isGreaterThan(40);
+    }
+    Path again = folder.resolve("again.safetensors");
+    quantiser(again).encoding(CheckpointQuantiser.Encoding.INT8).transformer(output).write();
+    try (TensorSource one = Safetensors.open(output);
+        TensorSource other = Safetensors.open(again)) {
+      for (TensorInfo tensor : one.tensors().values()) {
+        TensorInfo found = other.tensors().get(tensor.name());
+        if (tensor.type() == ElementType.F32) { // A maximum over 127, times 127.
+          assertThat(
+                  TestData.relativeDifference(
+                      floats(one, tensor.name()), floats(other, tensor.name())))
+              .isLessThan(1e-6);
+        } else {
+          assertThat(bytes(other, found)).as(tensor.name()).isEqualTo(bytes(one, tensor));
+        }
+      }
+    }
+    assertThatThrownBy(
+            () ->
+                quantiser(folder.resolve("own.gguf"))
+                    .encoding(CheckpointQuantiser.Encoding.INT8)
+                    .write())
+        .isInstanceOf(InvalidRequestException.class)
+        .hasMessageContainingAll(".safetensors", "q8_0");
   }
 
   @Test

@@ -185,6 +185,30 @@ class OnnxExportTest {
     }
   }
 
+  /** Standard operators on plain values, whatever these are made of, with an adapter merged in. */
+  @Test
+  void quantisedSourcesAreExportedAsTheirValues() throws Exception {
+    export("quantised")
+        .transformer(TestData.path("quantised/files/flux-tiny-Q4_0.gguf"))
+        .textEncoder2(TestData.path("quantised/files/t5-encoder-Q8_0.gguf"))
+        .adapters(List.of(new AdapterSpec(TestData.path("adapters/peft.safetensors"), 1)))
+        .write();
+    Path root = folder.resolve("quantised");
+    for (ExportReport report : OnnxExport.inspect(root)) {
+      assertThat(report.missing()).as(report.toString()).isEmpty();
+    }
+    try (SafetensorsFile inputs =
+            SafetensorsFile.open(TestData.path("golden/cases/standard-128.safetensors"));
+        SafetensorsFile recorded =
+            SafetensorsFile.open(TestData.path("quantised/golden/flux-tiny-Q4_0.safetensors"))) {
+      TestData.assertClose(
+          "export of Q4_0",
+          recorded.tensor("lora_peft_first_velocity").toFloats(),
+          firstVelocity(root, GoldenCase.named("standard-128"), inputs),
+          ONE_STAGE);
+    }
+  }
+
   @Test
   void exportsAreReadAgain() throws IOException {
     export("again").elementType(ElementType.F16).write();

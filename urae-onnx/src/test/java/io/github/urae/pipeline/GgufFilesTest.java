@@ -24,6 +24,15 @@ class GgufFilesTest {
   }
 
   @Test
+  void blocksOfEightBits() throws IOException {
+    Path file = folder.resolve("q8_0.gguf");
+    QuantisedWriter.writeQ80(file);
+    QuantisedCase recorded = new QuantisedCase("flux-tiny-Q8_0", file);
+    recorded.assertTensors();
+    recorded.assertRuns(folder, "flux-tiny");
+  }
+
+  @Test
   void textEncoderByTheNamesOfLlama() throws IOException {
     QuantisedCase.gguf("t5-encoder-Q8_0").assertEncodes(folder);
   }

@@ -28,6 +28,7 @@ import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.testkit.Checksum;
 import io.github.urae.testkit.TestData;
+import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.PlacedTensors;
@@ -80,7 +81,7 @@ record QuantisedCase(String label, Path file) {
   /** Checks every tensor of the file against its recorded sums, and some against their values. */
   void assertTensors() throws IOException {
     JsonNode expected = json(label + ".json").get("tensors");
-    try (TensorSource stored = SafetensorsFile.open(file);
+    try (TensorSource stored = Safetensors.open(file);
         SafetensorsFile recorded = recorded();
         TensorSource open = PlacedTensors.open(RecognisedEncodings.of(stored).values())) {
       Set<String> names = new TreeSet<>();

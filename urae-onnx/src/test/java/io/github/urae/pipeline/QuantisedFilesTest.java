@@ -50,6 +50,15 @@ class QuantisedFilesTest {
   }
 
   @Test
+  void plainFloat8AsTextEncoder() throws IOException {
+    Path file = folder.resolve("t5.safetensors");
+    QuantisedWriter.writePlainFloat8(file, SeparateFiles.stored("text_encoder_2"));
+    QuantisedCase recorded = new QuantisedCase("t5xxl_fp8_e4m3fn", file);
+    recorded.assertTensors();
+    recorded.assertEncodes(folder);
+  }
+
+  @Test
   void nf4() throws IOException {
     Path file = folder.resolve("nf4.safetensors");
     QuantisedWriter.writeNf4(file);

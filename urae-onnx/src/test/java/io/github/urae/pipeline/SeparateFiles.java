@@ -3,6 +3,7 @@ package io.github.urae.pipeline;
 import io.github.urae.onnx.internal.source.OriginalNames;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.testkit.CompVisNames;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.SafetensorsWriter;
@@ -39,7 +40,8 @@ final class SeparateFiles {
   /** Writes {@code ae}, in CompVis' names. */
   static Path autoencoder(Path file) throws IOException {
     Map<String, Tensor> named = new LinkedHashMap<>();
-    stored("vae").forEach((name, tensor) -> named.put(compVis(name), asConvolution(name, tensor)));
+    stored("vae")
+        .forEach((name, tensor) -> named.put(CompVisNames.of(name), asConvolution(name, tensor)));
     return write(file, named);
   }
 
@@ -72,7 +74,8 @@ final class SeparateFiles {
                 all.put("text_encoders.t5xxl.transformer." + name, QuantisedWriter.float8(tensor)));
     all.put("text_encoders.t5xxl.logit_scale", Tensor.ofFloats(new float[] {4.6055f}));
     stored("vae")
-        .forEach((name, tensor) -> all.put("vae." + compVis(name), asConvolution(name, tensor)));
+        .forEach(
+            (name, tensor) -> all.put("vae." + CompVisNames.of(name), asConvolution(name, tensor)));
     return write(file, all);
   }
 
@@ -99,7 +102,7 @@ final class SeparateFiles {
     Files.delete(part);
   }
 
-  private static Map<String, Tensor> stored(String folder) throws IOException {
+  static Map<String, Tensor> stored(String folder) throws IOException {
     return tensors(TestData.checkpoint().resolve(folder));
   }
 
@@ -126,29 +129,5 @@ final class SeparateFiles {
     Files.createDirectories(file.getParent());
     SafetensorsWriter.write(file, Map.of(), tensors);
     return file;
-  }
-
-  /** By hand, level by level, of an autoencoder of four. */
-  private static String compVis(String name) {
-    String translated =
-        name.replace("mid_block.resnets.0", "mid.block_1")
-            .replace("mid_block.resnets.1", "mid.block_2")
-            .replace("mid_block.attentions.0.group_norm", "mid.attn_1.norm")
-            .replace("mid_block.attentions.0.to_q", "mid.attn_1.q")
-            .replace("mid_block.attentions.0.to_k", "mid.attn_1.k")
-            .replace("mid_block.attentions.0.to_v", "mid.attn_1.v")
-            .replace("mid_block.attentions.0.to_out.0", "mid.attn_1.proj_out")
-            .replace("conv_norm_out", "norm_out")
-            .replace("conv_shortcut", "nin_shortcut")
-            .replace("downsamplers.0", "downsample")
-            .replace("upsamplers.0", "upsample")
-            .replace("resnets", "block");
-    for (int i = 0; i < 4; i++) {
-      translated =
-          translated
-              .replace("down_blocks." + i, "down." + i)
-              .replace("up_blocks." + i, "up." + (3 - i));
-    }
-    return translated;
   }
 }

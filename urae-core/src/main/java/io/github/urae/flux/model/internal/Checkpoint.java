@@ -4,8 +4,6 @@ import io.github.urae.ModelException;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.ModelInfo;
 import io.github.urae.internal.HuggingFaceCache;
-import io.github.urae.tensor.Shape;
-import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.file.NoSuchFileException;
@@ -181,15 +179,14 @@ public record Checkpoint(
   }
 
   /**
-   * Checks that a transformer is no relative of the family's, which reads more than latents, and is
-   * told a guidance scale where the configuration says so, and only there: a file of -dev in a
-   * model of -schnell, or the other way round, would run and draw wrong pictures, or miss a weight.
+   * Checks that a transformer is told a guidance scale where the configuration says so, and only
+   * there: a file of -dev in a model of -schnell, or the other way round, would run and draw wrong
+   * pictures, or miss a weight.
    *
    * @param weights the transformer's, by diffusers' names
    * @throws ModelException if file and configuration contradict each other
    */
   public void checkGuidance(TensorSource weights) {
-    refuseRelatives(weights);
     String module = family.transformer().guidanceModule() + ".";
     boolean found = weights.tensors().keySet().stream().anyMatch(name -> name.startsWith(module));
     if (found != transformer.guidance()) {
@@ -211,29 +208,6 @@ public record Checkpoint(
               + "; use the transformer with the model that it belongs to, or name that file as the"
               + " model, and the parts that it lacks from this one (--text-encoder,"
               + " --text-encoder-2, --vae, --tokenizers)");
-    }
-  }
-
-  private void refuseRelatives(TensorSource weights) {
-    TensorInfo input = weights.tensors().get("x_embedder.weight");
-    TensorInfo bias = weights.tensors().get("x_embedder.bias");
-    // As many rows as the bias has: no damaged tensor.
-    boolean whole =
-        input != null
-            && bias != null
-            && input.shape().rank() == 2
-            && bias.shape().equals(Shape.of(input.shape().dimension(0)));
-    long channels = whole ? input.columns() : transformer.inputChannels();
-    if (channels != transformer.inputChannels()
-        && family.transformer().relatives().containsKey((int) channels)) {
-      throw new ModelException(
-          input.file()
-              + ": tensor 'x_embedder.weight' "
-              + input.shape()
-              + " is that of "
-              + family.transformer().relatives().get((int) channels)
-              + ", which is not supported; use a transformer of "
-              + family.members());
     }
   }
 

@@ -122,6 +122,13 @@ final class ModelFiles {
     return Optional.of(new Found(root, found.chosen(given)));
   }
 
+  /** Returns the files in a folder that hold networks of the family, by their paths. */
+  static List<StoredNetworks> in(Path folder, ModelFamily family) throws IOException {
+    ModelFiles found = new ModelFiles(folder, family);
+    found.collect(modelsIn(folder), DEPTH);
+    return List.copyOf(found.files);
+  }
+
   /** Says what a file is that holds no network of the family. */
   private static RuntimeException foreign(Path file, ModelFamily family) throws IOException {
     try (TensorSource weights = NetworkWeights.open(file, family, Component.TRANSFORMER)) {

@@ -198,7 +198,9 @@ final class OtherNetworks {
                       + " takes "
                       + input.columns()
                       + " channels, not "
-                      + expected);
+                      + expected
+                      + "; use a transformer of "
+                      + family.members());
             }
           }
         }

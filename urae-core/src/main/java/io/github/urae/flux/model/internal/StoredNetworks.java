@@ -57,6 +57,19 @@ public record StoredNetworks(Path path, Map<Component, Long> widths) {
   }
 
   /**
+   * Looks through a folder of files, as programs keep them, whether or not they are one model.
+   *
+   * @param folder the folder, or that of the program; folders in it are looked through too
+   * @param family whose networks are looked for
+   * @return the files that hold some; those of other models, and what cannot be read, are left out
+   * @throws IOException if a folder cannot be read
+   * @throws ModelException if there are too many files
+   */
+  public static List<StoredNetworks> inFolder(Path folder, ModelFamily family) throws IOException {
+    return ModelFiles.in(folder, family);
+  }
+
+  /**
    * Describes the networks among the tensors of a file.
    *
    * @param source the open file

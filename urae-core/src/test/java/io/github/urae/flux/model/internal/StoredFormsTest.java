@@ -8,6 +8,7 @@ import io.github.urae.ModelException;
 import io.github.urae.flux.model.Component;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.testkit.CompVisNames;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.SafetensorsWriter;
@@ -177,30 +178,6 @@ class StoredFormsTest {
         .replace("attentions.0.to_out.0", "attentions.0.proj_attn");
   }
 
-  /** By hand, level by level, of an autoencoder of four. */
-  private static String compVis(String name) {
-    String translated =
-        name.replace("mid_block.resnets.0", "mid.block_1")
-            .replace("mid_block.resnets.1", "mid.block_2")
-            .replace("mid_block.attentions.0.group_norm", "mid.attn_1.norm")
-            .replace("mid_block.attentions.0.to_q", "mid.attn_1.q")
-            .replace("mid_block.attentions.0.to_k", "mid.attn_1.k")
-            .replace("mid_block.attentions.0.to_v", "mid.attn_1.v")
-            .replace("mid_block.attentions.0.to_out.0", "mid.attn_1.proj_out")
-            .replace("conv_norm_out", "norm_out")
-            .replace("conv_shortcut", "nin_shortcut")
-            .replace("downsamplers.0", "downsample")
-            .replace("upsamplers.0", "upsample")
-            .replace("resnets", "block");
-    for (int i = 0; i < 4; i++) {
-      translated =
-          translated
-              .replace("down_blocks." + i, "down." + i)
-              .replace("up_blocks." + i, "up." + (3 - i));
-    }
-    return translated;
-  }
-
   @Test
   void olderNamesOfAutoencoders() throws IOException {
     try (TensorSource source = checkpoint(Component.VAE_DECODER)) {
@@ -209,7 +186,7 @@ class StoredFormsTest {
         for (List<UnaryOperator<String>> names :
             List.of(
                 List.<UnaryOperator<String>>of(StoredFormsTest::oldAttention),
-                List.<UnaryOperator<String>>of(StoredFormsTest::compVis))) {
+                List.<UnaryOperator<String>>of(CompVisNames::of))) {
           Map<String, Tensor> stored = renamed(own, name -> prefix + names.get(0).apply(name));
           for (Component half : List.of(Component.VAE_DECODER, Component.VAE_ENCODER)) {
             assertRead(half, stored, prefix + names);
@@ -217,7 +194,7 @@ class StoredFormsTest {
           }
         }
       }
-      Map<String, Tensor> decoder = renamed(own, StoredFormsTest::compVis);
+      Map<String, Tensor> decoder = renamed(own, CompVisNames::of);
       decoder.keySet().removeIf(name -> name.startsWith("encoder."));
       SafetensorsWriter.write(folder.resolve("half.safetensors"), Map.of(), decoder);
       try (TensorSource half =
