@@ -8,6 +8,7 @@ module io.github.urae.core {
   requires org.slf4j;
   requires re2j;
   requires transitive java.desktop;
+  requires static jdk.jfr;
 
   exports io.github.urae;
   exports io.github.urae.adapter;
@@ -33,6 +34,8 @@ module io.github.urae.core {
       io.github.urae.onnx,
       io.github.urae.openblas,
       io.github.urae.training;
+  exports io.github.urae.internal.recording to
+      io.github.urae.onnx;
   exports io.github.urae.tensor.internal to
       io.github.urae.onnx,
       io.github.urae.training;

@@ -3,6 +3,7 @@ package io.github.urae.adapter;
 import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.flux.model.Component;
+import io.github.urae.internal.BoundedJson;
 import io.github.urae.internal.CacheFolder;
 import io.github.urae.internal.HuggingFaceCache;
 import java.io.IOException;
@@ -31,8 +32,14 @@ public abstract class ModelBuilder<B extends ModelBuilder<B>> {
   private ProgressListener listener = ProgressListener.NONE;
   private CancellationToken cancellation = new CancellationToken();
 
-  /** Creates a builder with nothing but defaults. */
-  protected ModelBuilder() {}
+  /**
+   * Creates a builder with nothing but defaults.
+   *
+   * @throws io.github.urae.InferenceException if the application has a Jackson before 2.15
+   */
+  protected ModelBuilder() {
+    BoundedJson.checkVersion();
+  }
 
   @SuppressWarnings("unchecked") // What B stands for.
   private B self() {

@@ -3,11 +3,14 @@ package io.github.urae.internal;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonFactoryBuilder;
 import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.Version;
+import com.fasterxml.jackson.core.json.PackageVersion;
+import io.github.urae.InferenceException;
 
 /**
  * Readers of JSON that others wrote: what is nested too deep, has too many parts or a number of too
  * many digits is no JSON to them. All readers are made here; the size of a file is bounded where it
- * is read.
+ * is read. Jackson 2.15 is enough: what only later ones bound, {@link JsonTrees} bounds, too.
  */
 public final class BoundedJson {
 
@@ -21,6 +24,9 @@ public final class BoundedJson {
   static final long MAX_TOKENS = 1 << 21;
 
   private static final int MAX_DEPTH = 64;
+
+  /** The first Jackson 2.x that bounds what it reads. */
+  private static final int LEAST_MINOR = 15;
 
   private BoundedJson() {}
 
@@ -44,7 +50,12 @@ public final class BoundedJson {
     return new JsonFactoryBuilder()
         // Keys of strangers are not worth a place in the JVM's table.
         .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
-        .streamReadConstraints(limits(maxDepth, maxTextLength).maxTokenCount(MAX_TOKENS).build());
+        .streamReadConstraints(treeLimits(maxDepth, maxTextLength).build());
+  }
+
+  private static StreamReadConstraints.Builder treeLimits(int maxDepth, int maxTextLength) {
+    StreamReadConstraints.Builder limits = limits(maxDepth, maxTextLength);
+    return hasMinor(18) ? limits.maxTokenCount(MAX_TOKENS) : limits;
   }
 
   /**
@@ -55,10 +66,35 @@ public final class BoundedJson {
    * @return a builder of the limits
    */
   public static StreamReadConstraints.Builder limits(int maxDepth, int maxTextLength) {
-    return StreamReadConstraints.builder()
-        .maxNestingDepth(maxDepth)
-        .maxNumberLength(MAX_NUMBER_LENGTH)
-        .maxStringLength(maxTextLength)
-        .maxNameLength(maxTextLength);
+    StreamReadConstraints.Builder limits =
+        StreamReadConstraints.builder()
+            .maxNestingDepth(maxDepth)
+            .maxNumberLength(MAX_NUMBER_LENGTH)
+            .maxStringLength(maxTextLength);
+    return hasMinor(16) ? limits.maxNameLength(maxTextLength) : limits;
+  }
+
+  private static boolean hasMinor(int minor) {
+    return PackageVersion.VERSION.getMinorVersion() >= minor;
+  }
+
+  /**
+   * Tells whoever has an older Jackson than this library works with.
+   *
+   * @throws InferenceException if the Jackson of this process does not bound what it reads
+   */
+  public static void checkVersion() {
+    checkVersion(PackageVersion.VERSION);
+  }
+
+  static void checkVersion(Version found) {
+    if (found.getMajorVersion() != 2 || found.getMinorVersion() < LEAST_MINOR) {
+      throw new InferenceException(
+          "com.fasterxml.jackson.core:jackson-core: expected 2."
+              + LEAST_MINOR
+              + " or a later 2.x, found "
+              + found
+              + "; raise the version that the application asks for");
+    }
   }
 }

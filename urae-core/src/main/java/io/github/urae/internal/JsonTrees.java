@@ -106,35 +106,62 @@ public final class JsonTrees implements JsonConfig.Reader {
    * @throws IOException if it cannot be read
    */
   public static JsonNode value(JsonParser parser) throws IOException {
-    return switch (parser.currentToken()) {
-      case START_OBJECT -> {
-        ObjectNode object = NODES.objectNode();
-        for (String key = parser.nextFieldName(); key != null; key = parser.nextFieldName()) {
-          parser.nextToken();
-          object.set(key, value(parser));
-        }
-        yield object;
+    return new Growing(parser).value();
+  }
+
+  /** A tree while it is read, whose parts are counted: Jackson counts them only from 2.18 on. */
+  private static final class Growing {
+
+    private final JsonParser parser;
+    private long tokens;
+
+    Growing(JsonParser parser) {
+      this.parser = parser;
+    }
+
+    private void count() throws IOException {
+      tokens++;
+      if (tokens > BoundedJson.MAX_TOKENS) {
+        throw new JsonParseException(
+            parser, "Token count exceeds the maximum of " + BoundedJson.MAX_TOKENS);
       }
-      case START_ARRAY -> {
-        ArrayNode array = NODES.arrayNode();
-        while (parser.nextToken() != JsonToken.END_ARRAY) {
-          array.add(value(parser));
+    }
+
+    JsonNode value() throws IOException {
+      count();
+      return switch (parser.currentToken()) {
+        case START_OBJECT -> {
+          count();
+          ObjectNode object = NODES.objectNode();
+          for (String key = parser.nextFieldName(); key != null; key = parser.nextFieldName()) {
+            count();
+            parser.nextToken();
+            object.set(key, value());
+          }
+          yield object;
         }
-        yield array;
-      }
-      case VALUE_STRING -> NODES.textNode(parser.getText());
-      case VALUE_NUMBER_INT ->
-          switch (parser.getNumberType()) {
-            case INT -> NODES.numberNode(parser.getIntValue());
-            case LONG -> NODES.numberNode(parser.getLongValue());
-            default -> NODES.numberNode(parser.getBigIntegerValue());
-          };
-      case VALUE_NUMBER_FLOAT -> NODES.numberNode(parser.getDoubleValue());
-      case VALUE_TRUE -> NODES.booleanNode(true);
-      case VALUE_FALSE -> NODES.booleanNode(false);
-      case VALUE_NULL -> NODES.nullNode();
-      default -> throw new JsonParseException(parser, "expected a value");
-    };
+        case START_ARRAY -> {
+          count();
+          ArrayNode array = NODES.arrayNode();
+          while (parser.nextToken() != JsonToken.END_ARRAY) {
+            array.add(value());
+          }
+          yield array;
+        }
+        case VALUE_STRING -> NODES.textNode(parser.getText());
+        case VALUE_NUMBER_INT ->
+            switch (parser.getNumberType()) {
+              case INT -> NODES.numberNode(parser.getIntValue());
+              case LONG -> NODES.numberNode(parser.getLongValue());
+              default -> NODES.numberNode(parser.getBigIntegerValue());
+            };
+        case VALUE_NUMBER_FLOAT -> NODES.numberNode(parser.getDoubleValue());
+        case VALUE_TRUE -> NODES.booleanNode(true);
+        case VALUE_FALSE -> NODES.booleanNode(false);
+        case VALUE_NULL -> NODES.nullNode();
+        default -> throw new JsonParseException(parser, "expected a value");
+      };
+    }
   }
 
   /**

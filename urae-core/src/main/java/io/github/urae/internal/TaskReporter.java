@@ -5,6 +5,7 @@ import io.github.urae.GenerationCancelledException;
 import io.github.urae.ProgressListener;
 import io.github.urae.Stage;
 import io.github.urae.StageProgress;
+import io.github.urae.internal.recording.FlightRecording;
 import java.time.Duration;
 import java.util.Optional;
 
@@ -24,6 +25,7 @@ public final class TaskReporter {
   private final long start = System.nanoTime();
   private long done;
   private long lastReport = start;
+  private final FlightRecording.Span recorded;
 
   /**
    * Starts a task that concerns several networks, and reports its beginning.
@@ -67,6 +69,7 @@ public final class TaskReporter {
     this.stage = stage;
     this.component = component;
     this.total = total;
+    recorded = FlightRecording.stage(stage, component, total);
     report(start);
   }
 
@@ -78,7 +81,11 @@ public final class TaskReporter {
    */
   public void advance(long bytes) {
     cancellation.throwIfCancelled();
+    boolean before = done < total;
     done += bytes;
+    if (before && done >= total) {
+      recorded.end();
+    }
     long now = System.nanoTime();
     if (done >= total || now - lastReport >= INTERVAL_NANOS) {
       report(now);

@@ -3,11 +3,16 @@ package io.github.urae.internal;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.core.JsonFactoryBuilder;
+import com.fasterxml.jackson.core.JsonParseException;
+import com.fasterxml.jackson.core.Version;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.urae.FileFormatException;
+import io.github.urae.InferenceException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -55,6 +60,27 @@ class BoundedJsonTest {
     int each = (int) BoundedJson.MAX_TOKENS / 2 + 1;
     assertRefused("{\"a\": [" + "[],".repeat(each) + "0]}", "Token count");
     assertRefused("{\"a\": [" + "{},".repeat(each) + "0]}", "Token count");
+  }
+
+  /** Before 2.18 Jackson did not count. */
+  @Test
+  void partsAreCountedWithoutJackson() {
+    JsonTrees uncounted = new JsonTrees(new JsonFactoryBuilder());
+    int each = (int) BoundedJson.MAX_TOKENS / 2 + 1;
+    for (String part : List.of("[],", "{},", "1,1,", "{\"a\":1},")) {
+      assertThatThrownBy(() -> uncounted.read("[" + part.repeat(each) + "0]"))
+          .isInstanceOf(JsonParseException.class)
+          .hasMessageContaining("Token count");
+    }
+  }
+
+  @Test
+  void anOlderJacksonIsNamed() {
+    BoundedJson.checkVersion();
+    assertThatThrownBy(
+            () -> BoundedJson.checkVersion(new Version(2, 14, 3, null, "com.fasterxml", "core")))
+        .isInstanceOf(InferenceException.class)
+        .hasMessageContaining("expected 2.15 or a later 2.x, found 2.14.3");
   }
 
   @Test

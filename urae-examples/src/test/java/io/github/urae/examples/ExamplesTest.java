@@ -75,6 +75,18 @@ class ExamplesTest {
   }
 
   @Test
+  void springBoot() throws Exception {
+    run(DrawWithSpringBoot::main, model(), TEXT, file("spring.png"));
+    assertThat(side(file("spring.png"))).isEqualTo(128);
+  }
+
+  @Test
+  void langChain4j() throws Exception {
+    run(DrawWithLangChain4j::main, model(), TEXT, "a green star", file("edited.png"));
+    assertThat(side(file("edited.png"))).isEqualTo(128);
+  }
+
+  @Test
   void ultraResolution() throws Exception {
     String said = run(UltraResolution::main, model(), adapter(), TEXT, file("large.png"));
     assertThat(side(file("large.png"))).isEqualTo(256);

@@ -27,6 +27,7 @@ import io.github.urae.image.RgbImage;
 import io.github.urae.internal.HuggingFaceCache;
 import io.github.urae.internal.Lease;
 import io.github.urae.internal.NativeLibraries;
+import io.github.urae.internal.recording.FlightRecording;
 import io.github.urae.onnx.internal.generation.Generation;
 import io.github.urae.onnx.internal.generation.GenerationQueue;
 import io.github.urae.onnx.internal.generation.PictureEncoding;
@@ -136,6 +137,14 @@ public final class FluxPipeline implements ImagePipeline {
     RunOptions own = options.toBuilder().cancellation(cancellation).build();
     CancellationToken given = options.cancellation().orElseGet(CancellationToken::new);
     CancellationToken.Registration linked = given.onCancel(cancellation::cancel);
+    int side = model.nativeSize();
+    FlightRecording.Span recorded =
+        FlightRecording.generation(
+            model.name(),
+            request.width().orElse(side),
+            request.height().orElse(side),
+            request.images());
+    String outcome = "drawn";
     try {
       // What cannot run need not wait.
       with(open -> checked(open, request, own));
@@ -149,7 +158,11 @@ public final class FluxPipeline implements ImagePipeline {
                     open.awaitCancelledRuns(cancellation);
                     return generation.run();
                   }));
+    } catch (RuntimeException | Error e) {
+      outcome = e.getClass().getSimpleName();
+      throw e;
     } finally {
+      recorded.end(outcome);
       linked.close();
       NativeHeap.trimNowAndThen();
     }

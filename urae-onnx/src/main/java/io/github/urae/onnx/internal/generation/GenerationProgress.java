@@ -5,6 +5,7 @@ import io.github.urae.Stage;
 import io.github.urae.StageProgress;
 import io.github.urae.flux.GenerationPlan;
 import io.github.urae.flux.model.Component;
+import io.github.urae.internal.recording.FlightRecording;
 import java.time.Duration;
 import java.util.EnumMap;
 import java.util.List;
@@ -78,6 +79,7 @@ final class GenerationProgress {
     private final long total;
     private final StageProgress.Unit unit;
     private final long start = nanoClock.getAsLong();
+    private final FlightRecording.Span recorded;
     private long last = start;
     private long done;
 
@@ -88,6 +90,7 @@ final class GenerationProgress {
       this.done = done;
       this.total = total;
       this.unit = unit;
+      recorded = FlightRecording.stage(stage, Optional.of(component.id()), total);
       report(start);
     }
 
@@ -102,6 +105,9 @@ final class GenerationProgress {
       ahead.computeIfPresent(component, (key, before) -> Math.max(0, before - flops));
       last = now;
       done++;
+      if (done == total) {
+        recorded.end();
+      }
       report(now);
     }
 

@@ -80,6 +80,9 @@ public final class OnnxLibrary {
     for (String library : REQUIRED) {
       System.load(folder.resolve(System.mapLibraryName(library)).toString());
     }
+    if (FolderlessStart.isNeeded()) {
+      FolderlessStart.start(folder);
+    }
     try {
       NativeLibraries.withProperty(FOLDER_PROPERTY, folder.toString(), OnnxEngine::environment);
     } catch (ExceptionInInitializerError e) {
