@@ -37,16 +37,23 @@ final class AdamWOptimizer implements AdapterOptimizer {
     long step = updates + 1;
     double ofMean = 1 - Math.pow(settings.beta1(), (double) step);
     double ofSquare = 1 - Math.pow(settings.beta2(), (double) step);
-    try (PointerScope temporaries = new PointerScope()) {
-      Tensor gradient = parameters.gradients;
-      parameters.values.mul_(new Scalar(1 - learningRate * settings.weightDecay()));
-      mean.lerp_(gradient, new Scalar(1 - settings.beta1()));
-      square
-          .mul_(new Scalar(settings.beta2()))
-          .addcmul_(gradient, gradient, new Scalar(1 - settings.beta2()));
-      Tensor root =
-          square.sqrt().div_(new Scalar(Math.sqrt(ofSquare))).add_(new Scalar(settings.epsilon()));
-      parameters.values.addcdiv_(mean, root, new Scalar(-learningRate / ofMean));
+    for (int i = 0; i < parameters.size(); i++) {
+      try (PointerScope temporaries = new PointerScope()) {
+        Tensor value = parameters.piece(parameters.values, i);
+        Tensor gradient = parameters.piece(parameters.gradients, i);
+        value.mul_(new Scalar(1 - learningRate * settings.weightDecay()));
+        Tensor ownMean =
+            parameters.piece(mean, i).lerp_(gradient, new Scalar(1 - settings.beta1()));
+        Tensor root =
+            parameters
+                .piece(square, i)
+                .mul_(new Scalar(settings.beta2()))
+                .addcmul_(gradient, gradient, new Scalar(1 - settings.beta2()))
+                .sqrt()
+                .div_(new Scalar(Math.sqrt(ofSquare)))
+                .add_(new Scalar(settings.epsilon()));
+        value.addcdiv_(ownMean, root, new Scalar(-learningRate / ofMean));
+      }
     }
     updates = step;
   }

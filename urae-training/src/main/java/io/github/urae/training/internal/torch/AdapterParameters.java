@@ -25,6 +25,7 @@ final class AdapterParameters implements AutoCloseable {
   private final OwnedTensors owned = new OwnedTensors();
   private final Map<String, Integer> places = new LinkedHashMap<>();
   private final List<Shape> shapes;
+  private final long[] firsts;
   private final List<Tensor> parameters = new ArrayList<>();
   private final List<Tensor> gradientPieces = new ArrayList<>();
   private final List<Tensor> freshPieces = new ArrayList<>();
@@ -47,6 +48,7 @@ final class AdapterParameters implements AutoCloseable {
   AdapterParameters(Map<String, Shape> shapes, torch.ScalarType type, Device device) {
     this.device = device;
     this.shapes = List.copyOf(shapes.values());
+    this.firsts = new long[shapes.size()];
     long count = this.shapes.stream().mapToLong(Shape::elementCount).sum();
     try (PointerScope temporaries = new PointerScope()) {
       values = zeros(count, type);
@@ -55,6 +57,7 @@ final class AdapterParameters implements AutoCloseable {
       long first = 0;
       for (Map.Entry<String, Shape> parameter : shapes.entrySet()) {
         Shape shape = parameter.getValue();
+        firsts[parameters.size()] = first;
         places.put(parameter.getKey(), parameters.size());
         Tensor piece = piece(values, first, shape).detach();
         parameters.add(owned.add(piece.set_requires_grad(true)));
@@ -96,15 +99,14 @@ final class AdapterParameters implements AutoCloseable {
     return parameters;
   }
 
-  /** Returns the pieces of a tensor of as many numbers, in the caller's scope. */
-  List<Tensor> piecesOf(Tensor all) {
-    List<Tensor> pieces = new ArrayList<>();
-    long first = 0;
-    for (Shape shape : shapes) {
-      pieces.add(all.narrow(0, first, shape.elementCount()));
-      first += shape.elementCount();
-    }
-    return pieces;
+  /** Returns how many parameters there are. */
+  int size() {
+    return shapes.size();
+  }
+
+  /** Returns a parameter's piece of a tensor of as many numbers, in the caller's scope. */
+  Tensor piece(Tensor all, int index) {
+    return all.narrow(0, firsts[index], shapes.get(index).elementCount());
   }
 
   /** Forgets the gradients of the last picture. */

@@ -10,7 +10,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Prodigy in the order of operations of its authors' program, whose sums go parameter by parameter.
+ * Prodigy in the order of operations of its authors' program, parameter by parameter.
  *
  * @see <a href="https://github.com/konstmish/prodigy">prodigyopt</a>
  */
@@ -67,12 +67,10 @@ final class ProdigyOptimizer implements AdapterOptimizer {
                 / (1 - Math.pow(settings.beta1(), moves + 1.0))
             : 1;
     double rate = d * learningRate * correction;
-    try (PointerScope temporaries = new PointerScope()) {
-      // Without a rate or any gradient, nothing is learnt and nothing decays.
-      if (rate > 0 && estimate(rate)) {
-        move(rate);
-        moves++;
-      }
+    // Without a rate or any gradient, nothing is learnt and nothing decays.
+    if (rate > 0 && estimate(rate)) {
+      move(rate);
+      moves++;
     }
     updates++;
   }
@@ -83,27 +81,35 @@ final class ProdigyOptimizer implements AdapterOptimizer {
    * @return whether there ever was a gradient
    */
   private boolean estimate(double rate) {
-    Tensor gradient = parameters.gradients;
-    if (settings.weightDecay() != 0 && !settings.decoupled()) {
-      gradient.add_(parameters.values, new Scalar(settings.weightDecay()));
-    }
     double share = d / settings.initialD();
-    List<Tensor> gradients = parameters.piecesOf(gradient);
-    List<Tensor> ways = parameters.piecesOf(start.sub(parameters.values));
     double gain = 0;
-    for (int i = 0; i < gradients.size(); i++) {
-      gain += share * rate * gradients.get(i).dot(ways.get(i)).item_double();
-    }
-    mean.mul_(new Scalar(settings.beta1())).add_(gradient, new Scalar(d * (1 - settings.beta1())));
-    square
-        .mul_(new Scalar(settings.beta2()))
-        .addcmul_(gradient, gradient, new Scalar(d * d * (1 - settings.beta2())));
-    direction
-        .mul_(new Scalar(settings.beta3()))
-        .add_(gradient, new Scalar(share * (settings.safeguardWarmup() ? d : rate)));
     double length = 0;
-    for (Tensor piece : parameters.piecesOf(direction)) {
-      length += piece.abs().sum().item_double();
+    for (int i = 0; i < parameters.size(); i++) {
+      try (PointerScope temporaries = new PointerScope()) {
+        Tensor value = parameters.piece(parameters.values, i);
+        Tensor gradient = parameters.piece(parameters.gradients, i);
+        if (settings.weightDecay() != 0 && !settings.decoupled()) {
+          gradient.add_(value, new Scalar(settings.weightDecay()));
+        }
+        Tensor way = parameters.piece(start, i).sub(value);
+        gain += share * rate * gradient.dot(way).item_double();
+        parameters
+            .piece(mean, i)
+            .mul_(new Scalar(settings.beta1()))
+            .add_(gradient, new Scalar(d * (1 - settings.beta1())));
+        parameters
+            .piece(square, i)
+            .mul_(new Scalar(settings.beta2()))
+            .addcmul_(gradient, gradient, new Scalar(d * d * (1 - settings.beta2())));
+        length +=
+            parameters
+                .piece(direction, i)
+                .mul_(new Scalar(settings.beta3()))
+                .add_(gradient, new Scalar(share * (settings.safeguardWarmup() ? d : rate)))
+                .abs()
+                .sum()
+                .item_double();
+      }
     }
     if (length == 0) {
       return false;
@@ -124,12 +130,16 @@ final class ProdigyOptimizer implements AdapterOptimizer {
 
   /** The rate is that of before the estimate, epsilon's factor that of after it. */
   private void move(double rate) {
-    Tensor values = parameters.values;
-    if (settings.weightDecay() != 0 && settings.decoupled()) {
-      values.add_(values, new Scalar(-settings.weightDecay() * rate));
+    for (int i = 0; i < parameters.size(); i++) {
+      try (PointerScope temporaries = new PointerScope()) {
+        Tensor value = parameters.piece(parameters.values, i);
+        if (settings.weightDecay() != 0 && settings.decoupled()) {
+          value.add_(value, new Scalar(-settings.weightDecay() * rate));
+        }
+        Tensor root = parameters.piece(square, i).sqrt().add_(new Scalar(d * settings.epsilon()));
+        value.addcdiv_(parameters.piece(mean, i), root, new Scalar(-rate));
+      }
     }
-    Tensor root = square.sqrt().add_(new Scalar(d * settings.epsilon()));
-    values.addcdiv_(mean, root, new Scalar(-rate));
   }
 
   @Override

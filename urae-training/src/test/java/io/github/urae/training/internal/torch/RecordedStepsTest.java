@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.github.urae.tensor.Tensor;
+import io.github.urae.testkit.TestData;
 import io.github.urae.training.internal.engine.EngineSettings;
 import io.github.urae.training.internal.engine.StepInputs;
 import io.github.urae.training.internal.engine.TrainingEngine;
@@ -77,7 +78,7 @@ class RecordedStepsTest {
       if (recorded == null) {
         assertThat(own).as("%s is zero", gradient.getKey()).containsOnly(0);
       } else {
-        worst = Math.max(worst, io.github.urae.testkit.TestData.relativeDifference(recorded, own));
+        worst = Math.max(worst, TestData.relativeDifference(recorded, own));
       }
     }
     System.out.printf("gradients of step %s: %.1e of the largest%n", step, worst);
@@ -160,7 +161,7 @@ class RecordedStepsTest {
         .forEach(
             (key, gradient) ->
                 assertThat(
-                        io.github.urae.testkit.TestData.relativeDifference(
+                        TestData.relativeDifference(
                             gradients.get(false).get(key).toFloats(), gradient.toFloats()))
                     .as(key)
                     .isLessThan(1e-6));

@@ -1,0 +1,312 @@
+package io.github.urae.training.internal.torch;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.urae.AdapterException;
+import io.github.urae.CancellationToken;
+import io.github.urae.GenerationCancelledException;
+import io.github.urae.InferenceException;
+import io.github.urae.ModelException;
+import io.github.urae.ProgressListener;
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.pipeline.FluxPipeline;
+import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Tensor;
+import io.github.urae.testkit.TestData;
+import io.github.urae.training.internal.engine.AdapterStage;
+import io.github.urae.training.internal.engine.EngineSettings;
+import io.github.urae.training.internal.engine.NativeMemory;
+import io.github.urae.training.internal.engine.StepInputs;
+import io.github.urae.training.internal.engine.TargetModules;
+import io.github.urae.training.internal.engine.TrainingEngine;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What holds of an engine beside the arithmetic. */
+class TorchEngineTest {
+
+  private static RecordedRun run(String stage) throws IOException {
+    return new RecordedRun(stage, "prodigy");
+  }
+
+  private static void steps(TrainingEngine engine, RecordedRun run, int first, int last)
+      throws IOException {
+    for (int step = first; step <= last; step++) {
+      engine.accumulate(run.step(step), 1);
+      engine.clipGradients(1);
+      engine.update(1);
+    }
+  }
+
+  private static Map<String, List<Byte>> bits(Map<String, Tensor> tensors) {
+    Map<String, List<Byte>> bits = new HashMap<>();
+    tensors.forEach(
+        (name, tensor) -> {
+          byte[] bytes = new byte[tensor.data().remaining()];
+          tensor.data().get(bytes);
+          List<Byte> list = new ArrayList<>();
+          for (byte b : bytes) {
+            list.add(b);
+          }
+          bits.put(name, list);
+        });
+    return bits;
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"F32", "BF16"})
+  void aRestoredEngineGoesOnToTheSameBits(ElementType adapterType) throws IOException {
+    RecordedRun run = run("2k");
+    EngineSettings settings = run.settings().withTypes(ElementType.F32, adapterType);
+    try (TrainingEngine whole = run.open(settings);
+        TrainingEngine resumed = run.open(settings)) {
+      steps(whole, run, 1, 2);
+      resumed.restore(whole.adapter(), whole.optimizerState());
+      assertThat(bits(resumed.adapter())).isEqualTo(bits(whole.adapter()));
+      steps(whole, run, 3, 4);
+      steps(resumed, run, 3, 4);
+      assertThat(bits(resumed.adapter())).isEqualTo(bits(whole.adapter()));
+      assertThat(bits(resumed.optimizerState())).isEqualTo(bits(whole.optimizerState()));
+      assertThat(resumed.updates()).isEqualTo(4);
+      assertThat(whole.adapter().values())
+          .allSatisfy(tensor -> assertThat(tensor.type()).isEqualTo(adapterType));
+    }
+  }
+
+  @Test
+  void gradientsAddUpAndAreDiscarded() throws IOException {
+    RecordedRun run = run("2k");
+    try (TrainingEngine engine = run.open(run.settings())) {
+      double loss = engine.accumulate(run.step(1), 0.25);
+      assertThat(engine.evaluate(run.step(1))).isCloseTo(loss, within(1e-6));
+      double once = engine.clipGradients(Double.POSITIVE_INFINITY);
+      engine.accumulate(run.step(1), 0.25);
+      assertThat(engine.clipGradients(Double.POSITIVE_INFINITY))
+          .isCloseTo(2 * once, within(1e-5 * once));
+      engine.discardGradients();
+      assertThat(engine.clipGradients(1)).isZero();
+    }
+  }
+
+  @Test
+  void whatIsNotFiniteLeavesAdaptersAndGradientsAlone() throws IOException {
+    RecordedRun run = run("2k");
+    try (TrainingEngine engine = run.open(run.settings())) {
+      StepInputs good = run.step(1);
+      engine.accumulate(good, 1);
+      Map<String, List<Byte>> adapter = bits(engine.adapter());
+      Map<String, List<Byte>> gradients = bits(engine.gradients());
+      float[] latents = good.latents().toFloats();
+      latents[7] = Float.NaN;
+      StepInputs bad =
+          new StepInputs(
+              Tensor.ofFloats(latents, good.latents().shape().toArray()),
+              good.rows(),
+              good.columns(),
+              good.sigma(),
+              1,
+              good.text(),
+              good.pooled(),
+              good.target(),
+              1);
+      assertThatThrownBy(() -> engine.accumulate(bad, 1))
+          .isInstanceOf(InferenceException.class)
+          .hasMessageContaining("loss is not finite");
+      assertThat(bits(engine.gradients())).isEqualTo(gradients);
+      assertThat(bits(engine.adapter())).isEqualTo(adapter);
+    }
+  }
+
+  @Test
+  void inputsOfAnotherModelAreRefused() throws IOException {
+    RecordedRun run = run("2k");
+    try (TrainingEngine engine = run.open(run.settings())) {
+      StepInputs good = run.step(1);
+      assertThatThrownBy(
+              () ->
+                  engine.accumulate(
+                      new StepInputs(
+                          good.latents(),
+                          good.rows(),
+                          good.columns(),
+                          good.sigma(),
+                          1,
+                          Tensor.ofFloats(new float[32 * 4096], 32, 4096),
+                          good.pooled(),
+                          good.target(),
+                          1),
+                      1))
+          .isInstanceOf(IllegalArgumentException.class)
+          .hasMessageContaining("[L, 96]");
+    }
+  }
+
+  @Test
+  void bfloat16WeightsGiveNearlyTheSameLoss() throws IOException {
+    RecordedRun run = run("4k");
+    try (TrainingEngine engine =
+        run.openAtStart(run.settings().withTypes(ElementType.BF16, ElementType.F32))) {
+      double loss = engine.accumulate(run.step(1), 1);
+      double recorded = run.log.get("losses").get(0).asDouble();
+      assertThat(loss).isCloseTo(recorded, within(0.02 * recorded));
+      assertThat(engine.gradients().values())
+          .allSatisfy(tensor -> assertThat(tensor.type()).isEqualTo(ElementType.F32));
+      double norm = engine.clipGradients(1);
+      double recordedNorm = run.log.get("norms").get(0).asDouble();
+      assertThat(norm).isCloseTo(recordedNorm, within(0.05 * recordedNorm));
+    }
+  }
+
+  @Test
+  void anyLayerOfABlockCanBeTrained() throws IOException {
+    RecordedRun run = run("2k");
+    TargetModules targets =
+        new TargetModules(
+            List.of("ff*.net.*", "add_*_proj", "to_add_out", "proj_mlp", "norm1.linear"));
+    EngineSettings settings =
+        EngineSettings.of(new AdapterStage.Lora(2, 4, targets, 1))
+            .withDevice("cpu", OptionalInt.of(1));
+    Map<Boolean, Map<String, Tensor>> gradients = new HashMap<>();
+    for (boolean recomputation : new boolean[] {true, false}) {
+      try (TrainingEngine engine = run.open(settings.withRecomputation(recomputation, false))) {
+        assertThat(engine.adapterMetadata().toString()).contains("lora_alpha", "4.0");
+        engine.accumulate(run.step(1), 1);
+        gradients.put(recomputation, engine.gradients());
+      }
+    }
+    assertThat(gradients.get(true))
+        .containsKeys(
+            "transformer.transformer_blocks.1.ff_context.net.0.proj.lora_B.weight",
+            "transformer.transformer_blocks.0.norm1.linear.lora_A.weight",
+            "transformer.single_transformer_blocks.3.proj_mlp.lora_A.weight");
+    gradients
+        .get(true)
+        .forEach(
+            (key, gradient) ->
+                assertThat(gradient.toFloats())
+                    .as(key)
+                    .usingComparatorWithPrecision(1e-5f)
+                    .isEqualTo(gradients.get(false).get(key).toFloats()));
+  }
+
+  @Test
+  void whatCannotBeTrainedIsNamed() throws IOException {
+    RecordedRun run = run("2k");
+    assertThatThrownBy(() -> run.open(EngineSettings.of(lora(4, "to_x"))))
+        .isInstanceOf(AdapterException.class)
+        .hasMessageContaining("'to_x'");
+    assertThatThrownBy(() -> run.open(EngineSettings.of(lora(400, "to_q"))))
+        .isInstanceOf(AdapterException.class)
+        .hasMessageContaining("at most 128");
+    assertThatThrownBy(
+            () ->
+                run.open(
+                    EngineSettings.of(
+                        new AdapterStage.Minor(4, new TargetModules(List.of("proj_mlp"))))))
+        .isInstanceOf(AdapterException.class)
+        .hasMessageContaining("proj_mlp");
+    assertThatThrownBy(() -> run.open(run.settings().withDevice("cuda:0", OptionalInt.of(1))))
+        .isInstanceOf(ModelException.class)
+        .hasMessageContaining("-gpu");
+    assertThatThrownBy(() -> run.open(run.settings().withDevice("tpu", OptionalInt.of(1))))
+        .isInstanceOf(ModelException.class)
+        .hasMessageContaining("expected cpu");
+  }
+
+  private static AdapterStage lora(int rank, String target) {
+    return new AdapterStage.Lora(rank, rank, new TargetModules(List.of(target)), 0);
+  }
+
+  @Test
+  void anAdapterOfAnotherTrainingIsRefusedWhole() throws IOException {
+    RecordedRun run = run("2k");
+    try (TrainingEngine engine = run.open(run.settings())) {
+      Map<String, Tensor> fewer = new HashMap<>(engine.adapter());
+      fewer.remove(fewer.keySet().iterator().next());
+      Map<String, List<Byte>> before = bits(engine.adapter());
+      assertThatThrownBy(() -> engine.restore(fewer, Map.of()))
+          .isInstanceOf(AdapterException.class)
+          .hasMessageContaining("another training");
+      assertThat(bits(engine.adapter())).isEqualTo(before);
+    }
+  }
+
+  @Test
+  void tooManyTokensAreAnErrorThatNamesTheWayOut() throws IOException {
+    RecordedRun run = run("2k");
+    try (TrainingEngine engine = run.open(run.settings())) {
+      StepInputs small = run.step(1);
+      assertThatThrownBy(
+              () ->
+                  TorchFailure.explained(
+                      "a step",
+                      "take smaller pictures",
+                      () -> torch.zeros(new long[] {1L << 50}).numel()))
+          .isInstanceOf(InferenceException.class)
+          .hasMessageContaining("takes more memory than there is")
+          .hasMessageContaining("take smaller pictures");
+      assertThat(engine.evaluate(small)).isPositive();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void stepsLeaveNothingBehind(boolean recomputation) throws IOException {
+    RecordedRun run = run("4k");
+    try (TrainingEngine engine = run.open(run.settings().withRecomputation(recomputation, false))) {
+      steps(engine, run, 3, 3);
+      NativeMemory before = engine.memory();
+      for (int i = 0; i < 6; i++) {
+        steps(engine, run, 3, 3);
+      }
+      NativeMemory after = engine.memory();
+      assertThat(after.pointers()).isEqualTo(before.pointers());
+      assertThat(after.pointerBytes()).isEqualTo(before.pointerBytes());
+    }
+  }
+
+  /** Both need OpenBLAS and OpenMP; here in one process, in either order. */
+  @Test
+  void aPictureIsDrawnBetweenSteps() throws IOException {
+    RecordedRun run = run("4k");
+    try (TrainingEngine engine = run.open(run.settings());
+        FluxPipeline pipeline =
+            FluxPipeline.builder()
+                .model(TestData.checkpoint())
+                .adapter(TestData.adapter2k())
+                .adapter(TestData.adapter4k())
+                .cacheFolder(TestData.CACHE)
+                .build()) {
+      GenerationRequest request =
+          GenerationRequest.builder("a lighthouse").size(64, 64).steps(1).seed(1).build();
+      float[] first = pipeline.generate(request).get(0).latents().toFloats();
+      double loss = engine.accumulate(run.step(1), 1);
+      double recorded = run.log.get("losses").get(0).asDouble();
+      assertThat(loss).isCloseTo(recorded, within(1e-5));
+      assertThat(pipeline.generate(request).get(0).latents().toFloats()).isEqualTo(first);
+    }
+  }
+
+  @Test
+  void aCancelledOpeningLeavesNothingOpen() throws IOException {
+    CancellationToken cancelled = new CancellationToken();
+    cancelled.cancel();
+    RecordedRun run = run("4k");
+    EngineSettings settings =
+        EngineSettings.of(new AdapterStage.Minor(3, TargetModules.URAE))
+            .withTypes(ElementType.BF16, ElementType.F32);
+    assertThatThrownBy(
+            () -> TorchEngine.open(run.model(), settings, ProgressListener.NONE, cancelled))
+        .isInstanceOf(GenerationCancelledException.class);
+  }
+}
