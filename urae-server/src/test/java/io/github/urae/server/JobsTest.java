@@ -25,6 +25,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
 /** Jobs, their pictures, plans and settings. */
+@SuppressWarnings("StringConcatToTextBlock") // Lines of HTTP end otherwise.
 class JobsTest {
 
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -167,7 +168,7 @@ class JobsTest {
     String events = server.get("/v1/jobs/" + id + "/events?previews=true").body();
     List<JsonNode> previews = new ArrayList<>();
     JsonNode end = null;
-    for (String event : events.split("\n\n")) {
+    for (String event : events.split("\n\n", 0)) {
       JsonNode data = JSON.readTree(event.substring(event.indexOf("data: ") + 6));
       if (event.startsWith("event: preview")) {
         previews.add(data);
@@ -348,8 +349,13 @@ class JobsTest {
   @Test
   void aMaskIsRefusedByName() {
     String form =
-        "--a\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nb\r\n--a\r\n"
-            + "Content-Disposition: form-data; name=\"mask\"; filename=\"m.png\"\r\n\r\nx\r\n--a--\r\n";
+        "--a\r\n"
+            + "Content-Disposition: form-data; name=\"prompt\"\r\n\r\n"
+            + "b\r\n"
+            + "--a\r\n"
+            + "Content-Disposition: form-data; name=\"mask\"; filename=\"m.png\"\r\n\r\n"
+            + "x\r\n"
+            + "--a--\r\n";
     HttpResponse<String> response =
         server.send(
             server

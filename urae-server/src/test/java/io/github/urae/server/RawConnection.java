@@ -3,6 +3,7 @@ package io.github.urae.server;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
@@ -13,7 +14,7 @@ final class RawConnection implements AutoCloseable {
   private final Socket socket;
 
   RawConnection(RunningServer server) throws IOException {
-    socket = new Socket("127.0.0.1", server.port());
+    socket = new Socket(InetAddress.getLoopbackAddress(), server.port());
     socket.setSoTimeout(30_000);
   }
 

@@ -26,6 +26,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What callers may not do. */
+@SuppressWarnings("StringConcatToTextBlock") // Lines of HTTP end otherwise.
 class SecurityTest {
 
   private static final String KEY = "a-key-of-some-length";

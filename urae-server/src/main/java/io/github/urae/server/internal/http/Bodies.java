@@ -59,6 +59,7 @@ final class Bodies {
    * @param file whether it is a file
    * @param content its bytes
    */
+  @SuppressWarnings("ArrayRecordComponent") // Never compared.
   record Part(String name, boolean file, byte[] content) {
 
     String text() {
@@ -216,6 +217,7 @@ final class Bodies {
   }
 
   /** A form in memory. */
+  @SuppressWarnings("ArrayRecordComponent") // Never compared.
   private record Form(String type, byte[] body) implements UploadContext {
     @Override
     public String getCharacterEncoding() {

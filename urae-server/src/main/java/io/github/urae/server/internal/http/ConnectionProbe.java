@@ -30,7 +30,7 @@ final class ConnectionProbe {
 
   /** Tells whether the caller has closed the connection. */
   boolean isClosed() {
-    connection.action(ActionCode.AVAILABLE, Boolean.TRUE);
+    connection.action(ActionCode.AVAILABLE, true);
     // Tomcat answers 1 where reading met the end; a next request ahead of time has more bytes.
     return connection.getAvailable() == 1;
   }

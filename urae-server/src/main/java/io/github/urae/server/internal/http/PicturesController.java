@@ -64,7 +64,9 @@ final class PicturesController {
 
   @GetMapping(JOB + "/start.png")
   ResponseEntity<Resource> start(@PathVariable("id") String id) {
-    store.find(id).orElseThrow(PicturesController::missing);
+    if (store.find(id).isEmpty()) {
+      throw missing();
+    }
     Path file = files.findStart(id).orElseThrow(PicturesController::missing);
     return picture(file, MediaType.IMAGE_PNG);
   }

@@ -97,6 +97,6 @@ public final class TilePyramid {
     int red = (a >> 16 & 0xFF) + (b >> 16 & 0xFF) + (c >> 16 & 0xFF) + (d >> 16 & 0xFF);
     int green = (a >> 8 & 0xFF) + (b >> 8 & 0xFF) + (c >> 8 & 0xFF) + (d >> 8 & 0xFF);
     int blue = (a & 0xFF) + (b & 0xFF) + (c & 0xFF) + (d & 0xFF);
-    return (red + 2 >> 2) << 16 | (green + 2 >> 2) << 8 | (blue + 2 >> 2);
+    return ((red + 2) >> 2) << 16 | ((green + 2) >> 2) << 8 | ((blue + 2) >> 2);
   }
 }
