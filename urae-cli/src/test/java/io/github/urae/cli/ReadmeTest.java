@@ -78,6 +78,21 @@ class ReadmeTest {
     }
   }
 
+  /** The build compiles and runs that project. */
+  @Test
+  void theWholeProjectIsTheBuilds() throws IOException {
+    Path shown = ROOT.resolve("docs/embedding.md");
+    Path project = ROOT.resolve("urae-cli/src/it/whole-project");
+    Matcher version = VERSION.matcher(Files.readString(ROOT.resolve("urae-bom/pom.xml")));
+    assertThat(version.find()).isTrue();
+    assertThat(fences(shown, "xml").get(0))
+        .isEqualTo(
+            Files.readString(project.resolve("pom.xml"))
+                .replace("@project.version@", version.group(1)));
+    assertThat(fences(shown, "java").get(0))
+        .isEqualTo(Files.readString(project.resolve("src/main/java/Pictures.java")));
+  }
+
   private static String withoutSpace(String text) {
     return text.replaceAll("\\s", "");
   }

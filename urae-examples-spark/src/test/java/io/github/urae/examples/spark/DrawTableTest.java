@@ -119,6 +119,8 @@ class DrawTableTest {
         .master("local[2]")
         .config("spark.ui.enabled", false)
         .config("spark.sql.shuffle.partitions", 2)
+        .config("spark.sql.codegen.wholeStage", false)
+        .config("spark.sql.adaptive.enabled", false)
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .getOrCreate();
@@ -136,6 +138,8 @@ class DrawTableTest {
             "-Dspark.master=local[2]",
             "-Dspark.ui.enabled=false",
             "-Dspark.sql.shuffle.partitions=2",
+            "-Dspark.sql.codegen.wholeStage=false",
+            "-Dspark.sql.adaptive.enabled=false",
             "-Dspark.driver.host=127.0.0.1",
             "-Dspark.driver.bindAddress=127.0.0.1",
             "-Djava.io.tmpdir=" + folder,

@@ -41,7 +41,8 @@ class OnnxLibraryTest {
   void noTemporaryFolderIsNeeded() throws Exception {
     Path missing = temporary.resolve("missing");
     assertThat(runChild(List.of("-Djava.io.tmpdir=" + missing)))
-        .isEqualTo("property null, temporary files 0");
+        // Java 20 and later warn of it.
+        .endsWith("property null, temporary files 0");
     assertThat(missing).doesNotExist();
   }
 
