@@ -32,6 +32,7 @@ public final class Benchmarks {
               named("preview-factors", PreviewFactors::main),
               named("quantised", QuantisedStep::main),
               named("quick", Quick::main),
+              named("scenes", PaintedScenes::main),
               named("sheet", Sheet::main),
               named("shutdown", Shutdowns::main),
               named("soak", Soak::main),
