@@ -120,8 +120,13 @@ public class CheckpointOptions {
     return new AdapterSpec(adapterFile(given.name()), given.scale());
   }
 
-  /** Tells a builder. */
-  void applyTo(ModelBuilder<?> builder) throws IOException {
+  /**
+   * Tells a builder of the model, its parts and the cache folder.
+   *
+   * @param builder of anything that opens a model
+   * @throws IOException if a file is missing
+   */
+  public void applyTo(ModelBuilder<?> builder) throws IOException {
     if (model != null || !parts.areAllNetworks()) {
       builder.model(modelFolder());
     }

@@ -39,8 +39,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -254,8 +252,8 @@ final class GenerateCommand implements Callable<Integer> {
       names = "--vae-tiling",
       paramLabel = "WHEN",
       description =
-          "Decode tile by tile: on, off, or auto: where the whole picture would take more than 4 GiB"
-              + " (default: auto).")
+          "Decode tile by tile: on, off, or auto: where the whole picture would take more than 4"
+              + " GiB (default: auto).")
   VaeTiling vaeTiling;
 
   @Option(
@@ -615,24 +613,6 @@ final class GenerateCommand implements Callable<Integer> {
       } catch (InvalidRequestException e) {
         throw new TypeConversionException(e.getMessage());
       }
-    }
-  }
-
-  /** Reads a number of bytes with an optional unit. */
-  static final class SizeConverter implements ITypeConverter<Long> {
-    @Override
-    public Long convert(String value) {
-      Matcher size =
-          Pattern.compile("0*(\\d{1,18})([KMGT]?)").matcher(value.toUpperCase(Locale.ROOT));
-      if (size.matches()) {
-        int unit = size.group(2).isEmpty() ? 0 : 1 + "KMGT".indexOf(size.group(2));
-        long number = Long.parseLong(size.group(1));
-        if (number > 0 && number <= Long.MAX_VALUE >> (10 * unit)) {
-          return number << (10 * unit);
-        }
-      }
-      throw new TypeConversionException(
-          "expected a positive number and K, M, G or T, found '" + value + "'");
     }
   }
 

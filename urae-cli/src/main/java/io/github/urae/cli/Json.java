@@ -9,11 +9,17 @@ import java.io.PrintWriter;
 import java.util.Map;
 
 /** Prints findings as JSON. */
-final class Json {
+public final class Json {
 
   private Json() {}
 
-  static void print(PrintWriter out, Map<String, Object> findings) {
+  /**
+   * Prints findings.
+   *
+   * @param out receives the lines
+   * @param findings maps, lists, texts, numbers and truth values, in order
+   */
+  public static void print(PrintWriter out, Map<String, Object> findings) {
     DefaultPrettyPrinter printer =
         new DefaultPrettyPrinter().withObjectIndenter(new DefaultIndenter("  ", "\n"));
     try {

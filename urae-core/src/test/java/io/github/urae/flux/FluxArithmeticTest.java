@@ -182,6 +182,15 @@ class FluxArithmeticTest {
         .isInstanceOf(IllegalArgumentException.class);
   }
 
+  /** Numbers of {@code torch.rand}, alone and after {@code torch.randn(32)}. */
+  @Test
+  void uniformNumbersAreThoseOfTorch() {
+    assertThat(new TorchGenerator(0).rand(3)).containsExactly(0.4962566f, 0.7682218f, 0.088477433f);
+    TorchGenerator generator = new TorchGenerator(7);
+    generator.randn(32);
+    assertThat(generator.rand(3)).containsExactly(0.6266506f, 0.5690727f, 0.7437328f);
+  }
+
   @Test
   void onlyTheLower32BitsOfASeedCount() {
     assertThat(new TorchGenerator(5).randn(32))

@@ -68,6 +68,20 @@ public final class TorchGenerator {
   }
 
   /**
+   * Draws independent numbers that are uniform in [0, 1), as {@code torch.rand} does in float32.
+   *
+   * @param count how many
+   * @return the numbers, in the order of a contiguous tensor
+   */
+  public float[] rand(int count) {
+    float[] values = new float[count];
+    for (int i = 0; i < count; i++) {
+      values[i] = nextUniform();
+    }
+    return values;
+  }
+
+  /**
    * Leaves out numbers that {@link #randn} would draw, as if somebody else had drawn them.
    *
    * @param count how many, a multiple of 16

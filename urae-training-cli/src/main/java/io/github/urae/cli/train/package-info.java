@@ -1,0 +1,2 @@
+/** The {@code urae train} command. */
+package io.github.urae.cli.train;

@@ -1,0 +1,243 @@
+package io.github.urae.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.urae.CancellationToken;
+import io.github.urae.adapter.Adapter;
+import io.github.urae.adapter.AdapterFormat;
+import io.github.urae.flux.GenerationRequest;
+import io.github.urae.image.RgbImage;
+import io.github.urae.testkit.TestData;
+import io.github.urae.training.internal.metrics.MetricsLog;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Whole trainings of the small checkpoint. */
+class FluxTrainingTest {
+
+  @TempDir Path folder;
+
+  /** The training that others are compared with. */
+  @TempDir static Path whole;
+
+  private static final List<TrainingStep> WHOLE_STEPS = new ArrayList<>();
+
+  @BeforeAll
+  static void trainWithoutInterruption() throws IOException {
+    SmallTraining.builder(whole)
+        .trainingListener(
+            new TrainingListener() {
+              @Override
+              public void onStep(TrainingStep step) {
+                WHOLE_STEPS.add(step);
+              }
+            })
+        .build()
+        .run();
+  }
+
+  private static List<String> names(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.map(file -> file.getFileName().toString()).sorted().toList();
+    }
+  }
+
+  private void assertEndsAs(String file) throws IOException {
+    assertThat(Files.mismatch(folder.resolve(file), whole.resolve(file))).as(file).isEqualTo(-1);
+  }
+
+  private void assertEndsAsWhole() throws IOException {
+    assertEndsAs("adapter.safetensors");
+    assertEndsAs("checkpoint-8/state.safetensors");
+    assertThat(losses(folder)).isEqualTo(losses(whole));
+  }
+
+  private static List<String> losses(Path folder) throws IOException {
+    return Files.readAllLines(folder.resolve(MetricsLog.TABLE)).stream()
+        .map(line -> line.split(",", -1)[0] + " " + line.split(",", -1)[2])
+        .toList();
+  }
+
+  @Test
+  void leavesAdapterCheckpointsAndMetrics() throws IOException {
+    assertThat(names(whole))
+        .containsExactly(
+            "adapter.safetensors",
+            "checkpoint-6",
+            "checkpoint-8",
+            "loss.png",
+            "metrics.csv",
+            "tensorboard");
+    assertThat(names(whole.resolve("checkpoint-8")))
+        .containsExactly("pytorch_lora_weights.safetensors", "state.safetensors", "training.json");
+    assertThat(
+            Files.mismatch(
+                whole.resolve("adapter.safetensors"),
+                whole.resolve("checkpoint-8/pytorch_lora_weights.safetensors")))
+        .isEqualTo(-1);
+    assertThat(losses(whole)).hasSize(SmallTraining.STEPS + 1);
+    Adapter adapter = Adapter.open(whole.resolve("adapter.safetensors"));
+    assertThat(adapter.format()).isEqualTo(AdapterFormat.PEFT);
+  }
+
+  @Test
+  void listenersHearOfEachStep() {
+    assertThat(WHOLE_STEPS).hasSize(SmallTraining.STEPS);
+    TrainingStep step = WHOLE_STEPS.get(4);
+    assertThat(step.step()).isEqualTo(5);
+    assertThat(step.pictures()).hasSize(2).allMatch(name -> name.startsWith("image_"));
+    assertThat(step.sigmas()).hasSize(2).allMatch(sigma -> sigma > 0 && sigma <= 1);
+    assertThat(step.loss()).isBetween(0.05, 5.0);
+    assertThat(step.gradientNorm()).isPositive();
+    assertThat(step.stepSize().orElseThrow()).isCloseTo(1e-6, within(1e-6));
+    assertThat(step.memoryBytes()).isGreaterThan(1 << 20);
+    assertThat(WHOLE_STEPS.get(7).remaining().orElseThrow()).isZero();
+    // Each picture once in an epoch, of which there are five and a third.
+    List<String> names = WHOLE_STEPS.stream().flatMap(each -> each.pictures().stream()).toList();
+    for (int epoch = 0; epoch < 5; epoch++) {
+      assertThat(names.subList(3 * epoch, 3 * epoch + 3))
+          .containsExactlyInAnyOrder("image_0", "image_1", "image_2");
+    }
+  }
+
+  @Test
+  void continuesAsIfNeverInterrupted() throws IOException {
+    CancellationToken cancellation = new CancellationToken();
+    TrainingResult first =
+        SmallTraining.builder(folder)
+            .cancellation(cancellation)
+            .trainingListener(
+                new TrainingListener() {
+                  @Override
+                  public void onStep(TrainingStep step) {
+                    if (step.step() == 4) {
+                      cancellation.cancel();
+                    }
+                  }
+                })
+            .build()
+            .run();
+    assertThat(first.isComplete()).isFalse();
+    assertThat(first.adapter()).isEmpty();
+    assertThat(first.checkpoint()).contains(folder.resolve("checkpoint-4"));
+    TrainingResult second = SmallTraining.builder(folder).resumeLatest().build().run();
+    assertThat(second.isComplete()).isTrue();
+    assertThat(second.adapter()).contains(folder.resolve("adapter.safetensors"));
+    assertEndsAsWhole();
+    Files.delete(folder.resolve("adapter.safetensors"));
+    SmallTraining.builder(folder).resume(folder.resolve("checkpoint-6")).build().run();
+    assertEndsAsWhole();
+    assertThat(names(folder)).contains("checkpoint-6", "checkpoint-8");
+  }
+
+  /** With SIGKILL, at any moment. */
+  @Test
+  void aKilledTrainingEndsWithTheSameWeights() throws Exception {
+    long seed = System.nanoTime();
+    System.out.println("seed " + seed);
+    Random random = new Random(seed);
+    for (int kill = 0; kill < 2; kill++) {
+      Process process = start();
+      int wanted = 1 + 2 * kill;
+      while (process.isAlive() && !Files.exists(folder.resolve("checkpoint-" + wanted))) {
+        Thread.sleep(5);
+      }
+      Thread.sleep(random.nextInt(150));
+      process.destroyForcibly().waitFor();
+    }
+    Process last = start();
+    assertThat(last.waitFor(3, TimeUnit.MINUTES)).isTrue();
+    assertThat(last.exitValue()).isZero();
+    assertEndsAsWhole();
+  }
+
+  private Process start() throws IOException {
+    return new ProcessBuilder(
+            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+            "-XX:TieredStopAtLevel=1",
+            "-cp",
+            System.getProperty("java.class.path"),
+            SmallTraining.class.getName(),
+            folder.toString())
+        .inheritIO()
+        .start();
+  }
+
+  /** A base adapter, samples, a held-out picture, and minor components. */
+  @Test
+  void trainsMinorComponentsAndShowsHowItGoes() throws IOException {
+    TrainingData.Split data = TrainingData.open(TestData.path("training/data")).split(1, 0);
+    List<Path> pictures = new ArrayList<>();
+    List<Double> heldOut = new ArrayList<>();
+    TrainingResult result =
+        SmallTraining.builder(folder)
+            .stage(TrainingStage.MINOR)
+            .adapter(TestData.adapter2k())
+            .optimizer(TrainingOptimizer.ADAMW)
+            .learningRate(1e-3)
+            .steps(4)
+            .data(data.training())
+            .heldOut(data.heldOut(), 2)
+            .samples(
+                List.of(
+                    GenerationRequest.builder("a red circle")
+                        .seed(1)
+                        .size(64, 64)
+                        .steps(1)
+                        .build()),
+                4)
+            .trainingListener(
+                new TrainingListener() {
+                  @Override
+                  public void onSample(long step, Path picture) {
+                    pictures.add(picture);
+                  }
+
+                  @Override
+                  public void onHeldOutLoss(long step, double loss) {
+                    heldOut.add(loss);
+                  }
+                })
+            .build()
+            .run();
+    Adapter adapter = Adapter.open(result.adapter().orElseThrow());
+    assertThat(adapter.format()).isEqualTo(AdapterFormat.MINOR_COMPONENTS);
+    assertThat(names(folder.resolve("checkpoint-4"))).contains("adapter_weights.safetensors");
+    assertThat(heldOut).hasSize(3);
+    assertThat(heldOut.get(2)).isNotEqualTo(heldOut.get(0)).isCloseTo(heldOut.get(0), within(0.2));
+    assertThat(result.heldOutLoss()).hasValue(heldOut.get(2));
+    assertThat(pictures)
+        .containsExactly(
+            folder.resolve("samples/step-000000-0.png"),
+            folder.resolve("samples/step-000004-0.png"));
+    assertThat(RgbImage.read(pictures.get(1))).isNotEqualTo(RgbImage.read(pictures.get(0)));
+    assertThat(names(folder.resolve("samples"))).hasSize(2);
+  }
+
+  @Test
+  void plansWithoutTraining() throws IOException {
+    TrainingPlan plan = SmallTraining.builder(folder.resolve("output")).build().plan();
+    assertThat(plan.pictures()).isEqualTo(3);
+    assertThat(plan.width()).isEqualTo(192);
+    assertThat(plan.height()).isEqualTo(192);
+    assertThat(plan.imageTokens()).isEqualTo(144);
+    assertThat(plan.textTokens()).isEqualTo(32);
+    assertThat(plan.parameters()).isEqualTo(20_480);
+    assertThat(plan.steps()).isEqualTo(SmallTraining.STEPS);
+    assertThat(plan.flopsPerSecond()).isPositive();
+    assertThat(plan.bytes()).isLessThan(1 << 30);
+    assertThat(plan.fileBytes()).isPositive();
+    assertThat(plan.refusal()).isEmpty();
+    assertThat(folder).isEmptyDirectory();
+  }
+}

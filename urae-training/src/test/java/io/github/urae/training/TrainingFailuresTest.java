@@ -1,0 +1,259 @@
+package io.github.urae.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import io.github.urae.AdapterException;
+import io.github.urae.FileFormatException;
+import io.github.urae.TrainingException;
+import io.github.urae.UraeException;
+import io.github.urae.testkit.TestData;
+import io.github.urae.training.internal.checkpoint.TrainingFolder;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What cannot be trained, or not go on: each is told, and nothing is lost. */
+class TrainingFailuresTest {
+
+  @TempDir Path folder;
+
+  /** One step, saved. */
+  @TempDir static Path begun;
+
+  @BeforeAll
+  static void begin() throws IOException {
+    SmallTraining.builder(begun).steps(1).build().run();
+  }
+
+  /** Fails before anything is computed or written. */
+  private static void assertNotContinued(
+      UnaryOperator<FluxTraining.Builder> change, String... words) throws IOException {
+    FluxTraining training = change.apply(SmallTraining.builder(begun).resumeLatest()).build();
+    assertThatThrownBy(training::run)
+        .isInstanceOf(TrainingException.class)
+        .hasMessageContainingAll(words);
+    assertThat(begun.resolve("checkpoint-1/training.json")).exists();
+  }
+
+  @Test
+  void anotherTrainingIsNotContinued() throws IOException {
+    assertNotContinued(training -> training.rank(8), "checkpoint-1", "rank 4, not 8");
+    assertNotContinued(training -> training.seed(8), "seed 7, not 8");
+    assertNotContinued(training -> training.accumulate(1), "accumulation 2, not 1");
+    assertNotContinued(
+        training -> training.optimizer(TrainingOptimizer.ADAMW), "optimizer PRODIGY, not ADAMW");
+    assertNotContinued(training -> training.guidance(3.5), "guidance 1.0, not 3.5");
+    assertNotContinued(training -> training.shift(3), "shift 1.0, not 3.0");
+    assertNotContinued(training -> training.stage(TrainingStage.MINOR), "stage LORA, not MINOR");
+    assertNotContinued(
+        training -> training.adapter(TestData.adapter2k()),
+        "another base",
+        "no base adapter",
+        "base adapters with digests");
+  }
+
+  @Test
+  void otherPicturesAreNotContinuedWith() throws IOException {
+    try (Stream<Path> files = Files.list(TestData.path("training/data"))) {
+      for (Path file : files.filter(each -> !each.toString().contains("image_1")).toList()) {
+        Files.copy(file, folder.resolve(file.getFileName()));
+      }
+    }
+    TrainingData fewer = TrainingData.open(folder);
+    assertNotContinued(training -> training.data(fewer), "other pictures");
+  }
+
+  @Test
+  void anotherModelIsNotContinuedWith() throws IOException {
+    Path model = folder.resolve("model");
+    try (Stream<Path> files = Files.walk(TestData.checkpoint())) {
+      for (Path file : files.toList()) {
+        Path copy = model.resolve(TestData.checkpoint().relativize(file).toString());
+        if (Files.isDirectory(file)) {
+          Files.createDirectories(copy);
+        } else {
+          Files.copy(file, copy);
+        }
+      }
+    }
+    Path weights;
+    try (Stream<Path> files = Files.list(model.resolve("transformer"))) {
+      weights =
+          files.filter(file -> file.toString().endsWith(".safetensors")).findFirst().orElseThrow();
+    }
+    byte[] bytes = Files.readAllBytes(weights);
+    for (int i = bytes.length / 2; i < bytes.length; i++) {
+      bytes[i] = (byte) (bytes[i] ^ 1);
+    }
+    Files.write(weights, bytes);
+    assertNotContinued(training -> training.model(model), "another base", "fingerprint");
+  }
+
+  @Test
+  void aFolderWithATrainingIsNotTakenForANewOne() throws IOException {
+    FluxTraining training = SmallTraining.builder(begun).build();
+    assertThatThrownBy(training::run)
+        .isInstanceOf(TrainingException.class)
+        .hasMessageContainingAll(begun.toString(), "checkpoint-1", "--resume latest");
+  }
+
+  private Path copyOfCheckpoint() throws IOException {
+    Path copy = Files.createDirectories(folder.resolve("checkpoint-1"));
+    try (Stream<Path> files = Files.list(begun.resolve("checkpoint-1"))) {
+      for (Path file : files.toList()) {
+        Files.copy(file, copy.resolve(file.getFileName()));
+      }
+    }
+    return copy;
+  }
+
+  private void assertDamaged(Class<? extends Exception> type, String... words) throws IOException {
+    FluxTraining training = SmallTraining.builder(folder).resumeLatest().build();
+    assertThatThrownBy(training::run).isInstanceOf(type).hasMessageContainingAll(words);
+  }
+
+  @Test
+  void damagedCheckpointsAreNamed() throws IOException {
+    Path checkpoint = copyOfCheckpoint();
+    Path record = checkpoint.resolve("training.json");
+    String text = Files.readString(record);
+    Files.writeString(record, text.substring(0, text.length() / 2));
+    assertDamaged(FileFormatException.class, record.toString(), "JSON");
+    Files.writeString(record, "{\"format\": \"other\"}");
+    assertDamaged(FileFormatException.class, "'format'", "urae-training");
+    Files.writeString(record, text.replace("\"version\" : 1", "\"version\" : 9"));
+    assertDamaged(FileFormatException.class, "'version'", "expected 1, found 9");
+    for (String key : List.of("step", "pictures_done", "data", "base", "smoothed_loss_sums")) {
+      Files.writeString(record, text.replace("\"" + key + "\"", "\"other\""));
+      assertDamaged(FileFormatException.class, "'" + key + "'");
+    }
+    Files.writeString(record, text);
+    Path state = checkpoint.resolve("state.safetensors");
+    byte[] bytes = Files.readAllBytes(state);
+    Files.write(state, new byte[] {1, 2, 3});
+    assertDamaged(FileFormatException.class, state.toString());
+    Files.copy(
+        checkpoint.resolve("pytorch_lora_weights.safetensors"),
+        state,
+        StandardCopyOption.REPLACE_EXISTING);
+    assertDamaged(AdapterException.class, "optimizer");
+    Files.write(state, bytes);
+    Files.delete(checkpoint.resolve("pytorch_lora_weights.safetensors"));
+    assertDamaged(TrainingException.class, "pytorch_lora_weights.safetensors", "stage");
+  }
+
+  /** Every byte of a record: an error of the library's, or a training that goes on. */
+  @Test
+  void anyDamageToARecordIsToldOrHarmless() throws IOException {
+    Path checkpoint = copyOfCheckpoint();
+    Path record = checkpoint.resolve("training.json");
+    byte[] whole = Files.readAllBytes(record);
+    for (int i = 0; i < whole.length; i++) {
+      byte[] damaged = whole.clone();
+      damaged[i] ^= 0x15;
+      Files.write(record, damaged);
+      try {
+        TrainingFolder.record(checkpoint);
+      } catch (UraeException e) {
+        assertThat(e).hasMessageContaining(record.toString());
+      }
+    }
+  }
+
+  @Test
+  void whatIsNoNumberStopsTheTrainingAndLosesNothing() throws IOException {
+    FluxTraining training =
+        SmallTraining.builder(folder).optimizer(TrainingOptimizer.ADAMW).learningRate(1e20).build();
+    assertThatThrownBy(training::run)
+        .isInstanceOf(TrainingException.class)
+        .hasMessageContainingAll(
+            "step 2, picture 'image_", "sigma 0.", "not finite", "checkpoint-1", "learning rate");
+    assertThat(folder.resolve("checkpoint-1/state.safetensors")).exists();
+    assertThat(folder.resolve("adapter.safetensors")).doesNotExist();
+    assertThat(Files.readAllLines(folder.resolve("metrics.csv"))).hasSize(2);
+    assertThat(folder.resolve("loss.png")).exists();
+  }
+
+  @Test
+  void whatDoesNotFitIntoMemoryIsRefusedWithWhatWould() throws IOException {
+    FluxTraining training =
+        SmallTraining.builder(folder.resolve("output")).memoryLimit(526_000_000).build();
+    assertThatThrownBy(training::run)
+        .isInstanceOf(TrainingException.class)
+        .hasMessageContainingAll("192x192", "allowed", "what would fit", "pictures of at most");
+    assertThat(training.plan().refusal()).isPresent();
+    assertThat(folder).isEmptyDirectory();
+  }
+
+  @Test
+  void aFileInPlaceOfTheOutputIsNamed() throws IOException {
+    Path file = Files.writeString(folder.resolve("output"), "text");
+    FluxTraining training = SmallTraining.builder(file).build();
+    assertThatThrownBy(training::run)
+        .isInstanceOf(IOException.class)
+        .hasMessageContainingAll(file.toString(), "folder");
+    assertThat(file).hasContent("text");
+  }
+
+  @Test
+  void whatMakesNoSenseIsRefusedAtOnce() throws IOException {
+    FluxTraining.Builder builder = SmallTraining.builder(folder);
+    assertThatThrownBy(() -> builder.rank(0)).hasMessageContainingAll("rank", "found 0");
+    assertThatThrownBy(() -> builder.steps(0)).hasMessageContainingAll("steps", "found 0");
+    assertThatThrownBy(() -> builder.learningRate(Double.NaN)).hasMessageContaining("NaN");
+    assertThatThrownBy(() -> builder.shift(-1)).hasMessageContaining("shift");
+    assertThatThrownBy(() -> builder.originalPromptRatio(1.5)).hasMessageContaining("1.5");
+    assertThatThrownBy(() -> builder.device("tpu")).hasMessageContaining("tpu");
+    assertThatThrownBy(() -> builder.checkpoints(0, 1)).hasMessageContaining("found 0");
+    assertThatThrownBy(() -> FluxTraining.builder().build())
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("stage");
+  }
+
+  private static void run(String... command) throws Exception {
+    int status;
+    try {
+      status = new ProcessBuilder(command).redirectErrorStream(true).start().waitFor();
+    } catch (IOException e) {
+      status = 127;
+    }
+    assumeThat(status).as("mounting takes rights that this process lacks").isZero();
+  }
+
+  /** Three checkpoints do not fit on it, so that the third fails while two are there. */
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void aFullDiskLosesNothing() throws Exception {
+    run("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder.toString());
+    try {
+      FluxTraining training = SmallTraining.builder(folder).checkpoints(1, 2).build();
+      assertThatThrownBy(training::run)
+          .isInstanceOf(IOException.class)
+          .hasMessageContainingAll(folder.toString(), "checkpoint-3", "free");
+      try (Stream<Path> files = Files.walk(folder)) {
+        assertThat(files.map(Path::toString)).noneMatch(name -> name.contains(".partial"));
+      }
+      Path elsewhere = Files.createDirectories(begun.resolveSibling("elsewhere"));
+      TrainingResult result =
+          SmallTraining.builder(elsewhere)
+              .steps(3)
+              .resume(folder.resolve("checkpoint-2"))
+              .build()
+              .run();
+      assertThat(result.isComplete()).isTrue();
+    } finally {
+      new ProcessBuilder("umount", folder.toString()).start().waitFor();
+    }
+  }
+}
