@@ -215,7 +215,7 @@ class UraeAutoConfigurationTest {
                       .build();
               pipeline.generate(SMALL.build(), looking);
               assertThat(during[0]).isEqualTo(1);
-              assertThat(during[1]).isEqualTo(pipeline.plan(SMALL.build()).peakBytes());
+              assertThat(during[1]).isEqualTo((double) pipeline.plan(SMALL.build()).peakBytes());
               assertThatThrownBy(
                       () -> pipeline.generate(SMALL.build().toBuilder().width(65).build()))
                   .isInstanceOf(InvalidRequestException.class);
