@@ -37,6 +37,8 @@ public final class Benchmarks {
               named("shutdown", Shutdowns::main),
               named("soak", Soak::main),
               named("step", StepProfile::main),
+              named("training", TrainingSteps::main),
+              named("training-memory", TrainingMemory::main),
               named("ultra", UltraResolution::main),
               named("whole", WholeStep::main)));
 

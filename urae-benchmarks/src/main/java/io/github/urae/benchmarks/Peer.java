@@ -70,7 +70,8 @@ final class Peer implements Closeable {
     return peakMegabytes;
   }
 
-  private String ask(String question) throws IOException {
+  /** Sends a line, and returns the answer to it. */
+  String ask(String question) throws IOException {
     questions.write(question);
     questions.newLine();
     questions.flush();

@@ -12,7 +12,10 @@ import io.github.urae.adapter.internal.merge.MergedWeights;
 import io.github.urae.adapter.internal.merge.WeightMerger;
 import io.github.urae.flux.arithmetic.LatentLayout;
 import io.github.urae.flux.model.Component;
+import io.github.urae.flux.model.internal.Checkpoint;
+import io.github.urae.flux.model.internal.Flux1;
 import io.github.urae.flux.model.internal.NetworkSizes;
+import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.TaskReporter;
@@ -29,6 +32,7 @@ import io.github.urae.weights.internal.WeightConversion;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -47,83 +51,111 @@ final class BaseWeights {
 
   private static final String UP = ".minor_b";
 
-  private final BaseModel model;
-  private final ElementType type;
-  private final OwnedResources files;
-  private final ProgressListener listener;
-  private final CancellationToken cancellation;
-  private final CheckpointWeights checkpoint;
+  private final TransformerConfig config;
+  private final LatentLayout layout;
   private final TensorSource stored;
   private final AdapterChain chain;
+  private final Making making;
+  private final OwnedResources files;
   private final Map<String, TensorSource> places = new LinkedHashMap<>();
 
   private BaseWeights(
-      BaseModel model,
-      ElementType type,
-      OwnedResources files,
-      ProgressListener listener,
-      CancellationToken cancellation)
-      throws IOException {
-    this.model = model;
-    this.type = type;
+      TransformerConfig config,
+      LatentLayout layout,
+      TensorSource stored,
+      AdapterChain chain,
+      Making making,
+      OwnedResources files) {
+    this.config = config;
+    this.layout = layout;
+    this.stored = stored;
+    this.chain = chain;
+    this.making = making;
     this.files = files;
-    this.listener = listener;
-    this.cancellation = cancellation;
-    checkpoint = CheckpointWeights.open(model.location(), files);
-    stored = checkpoint.byNetwork().get(Component.TRANSFORMER);
-    NetworkSizes.check(checkpoint.checkpoint(), Component.TRANSFORMER, Optional.of(stored));
-    TransformerShapes.check(config(), stored);
-    chain =
-        files.add(
-            AdapterChain.open(
-                model.adapters(),
-                checkpoint.checkpoint().family(),
-                checkpoint.byNetwork(),
-                AdapterOptions.STRICT));
   }
+
+  /**
+   * How weights are made that are not in the user's files.
+   *
+   * @param type F32 or BF16, what they are wanted in
+   * @param cache where they lie
+   * @param listener hears of it
+   * @param cancellation ends it
+   */
+  record Making(
+      ElementType type,
+      WeightCache cache,
+      ProgressListener listener,
+      CancellationToken cancellation) {}
 
   /**
    * Opens a transformer's files and matches the base adapters; computes nothing.
    *
-   * @param type F32 or BF16, what the weights are wanted in
    * @param files becomes the owner of the open files
    * @throws IOException if a file is missing or cannot be read
    * @throws io.github.urae.UraeException if a file is damaged or does not fit
    */
-  static BaseWeights open(
-      BaseModel model,
-      ElementType type,
-      OwnedResources files,
-      ProgressListener listener,
-      CancellationToken cancellation)
+  static BaseWeights open(BaseModel model, Making making, OwnedResources files) throws IOException {
+    CheckpointWeights weights = CheckpointWeights.open(model.location(), files);
+    Checkpoint checkpoint = weights.checkpoint();
+    TensorSource stored = weights.byNetwork().get(Component.TRANSFORMER);
+    NetworkSizes.check(checkpoint, Component.TRANSFORMER, Optional.of(stored));
+    TransformerShapes.check(checkpoint.transformer(), stored);
+    AdapterChain chain =
+        files.add(
+            AdapterChain.open(
+                model.adapters(), checkpoint.family(), weights.byNetwork(), AdapterOptions.STRICT));
+    return new BaseWeights(
+        checkpoint.transformer(), checkpoint.family().latents(), stored, chain, making, files);
+  }
+
+  /**
+   * Opens the files of a transformer alone, whose sizes are known.
+   *
+   * @param file a file, an index or a folder
+   * @param config its sizes
+   * @param files becomes the owner of the open files
+   * @throws IOException if a file is missing or cannot be read
+   * @throws io.github.urae.UraeException if a file is damaged or does not fit
+   */
+  static BaseWeights open(Path file, TransformerConfig config, Making making, OwnedResources files)
       throws IOException {
-    return new BaseWeights(model, type, files, listener, cancellation);
+    TensorSource stored = files.add(NetworkWeights.open(file, Flux1.FAMILY, Component.TRANSFORMER));
+    TransformerShapes.check(config, stored);
+    AdapterChain chain =
+        files.add(
+            AdapterChain.open(
+                List.of(),
+                Flux1.FAMILY,
+                Map.of(Component.TRANSFORMER, stored),
+                AdapterOptions.STRICT));
+    return new BaseWeights(config, Flux1.FAMILY.latents(), stored, chain, making, files);
   }
 
   TransformerConfig config() {
-    return checkpoint.checkpoint().transformer();
+    return config;
   }
 
   LatentLayout layout() {
-    return checkpoint.checkpoint().family().latents();
+    return layout;
   }
 
   /**
    * Finds all weights, or makes them.
    *
-   * @return where each lies, as plain elements of the type, in the network's order
+   * @return where each lies, as plain elements of the making.type(), in the network's order
    * @throws IOException if reading or writing fails
    */
   Map<String, TensorSource> places() throws IOException {
     List<String> unlikeStored = new ArrayList<>();
     boolean anyMerged = !chain.changedWeights(Component.TRANSFORMER).isEmpty();
-    for (String name : TransformerShapes.of(config()).keySet()) {
+    for (String name : TransformerShapes.of(config).keySet()) {
       if (places.containsKey(name)) {
         continue;
       }
       if (chain.changedWeights(Component.TRANSFORMER).contains(name)) {
         anyMerged = true;
-      } else if (FrozenWeights.isUsable(stored, stored.tensors().get(name), type)) {
+      } else if (FrozenWeights.isUsable(stored, stored.tensors().get(name), making.type())) {
         places.put(name, stored);
       } else {
         unlikeStored.add(name);
@@ -140,24 +172,25 @@ final class BaseWeights {
                   chain,
                   Component.TRANSFORMER,
                   stored,
-                  name -> type,
-                  model.cache(),
-                  listener,
-                  cancellation));
+                  name -> making.type(),
+                  making.cache(),
+                  making.listener(),
+                  making.cancellation()));
       merged.tensors().keySet().forEach(name -> places.putIfAbsent(name, merged));
     }
     return places;
   }
 
   private TensorSource converted(List<String> names) throws IOException {
-    CacheKey key = new CacheKey("training weights 1").addCheckpoint(stored).add(type);
+    CacheKey key = new CacheKey("training weights 1").addCheckpoint(stored).add(making.type());
     List<SafetensorsWriter.Declaration> tensors = new ArrayList<>();
     for (String name : names) {
       tensors.add(
-          new SafetensorsWriter.Declaration(name, type, stored.tensors().get(name).shape()));
+          new SafetensorsWriter.Declaration(
+              name, making.type(), stored.tensors().get(name).shape()));
       key.add(name);
     }
-    return model
+    return making
         .cache()
         .open(
             key,
@@ -167,13 +200,13 @@ final class BaseWeights {
                 WeightConversion.write(
                     stored,
                     tensors,
-                    (name, pieces) -> WeightConversion.values(stored, name, type, pieces),
+                    (name, pieces) -> WeightConversion.values(stored, name, making.type(), pieces),
                     sink,
                     Component.TRANSFORMER.id(),
-                    listener,
-                    cancellation),
-            listener,
-            cancellation);
+                    making.listener(),
+                    making.cancellation()),
+            making.listener(),
+            making.cancellation());
   }
 
   /**
@@ -188,7 +221,7 @@ final class BaseWeights {
   Map<String, Factors> takeMinorComponents(List<TrainedModule> modules, int rank)
       throws IOException {
     CacheKey key = new CacheKey("training minor components 1").addCheckpoint(stored);
-    key.add(type).add(rank);
+    key.add(making.type()).add(rank);
     for (AdapterSpec spec : chain.adaptersOf(Component.TRANSFORMER)) {
       key.add(chain.digestOf(spec)).add(spec.scale());
     }
@@ -197,7 +230,7 @@ final class BaseWeights {
       String weight = module.name() + ".weight";
       Shape shape = stored.tensors().get(weight).shape();
       key.add(weight);
-      tensors.add(new SafetensorsWriter.Declaration(weight, type, shape));
+      tensors.add(new SafetensorsWriter.Declaration(weight, making.type(), shape));
       tensors.add(
           new SafetensorsWriter.Declaration(
               module.name() + DOWN, ElementType.F32, Shape.of(rank, shape.dimension(1))));
@@ -207,15 +240,15 @@ final class BaseWeights {
     }
     TensorSource decomposed =
         files.add(
-            model
+            making
                 .cache()
                 .open(
                     key,
                     tensors,
                     Map.of(),
                     sink -> decompose(modules, rank, sink),
-                    listener,
-                    cancellation));
+                    making.listener(),
+                    making.cancellation()));
     Map<String, Factors> factors = new LinkedHashMap<>();
     for (TrainedModule module : modules) {
       places.put(module.name() + ".weight", decomposed);
@@ -240,7 +273,11 @@ final class BaseWeights {
     WeightMerger merger = new WeightMerger(chain, Component.TRANSFORMER, stored);
     TaskReporter reporter =
         new TaskReporter(
-            listener, cancellation, Stage.DECOMPOSING, Component.TRANSFORMER.id(), modules.size());
+            making.listener(),
+            making.cancellation(),
+            Stage.DECOMPOSING,
+            Component.TRANSFORMER.id(),
+            modules.size());
     for (TrainedModule module : modules) {
       String name = module.name() + ".weight";
       TensorInfo info = stored.tensors().get(name);
@@ -249,7 +286,7 @@ final class BaseWeights {
       int rows = weight.length / columns;
       MinorComponents minor = MinorComponents.of(weight, rows, columns, rank);
       subtractInPlace(weight, columns, minor);
-      write(name, type, weight, sink);
+      write(name, making.type(), weight, sink);
       write(module.name() + DOWN, ElementType.F32, minor.a(), sink);
       write(module.name() + UP, ElementType.F32, minor.b(), sink);
       reporter.advance(1);

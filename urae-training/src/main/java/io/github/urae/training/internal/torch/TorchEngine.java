@@ -4,7 +4,6 @@ import io.github.urae.AdapterException;
 import io.github.urae.CancellationToken;
 import io.github.urae.InferenceException;
 import io.github.urae.ProgressListener;
-import io.github.urae.flux.arithmetic.LatentLayout;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.internal.NativeLibraries;
@@ -17,8 +16,10 @@ import io.github.urae.training.internal.engine.NativeMemory;
 import io.github.urae.training.internal.engine.StepInputs;
 import io.github.urae.training.internal.engine.TrainingEngine;
 import io.github.urae.weights.TensorSource;
+import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -52,7 +53,6 @@ public final class TorchEngine implements TrainingEngine {
 
   private TorchEngine(
       BaseWeights base,
-      LatentLayout layout,
       EngineSettings settings,
       Device device,
       OwnedResources files,
@@ -92,7 +92,7 @@ public final class TorchEngine implements TrainingEngine {
           new AdaptedLayer(
               parameters.parameter(module.downKey()), parameters.parameter(module.upKey()), scale));
     }
-    network = new FluxTransformer(config, layout, settings, weights, adapters, device);
+    network = new FluxTransformer(config, base.layout(), settings, weights, adapters, device);
     Device waiting = settings.blockInputsOnHost() ? TorchDevices.find("cpu") : device;
     waiting.retainReference();
     owned.add(waiting::releaseReference);
@@ -120,7 +120,42 @@ public final class TorchEngine implements TrainingEngine {
       ProgressListener listener,
       CancellationToken cancellation)
       throws IOException {
-    NativeLibraries.unpackInto(model.cache().folder());
+    return open(
+        settings,
+        new BaseWeights.Making(settings.weightType(), model.cache(), listener, cancellation),
+        (making, files) -> BaseWeights.open(model, making, files));
+  }
+
+  /**
+   * Opens a transformer alone, without a checkpoint around it.
+   *
+   * @param transformer a file of weights, an index or a folder
+   * @param config its sizes
+   * @param cache where weights lie that are made
+   * @param settings what is trained, and how
+   * @return the engine; the caller closes it
+   * @throws IOException if a file is missing or cannot be read, or the cache cannot be written
+   * @throws io.github.urae.UraeException as for {@link #open(BaseModel, EngineSettings,
+   *     ProgressListener, CancellationToken)}
+   */
+  public static TorchEngine open(
+      Path transformer, TransformerConfig config, WeightCache cache, EngineSettings settings)
+      throws IOException {
+    return open(
+        settings,
+        new BaseWeights.Making(
+            settings.weightType(), cache, ProgressListener.NONE, new CancellationToken()),
+        (making, files) -> BaseWeights.open(transformer, config, making, files));
+  }
+
+  @FunctionalInterface
+  private interface BaseOpening {
+    BaseWeights open(BaseWeights.Making making, OwnedResources files) throws IOException;
+  }
+
+  private static TorchEngine open(
+      EngineSettings settings, BaseWeights.Making making, BaseOpening opening) throws IOException {
+    NativeLibraries.unpackInto(making.cache().folder());
     TorchLibrary.load();
     TorchLibrary.useThreads(settings.threads());
     OwnedResources owned = new OwnedResources();
@@ -129,9 +164,7 @@ public final class TorchEngine implements TrainingEngine {
       Device device = TorchDevices.find(settings.device());
       device.retainReference();
       owned.add(device::releaseReference);
-      BaseWeights base =
-          BaseWeights.open(model, settings.weightType(), files, listener, cancellation);
-      return new TorchEngine(base, base.layout(), settings, device, files, owned);
+      return new TorchEngine(opening.open(making, files), settings, device, files, owned);
     } catch (Throwable e) {
       owned.closeAfter(e);
       throw e;
