@@ -36,6 +36,10 @@ export async function show(job, index) {
       visibilityRatio: 0.5,
       animationTime: matchMedia('(prefers-reduced-motion: reduce)').matches ? 0 : 0.5,
     });
+    viewer.addHandler('open', () => {
+      busy(true);
+      viewer.world.getItemAt(0).addHandler('fully-loaded-change', (event) => busy(!event.fullyLoaded));
+    });
   }
   viewer.open({
     width,
@@ -44,6 +48,10 @@ export async function show(job, index) {
     tileOverlap: 0,
     getTileUrl: (level, x, y) => `${picture.tiles.replace('.dzi', '_files')}/${level}/${x}_${y}.jpg`,
   });
+}
+
+function busy(now) {
+  find('viewer').setAttribute('aria-busy', String(now));
 }
 
 function caption(job) {

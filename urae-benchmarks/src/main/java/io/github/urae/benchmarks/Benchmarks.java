@@ -33,6 +33,7 @@ public final class Benchmarks {
               named("quantised", QuantisedStep::main),
               named("quick", Quick::main),
               named("scenes", PaintedScenes::main),
+              named("serve", ServerLoad::main),
               named("sheet", Sheet::main),
               named("shutdown", Shutdowns::main),
               named("soak", Soak::main),

@@ -115,6 +115,10 @@ class PageTest {
     await(() -> find("status").getText().equals(text));
   }
 
+  private static void awaitTiles() {
+    await(() -> "false".equals(find("viewer").getDomAttribute("aria-busy")));
+  }
+
   private static void screenshot(String name) throws IOException {
     Files.write(SCREENSHOTS.resolve(name + ".png"), browser.getScreenshotAs(OutputType.BYTES));
   }
@@ -133,6 +137,7 @@ class PageTest {
         () ->
             find("plan").getText().contains("about")
                 || find("plan").getText().contains("under a second"));
+    awaitTiles();
     screenshot("drawn");
 
     // Again, with the same seed, to the last bit.
@@ -169,6 +174,7 @@ class PageTest {
     ask("desert dunes at sunset with the sun on the right", "1024", "1");
     find("draw").click();
     awaitStatus("Done");
+    awaitTiles();
     screenshot("tiles");
     // In a small window half the size is enough, until somebody looks closer.
     Dimension before = browser.manage().window().getSize();
