@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -53,6 +54,10 @@ public final class JobQueue implements AutoCloseable {
   private final int keptJobs;
   private final SecureRandom random = new SecureRandom();
   private final Map<String, LiveJob> live = new ConcurrentHashMap<>();
+
+  /** Held from before a job is taken until it is drawn, but not while its pictures are written. */
+  private final Semaphore turns;
+
   private final List<Thread> workers = new ArrayList<>();
 
   /** Guarded by this object, as are the fields below. */
@@ -88,8 +93,10 @@ public final class JobQueue implements AutoCloseable {
     this.speed = new Speed(store);
     this.maxQueued = maxQueued;
     this.keptJobs = keptJobs;
+    this.turns = new Semaphore(concurrency, true);
     takeOver();
-    for (int i = 0; i < concurrency; i++) {
+    // Twice as many, so that some write while others draw.
+    for (int i = 0; i < 2 * concurrency; i++) {
       Thread worker = new Thread(this::work, "drawing-" + i);
       worker.setDaemon(true);
       workers.add(worker);
@@ -247,13 +254,15 @@ public final class JobQueue implements AutoCloseable {
 
   private void work() {
     for (LiveJob job = next(); job != null; job = next()) {
+      Turn turn = new Turn();
       try {
-        draw(job);
+        draw(job, turn);
       } catch (RuntimeException | Error e) {
         // Of the database, for instance: the next job may do better.
         LOG.error("job {} could not be noted", job.id(), e);
         job.fail(failure(e));
       } finally {
+        turn.end();
         live.remove(job.id(), job);
         synchronized (this) {
           running--;
@@ -263,13 +272,36 @@ public final class JobQueue implements AutoCloseable {
     }
   }
 
-  private synchronized LiveJob next() {
-    while (queued.isEmpty() && !stopping) {
-      try {
-        wait();
-      } catch (InterruptedException e) {
-        return null;
+  /** One of those that draw, until it is ended. */
+  private final class Turn {
+
+    private boolean ended;
+
+    void end() {
+      if (!ended) {
+        ended = true;
+        turns.release();
       }
+    }
+  }
+
+  /** Waits for a turn and a job, in that order, so that what waits can still be cancelled. */
+  private LiveJob next() {
+    try {
+      turns.acquire();
+      LiveJob job = taken();
+      if (job == null) {
+        turns.release();
+      }
+      return job;
+    } catch (InterruptedException e) {
+      return null;
+    }
+  }
+
+  private synchronized LiveJob taken() throws InterruptedException {
+    while (queued.isEmpty() && !stopping) {
+      wait();
     }
     if (stopping) {
       return null;
@@ -280,11 +312,13 @@ public final class JobQueue implements AutoCloseable {
     return job;
   }
 
-  private void draw(LiveJob job) {
+  private void draw(LiveJob job, Turn turn) {
     store.begin(job.id());
     job.begin();
     try {
-      int pictures = save(job, generate(job));
+      List<GeneratedImage> drawn = generate(job);
+      turn.end();
+      int pictures = save(job, drawn);
       store.complete(job.id(), pictures);
       job.complete(pictures);
       removeSurplus();
