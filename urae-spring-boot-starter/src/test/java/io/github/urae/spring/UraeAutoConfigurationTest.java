@@ -17,6 +17,7 @@ import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.testkit.TestData;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
@@ -177,7 +178,7 @@ class UraeAutoConfigurationTest {
                   RunOptions.builder()
                       .onStep(
                           step -> {
-                            throw new InferenceException("the GPU is gone", null);
+                            throw new InferenceException("the GPU is gone", new IOException());
                           })
                       .build();
               for (int i = 0; i < 3; i++) {
@@ -189,6 +190,12 @@ class UraeAutoConfigurationTest {
               assertThat(health.health().getDetails())
                   .containsEntry("lastFailure", "the GPU is gone");
               pipeline.generate(SMALL.build());
+              assertThat(health.health().getStatus()).isEqualTo(Status.UP);
+              GenerationRequest wild = SMALL.build().toBuilder().guidance(1e38).build();
+              for (int i = 0; i < 3; i++) {
+                assertThatThrownBy(() -> pipeline.generate(wild))
+                    .isInstanceOf(InferenceException.class);
+              }
               assertThat(health.health().getStatus()).isEqualTo(Status.UP);
             });
     runner()

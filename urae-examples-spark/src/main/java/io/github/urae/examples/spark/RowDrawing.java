@@ -1,6 +1,8 @@
 package io.github.urae.examples.spark;
 
+import io.github.urae.InferenceException;
 import io.github.urae.InvalidRequestException;
+import io.github.urae.UraeException;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.ImagePipeline;
@@ -46,6 +48,8 @@ final class RowDrawing implements MapPartitionsFunction<Row, Row> {
 
   private static final long serialVersionUID = 1L;
 
+  private static final int MOST_FAILURES = 3;
+
   private final String model;
 
   RowDrawing(String model) {
@@ -63,30 +67,60 @@ final class RowDrawing implements MapPartitionsFunction<Row, Row> {
   /** Draws as results are asked for: one picture is in memory at a time. */
   @Override
   public Iterator<Row> call(Iterator<Row> rows) throws IOException {
-    ImagePipeline pipeline = ExecutorPipelines.here(model);
+    Task task = new Task(ExecutorPipelines.here(model));
     Stream<Row> stream = StreamSupport.stream(Spliterators.spliteratorUnknownSize(rows, 0), false);
-    return stream.map(row -> draw(row, pipeline)).iterator();
+    return stream.map(task::draw).iterator();
   }
 
-  /** A row at fault is a row with an error; anything else fails the task, which Spark repeats. */
-  private static Row draw(Row row, ImagePipeline pipeline) {
-    long start = System.nanoTime();
-    String id = row.getAs("id");
-    try {
-      GenerationRequest request = request(row);
+  /** The rows of one task. */
+  private static final class Task {
+
+    private final ImagePipeline pipeline;
+    private int failuresInARow;
+
+    Task(ImagePipeline pipeline) {
+      this.pipeline = pipeline;
+    }
+
+    /**
+     * A row at fault is a row with an error. So is one on which the engine fails, for it may be too
+     * large; but as many in a row are not, and fail the task, which Spark repeats elsewhere.
+     */
+    Row draw(Row row) {
+      String id = row.getAs("id");
+      try {
+        Row drawn = draw(id, request(row));
+        failuresInARow = 0;
+        return drawn;
+      } catch (InvalidRequestException e) {
+        return failed(id, e);
+      } catch (InferenceException e) {
+        if (++failuresInARow >= MOST_FAILURES) {
+          throw e;
+        }
+        return failed(id, e);
+      }
+    }
+
+    private Row draw(String id, GenerationRequest request) {
+      long start = System.nanoTime();
       if (request.images() != 1) {
         throw new InvalidRequestException(
             "request: expected one picture a row, found " + request.images());
       }
       GeneratedImage image = pipeline.generate(request).get(0);
       ByteArrayOutputStream png = new ByteArrayOutputStream();
-      image.write(ImageFormat.PNG, png);
+      try {
+        image.write(ImageFormat.PNG, png);
+      } catch (IOException e) {
+        throw new UncheckedIOException("a picture can be written to memory", e);
+      }
       double seconds = (System.nanoTime() - start) / 1e9;
       return RowFactory.create(id, png.toByteArray(), image.request().toJson(), seconds, null);
-    } catch (InvalidRequestException e) {
-      return RowFactory.create(id, null, null, null, e.getMessage());
-    } catch (IOException e) {
-      throw new UncheckedIOException("a picture can be written to memory", e);
+    }
+
+    private static Row failed(String id, UraeException why) {
+      return RowFactory.create(id, null, null, null, why.getMessage());
     }
   }
 

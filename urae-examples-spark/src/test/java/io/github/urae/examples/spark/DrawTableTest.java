@@ -75,11 +75,13 @@ class DrawTableTest {
 
   private static List<String> lines() {
     List<String> lines = new ArrayList<>();
-    for (int i = 0; i < ROWS - 4; i++) {
+    for (int i = 0; i < ROWS - 5; i++) {
       lines.add(
           "{\"id\":\"%02d\",\"prompt\":\"a red circle\",\"width\":64,\"height\":64,\"steps\":2,\"seed\":%d}"
               .formatted(i, i));
     }
+    lines.add(
+        "{\"id\":\"07\",\"prompt\":\"a\",\"width\":64,\"height\":64,\"steps\":1,\"guidance\":1e38}");
     String request =
         GenerationRequest.builder("a star").size(64, 64).steps(1).seed(3).build().toJson();
     lines.add("{\"id\":\"08\",\"request\":\"" + request.replace("\"", "\\\"") + "\"}");
@@ -108,9 +110,10 @@ class DrawTableTest {
     }
     assertThat(rows.stream().map(row -> row.<String>getAs("id")).distinct()).hasSize(ROWS);
     assertThat(errors.values())
-        .hasSize(3)
+        .hasSize(4)
         .anyMatch(error -> error.contains("width: expected a positive multiple of 16"))
         .anyMatch(error -> error.contains("steps: expected a number, found 'many'"))
+        .anyMatch(error -> error.contains("guidance"))
         .anyMatch(error -> error.contains("row: expected JSON"));
   }
 

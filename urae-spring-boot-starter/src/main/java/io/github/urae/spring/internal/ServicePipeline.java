@@ -2,6 +2,7 @@ package io.github.urae.spring.internal;
 
 import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
+import io.github.urae.InferenceException;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.ProgressListener;
 import io.github.urae.Stage;
@@ -128,7 +129,9 @@ public final class ServicePipeline implements ImagePipeline {
       outcome = Outcome.REFUSED;
       throw e;
     } catch (RuntimeException | Error e) {
-      failed(e);
+      if (!isRequests(e)) {
+        failed(e);
+      }
       throw e;
     } finally {
       linked.close();
@@ -161,6 +164,11 @@ public final class ServicePipeline implements ImagePipeline {
     synchronized (lock) {
       failuresInARow = 0;
     }
+  }
+
+  /** Results that are not finite have no cause, and come of a scale that was asked for. */
+  private static boolean isRequests(Throwable failure) {
+    return failure instanceof InferenceException && failure.getCause() == null;
   }
 
   private void failed(Throwable failure) {
