@@ -6,6 +6,7 @@ module io.github.urae.training {
   requires transitive io.github.urae.onnx;
   requires java.desktop;
   requires org.bytedeco.javacpp;
+  requires org.bytedeco.openblas;
   requires org.bytedeco.pytorch;
   requires org.slf4j;
 

@@ -1,5 +1,6 @@
 package io.github.urae.benchmarks;
 
+import com.sun.management.OperatingSystemMXBean;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
@@ -15,6 +16,7 @@ import io.github.urae.weights.internal.WeightCache;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.Charset;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -82,16 +84,26 @@ final class TrainingServer {
     BufferedReader questions =
         new BufferedReader(new InputStreamReader(System.in, Charset.defaultCharset()));
     double loss = Double.NaN;
+    double cpu = Double.NaN;
     for (String line = questions.readLine(); line != null; line = questions.readLine()) {
       if (line.equals("run")) {
         long begin = System.nanoTime();
+        double before = cpuSeconds();
         loss = engine.accumulate(step, 1);
         engine.clipGradients(1);
         engine.update(1e-4);
-        System.out.println(Peer.ANSWER + (System.nanoTime() - begin) / 1e9);
+        double seconds = (System.nanoTime() - begin) / 1e9;
+        cpu = cpuSeconds() - before;
+        System.out.println(Peer.ANSWER + seconds);
       } else {
-        System.out.println(Peer.ANSWER + loss);
+        System.out.println(Peer.ANSWER + (line.equals("cpu") ? cpu : loss));
       }
     }
+  }
+
+  private static double cpuSeconds() {
+    return ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
+            .getProcessCpuTime()
+        / 1e9;
   }
 }

@@ -163,9 +163,11 @@ public final class TrainingSteps {
         peer.warmUp();
         losses.add(peer.ask("loss"));
       }
+      Map<Peer, List<Double>> cpu = new LinkedHashMap<>();
       for (int round = 0; round < rounds; round++) {
         for (Peer peer : peers) {
           peer.run();
+          cpu.computeIfAbsent(peer, p -> new ArrayList<>()).add(Double.valueOf(peer.ask("cpu")));
         }
       }
       System.out.printf("%n%dx%d, seconds a training step%n", size, size);
@@ -174,10 +176,13 @@ public final class TrainingSteps {
         Peer peer = peers.get(i);
         System.out.printf(
             Locale.ROOT,
-            "  %s: %s, %.2f times ours; peak %.0f MB anonymous; loss of the first step %s%n",
+            "  %s: %s, %.2f times ours; of the processor %s, %.2f times ours; peak %.0f MB"
+                + " anonymous; loss of the first step %s%n",
             peer.description(),
             Medians.describe(peer.seconds()),
             Medians.median(peer.seconds()) / ours,
+            Medians.describe(cpu.get(peer)),
+            Medians.median(cpu.get(peer)) / Medians.median(cpu.get(peers.get(0))),
             peer.peakMegabytes(),
             losses.get(i));
       }

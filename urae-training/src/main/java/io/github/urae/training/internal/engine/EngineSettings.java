@@ -23,8 +23,9 @@ import java.util.OptionalInt;
  * @param blockInputsOnHost whether what goes into each block waits in host memory for the gradient,
  *     where another device computes; with recomputation only
  * @param device {@code "cpu"}, {@code "cuda"} or {@code "cuda:N"}
- * @param threads threads of libtorch, which are the whole process's and not set back; empty leaves
- *     them as they are, which is by default one for each physical core
+ * @param threads threads of libtorch and OpenBLAS, which are the whole process's and not set back;
+ *     results depend on them in their last bits. Empty leaves them as they are, which is by default
+ *     one for each core
  */
 public record EngineSettings(
     AdapterStage stage,

@@ -31,6 +31,8 @@ public interface TrainingEngine extends AutoCloseable {
    * @return the loss, without the factor
    * @throws io.github.urae.InferenceException if the loss or a gradient is not finite, and the
    *     gradients that were there are kept; or if memory does not suffice
+   * @throws io.github.urae.GenerationCancelledException if it was cancelled, which the engine's
+   *     token is asked for before each block; the gradients that were there are kept
    * @throws IllegalArgumentException if the inputs do not fit the transformer
    */
   double accumulate(StepInputs inputs, double weight);

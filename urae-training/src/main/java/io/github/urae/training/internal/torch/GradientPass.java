@@ -1,5 +1,6 @@
 package io.github.urae.training.internal.torch;
 
+import io.github.urae.CancellationToken;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -30,6 +31,9 @@ final class GradientPass {
 
   private final Device device;
 
+  /** Asked before each block: one of FLUX.1 takes minutes on a CPU. */
+  private final CancellationToken cancellation;
+
   /** Keys of the trained parameters of each block. */
   private final List<List<String>> keys;
 
@@ -39,12 +43,14 @@ final class GradientPass {
       List<TrainedModule> modules,
       boolean recomputation,
       Device waiting,
-      Device device) {
+      Device device,
+      CancellationToken cancellation) {
     this.network = network;
     this.parameters = parameters;
     this.recomputation = recomputation;
     this.waiting = waiting;
     this.device = device;
+    this.cancellation = cancellation;
     this.keys = new ArrayList<>();
     for (int i = 0; i < network.blocks(); i++) {
       String prefix = network.blockName(i) + ".";
@@ -70,9 +76,14 @@ final class GradientPass {
     }
   }
 
+  private List<Tensor> block(int index, List<Tensor> streams, NetworkInputs inputs) {
+    cancellation.throwIfCancelled();
+    return network.block(index, streams, inputs);
+  }
+
   /** Runs a block, and frees what entered it. */
   private List<Tensor> advanced(int block, List<Tensor> streams, NetworkInputs inputs) {
-    List<Tensor> next = network.block(block, streams, inputs);
+    List<Tensor> next = block(block, streams, inputs);
     streams.forEach(Tensor::close);
     return next;
   }
@@ -104,7 +115,7 @@ final class GradientPass {
     try (PointerScope scope = new PointerScope()) {
       List<Tensor> streams = network.embed(inputs);
       for (int i = 0; i < network.blocks(); i++) {
-        streams = network.block(i, streams, inputs);
+        streams = block(i, streams, inputs);
       }
       Tensor loss = loss(network.head(streams, inputs), target, weight);
       TensorVector gradients =
@@ -122,7 +133,7 @@ final class GradientPass {
       List<Tensor> fromAbove;
       try (PointerScope scope = new PointerScope()) {
         List<Tensor> entered = entering.take();
-        List<Tensor> streams = network.block(last, entered, inputs);
+        List<Tensor> streams = block(last, entered, inputs);
         Tensor loss = loss(network.head(streams, inputs), target, weight);
         value = loss.item_double();
         fromAbove = entering.keep(backward(last, entered, List.of(loss), new TensorVector()));
@@ -130,7 +141,7 @@ final class GradientPass {
       for (int i = last - 1; i >= 0; i--) {
         try (PointerScope scope = new PointerScope()) {
           List<Tensor> entered = entering.take();
-          List<Tensor> left = network.block(i, entered, inputs);
+          List<Tensor> left = block(i, entered, inputs);
           fromAbove = entering.keep(backward(i, entered, left, vector(fromAbove)));
         }
       }

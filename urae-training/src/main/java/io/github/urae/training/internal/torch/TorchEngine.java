@@ -53,6 +53,7 @@ public final class TorchEngine implements TrainingEngine {
 
   private TorchEngine(
       BaseWeights base,
+      CancellationToken cancellation,
       EngineSettings settings,
       Device device,
       OwnedResources files,
@@ -97,7 +98,8 @@ public final class TorchEngine implements TrainingEngine {
     waiting.retainReference();
     owned.add(waiting::releaseReference);
     pass =
-        new GradientPass(network, parameters, modules, settings.recomputation(), waiting, device);
+        new GradientPass(
+            network, parameters, modules, settings.recomputation(), waiting, device, cancellation);
   }
 
   /**
@@ -108,7 +110,7 @@ public final class TorchEngine implements TrainingEngine {
    * @param model what adapters are trained on
    * @param settings what is trained, and how
    * @param listener hears of the weights being made, on the calling thread
-   * @param cancellation ends that
+   * @param cancellation ends that, and later a step between two of its blocks
    * @return the engine; the caller closes it
    * @throws IOException if a file is missing or cannot be read, or the cache cannot be written
    * @throws io.github.urae.UraeException if a file is damaged or does not fit, a target names no
@@ -164,7 +166,8 @@ public final class TorchEngine implements TrainingEngine {
       Device device = TorchDevices.find(settings.device());
       device.retainReference();
       owned.add(device::releaseReference);
-      return new TorchEngine(opening.open(making, files), settings, device, files, owned);
+      return new TorchEngine(
+          opening.open(making, files), making.cancellation(), settings, device, files, owned);
     } catch (Throwable e) {
       owned.closeAfter(e);
       throw e;

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.util.OptionalInt;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.openblas.global.openblas_nolapack;
 import org.bytedeco.pytorch.global.torch;
 
 /** libtorch's native code, loaded once in a process. */
@@ -52,13 +53,20 @@ final class TorchLibrary {
   }
 
   /**
-   * Sets the number of threads, of the whole process.
+   * Sets the number of threads, of the whole process: libtorch's, and those of OpenBLAS, which
+   * multiplies matrices of float32 for it. Minor components are computed with as many, too.
    *
-   * @param threads empty leaves it as it is
+   * @param threads empty leaves both as they are
    */
   static void useThreads(OptionalInt threads) {
-    if (threads.isPresent() && torch.get_num_threads() != threads.getAsInt()) {
+    if (threads.isEmpty()) {
+      return;
+    }
+    if (torch.get_num_threads() != threads.getAsInt()) {
       torch.set_num_threads(threads.getAsInt());
+    }
+    if (openblas_nolapack.blas_get_num_threads() != threads.getAsInt()) {
+      openblas_nolapack.blas_set_num_threads(threads.getAsInt());
     }
   }
 }

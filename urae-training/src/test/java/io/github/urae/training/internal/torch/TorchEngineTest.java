@@ -309,4 +309,23 @@ class TorchEngineTest {
             () -> TorchEngine.open(run.model(), settings, ProgressListener.NONE, cancelled))
         .isInstanceOf(GenerationCancelledException.class);
   }
+
+  @Test
+  void aCancelledStepLeavesGradientsAndAdaptersAlone() throws IOException {
+    RecordedRun run = run("2k");
+    CancellationToken cancellation = new CancellationToken();
+    try (TrainingEngine engine =
+        TorchEngine.open(run.model(), run.settings(), ProgressListener.NONE, cancellation)) {
+      engine.accumulate(run.step(1), 1);
+      Map<String, List<Byte>> gradients = bits(engine.gradients());
+      NativeMemory before = engine.memory();
+      cancellation.cancel();
+      assertThatThrownBy(() -> engine.accumulate(run.step(1), 1))
+          .isInstanceOf(GenerationCancelledException.class);
+      assertThat(bits(engine.gradients())).isEqualTo(gradients);
+      assertThat(engine.memory().pointers()).isEqualTo(before.pointers());
+      engine.clipGradients(1);
+      engine.update(1);
+    }
+  }
 }
