@@ -185,7 +185,7 @@ class FluxArithmeticTest {
   /** Numbers of {@code torch.rand}, alone and after {@code torch.randn(32)}. */
   @Test
   void uniformNumbersAreThoseOfTorch() {
-    assertThat(new TorchGenerator(0).rand(3)).containsExactly(0.4962566f, 0.7682218f, 0.088477433f);
+    assertThat(new TorchGenerator(0).rand(3)).containsExactly(0.4962566f, 0.7682218f, 0.08847743f);
     TorchGenerator generator = new TorchGenerator(7);
     generator.randn(32);
     assertThat(generator.rand(3)).containsExactly(0.6266506f, 0.5690727f, 0.7437328f);
