@@ -20,6 +20,10 @@ public final class Elements {
    */
   private static final int PIECE = 8192;
 
+  /** A thread's memory: for a new piece every time, the heap would grow with what is read. */
+  private static final ThreadLocal<short[]> PIECES =
+      ThreadLocal.withInitial(() -> new short[PIECE]);
+
   /** float32 values of all 65536 half-precision patterns; Java 17 has no conversion of its own. */
   private static final class HalfTable {
     static final float[] VALUES = new float[1 << 16];
@@ -63,7 +67,7 @@ public final class Elements {
       case F32 -> bytes.asFloatBuffer().get(target, offset, count);
       case BF16, F16 -> {
         ShortBuffer stored = bytes.asShortBuffer();
-        short[] piece = new short[Math.min(count, PIECE)];
+        short[] piece = PIECES.get();
         for (int first = 0; first < count; first += PIECE) {
           int length = Math.min(PIECE, count - first);
           stored.get(piece, 0, length);
@@ -151,7 +155,7 @@ public final class Elements {
       case F32 -> bytes.asFloatBuffer().put(source, offset, count);
       case BF16, F16 -> {
         ShortBuffer stored = bytes.asShortBuffer();
-        short[] piece = new short[Math.min(count, PIECE)];
+        short[] piece = PIECES.get();
         for (int first = 0; first < count; first += PIECE) {
           int length = Math.min(PIECE, count - first);
           if (type == ElementType.BF16) {

@@ -25,7 +25,7 @@ import java.util.Optional;
 public abstract class BlockEncoding implements WeightEncoding {
 
   /** Bytes read at once: they stay in the second cache until they are decoded. */
-  private static final int PIECE_BYTES = 1 << 18;
+  private static final int PIECE_BYTES = 1 << 14;
 
   /**
    * What a block is made of.
@@ -58,6 +58,21 @@ public abstract class BlockEncoding implements WeightEncoding {
 
   private final String name;
   private final Layout layout;
+
+  /** With new arrays for each piece, the heap would grow with what is read. */
+  private final ThreadLocal<Room> rooms = ThreadLocal.withInitial(this::room);
+
+  /** A thread's memory, for pieces of whole blocks. */
+  @SuppressWarnings("ArrayRecordComponent") // Room that is used anew, compared by nobody.
+  private record Room(byte[] stored, CodedBlocks codes, float[] values) {}
+
+  private Room room() {
+    int blocks = Math.max(1, PIECE_BYTES / layout.blockBytes());
+    return new Room(
+        new byte[blocks * layout.blockBytes()],
+        allocate(blocks),
+        new float[blocks * layout.blockElements()]);
+  }
 
   /**
    * Describes a type of block.
@@ -212,10 +227,9 @@ public abstract class BlockEncoding implements WeightEncoding {
     if (columns % blockElements == 0) {
       columns = tensor.shape().elementCount(); // Blocks of all rows follow one another.
     }
-    int most = (int) Math.min(Math.max(1, PIECE_BYTES / blockBytes), blocks((long) count) + 1);
-    byte[] stored = new byte[most * blockBytes];
-    CodedBlocks codes = allocate(most);
-    float[] values = new float[most * blockElements];
+    Room room = rooms.get();
+    byte[] stored = room.stored;
+    int most = stored.length / blockBytes;
     long end = first + count;
     long at = first;
     while (at < end) {
@@ -225,10 +239,10 @@ public abstract class BlockEncoding implements WeightEncoding {
       long wanted = Math.min(columns - column, end - at);
       int number = (int) Math.min(most, (within + wanted + blockElements - 1) / blockElements);
       bytes.read(tensor, block * blockBytes, ByteBuffer.wrap(stored, 0, number * blockBytes));
-      readCodes(tensor, block, stored, number, codes);
-      codes.toFloats(number * groupsOfBlock(), values);
+      readCodes(tensor, block, stored, number, room.codes);
+      room.codes.toFloats(number * groupsOfBlock(), room.values);
       int taken = (int) Math.min(wanted, (long) number * blockElements - within);
-      System.arraycopy(values, within, target, (int) (offset + at - first), taken);
+      System.arraycopy(room.values, within, target, (int) (offset + at - first), taken);
       at += taken;
     }
   }

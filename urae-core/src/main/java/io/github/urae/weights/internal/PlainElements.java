@@ -7,7 +7,6 @@ import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.WeightEncoding;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.Optional;
 
 /**
@@ -16,9 +15,6 @@ import java.util.Optional;
  * @param type their type
  */
 public record PlainElements(ElementType type) implements WeightEncoding {
-
-  /** Bytes read at once: they stay in the second cache until they are converted. */
-  private static final int PIECE_BYTES = 1 << 18;
 
   /** As of any record, but without what Java would put together for it at each start. */
   @Override
@@ -64,9 +60,8 @@ public record PlainElements(ElementType type) implements WeightEncoding {
       throw new IllegalArgumentException(tensor + ": has no conversion to float32");
     }
     int elementBytes = type.bits() / Byte.SIZE;
-    int atOnce = Math.min(count, PIECE_BYTES / elementBytes);
-    // On the heap: direct memory of its own for every call would wait for the garbage collector.
-    ByteBuffer stored = ByteBuffer.allocate(atOnce * elementBytes).order(ByteOrder.LITTLE_ENDIAN);
+    int atOnce = Math.min(count, PieceBytes.SIZE / elementBytes);
+    ByteBuffer stored = PieceBytes.ofThread();
     for (int done = 0; done < count; done += atOnce) {
       int piece = Math.min(atOnce, count - done);
       bytes.read(tensor, (first + done) * elementBytes, stored.clear().limit(piece * elementBytes));

@@ -4,6 +4,7 @@ import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.WeightEncoding;
+import io.github.urae.weights.internal.PieceBytes;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.List;
@@ -106,23 +107,24 @@ public final class FourBitBlocks implements WeightEncoding {
   public void toFloats(
       TensorInfo tensor, StoredBytes bytes, long first, float[] target, int offset, int count)
       throws IOException {
-    ByteBuffer codes = ByteBuffer.allocate((int) bytesFor(Math.min(count, PIECE)) + 1);
     for (int done = 0; done < count; done += PIECE) {
       int piece = Math.min(PIECE, count - done);
       long start = first + done;
+      long firstBlock = start / blockSize;
+      // First, since numbers may be read through the same memory.
+      float[] largest =
+          new float[Math.toIntExact((start + piece - 1) / blockSize - firstBlock + 1)];
+      readMaxima(bytes, firstBlock, largest, largest.length);
       long firstByte = start / 2;
-      codes.clear().limit((int) (bytesFor(start + piece) - firstByte));
+      ByteBuffer codes = PieceBytes.ofThread().limit((int) (bytesFor(start + piece) - firstByte));
       bytes.read(tensor, firstByte, codes);
-      decode(bytes, codes.flip(), start, target, offset + done, piece);
+      decode(largest, codes.flip(), start, target, offset + done, piece);
     }
   }
 
   private void decode(
-      StoredBytes bytes, ByteBuffer codes, long start, float[] target, int offset, int count)
-      throws IOException {
+      float[] largest, ByteBuffer codes, long start, float[] target, int offset, int count) {
     long firstBlock = start / blockSize;
-    float[] largest = new float[Math.toIntExact((start + count - 1) / blockSize - firstBlock + 1)];
-    readMaxima(bytes, firstBlock, largest, largest.length);
     long firstByte = start / 2;
     int done = 0;
     while (done < count) {

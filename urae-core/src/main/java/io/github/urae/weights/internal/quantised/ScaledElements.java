@@ -7,9 +7,9 @@ import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.internal.Elements;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.WeightEncoding;
+import io.github.urae.weights.internal.PieceBytes;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Optional;
 
@@ -22,9 +22,6 @@ import java.util.Optional;
  */
 public record ScaledElements(String name, ElementType elements, Scales scales)
     implements WeightEncoding {
-
-  /** Elements read at once: they stay in the second cache until they are scaled. */
-  private static final int PIECE = 1 << 16;
 
   /**
    * Returns the encoding of elements that are the values.
@@ -62,8 +59,8 @@ public record ScaledElements(String name, ElementType elements, Scales scales)
       TensorInfo tensor, StoredBytes bytes, long first, float[] target, int offset, int count)
       throws IOException {
     int elementBytes = elements.bits() / Byte.SIZE;
-    int atOnce = Math.min(count, PIECE);
-    ByteBuffer stored = ByteBuffer.allocate(atOnce * elementBytes).order(ByteOrder.LITTLE_ENDIAN);
+    int atOnce = Math.min(count, PieceBytes.SIZE / elementBytes);
+    ByteBuffer stored = PieceBytes.ofThread();
     for (int done = 0; done < count; done += atOnce) {
       int piece = Math.min(atOnce, count - done);
       bytes.read(tensor, (first + done) * elementBytes, stored.clear().limit(piece * elementBytes));

@@ -32,7 +32,7 @@ record RoundedBlocks(String parameter, Shape parameterShape, Part part, int bits
   }
 
   /** Values rounded at once. */
-  private static final int PIECE = 1 << 18;
+  private static final int PIECE = 1 << 16;
 
   /** Added to a small number, it leaves the nearest integer in the lowest bits. */
   private static final float ROUNDING = 0x1.8p23f;
@@ -65,7 +65,7 @@ record RoundedBlocks(String parameter, Shape parameterShape, Part part, int bits
     int atOnce = Math.max(1, PIECE / width);
     new OrderedPieces<>(
             () -> new Worker(new float[width], new float[blocks], new byte[width]),
-            atOnce * width * (part == Part.SCALES ? Float.BYTES : 1))
+            atOnce * (part == Part.SCALES ? blocks * Float.BYTES : width))
         .write(
             (rows + atOnce - 1) / atOnce,
             (worker, number, target) -> {

@@ -12,7 +12,7 @@ import java.nio.ByteBuffer;
 record StoredBlocks(TensorSource source, TensorInfo tensor, BlockEncoding encoding) {
 
   /** Bytes of a file that are taken apart at once: they stay in the cache. */
-  private static final int PIECE_BYTES = 1 << 18;
+  private static final int PIECE_BYTES = 1 << 16;
 
   /** Makes the bytes of an operator from some blocks. */
   @FunctionalInterface
