@@ -6,15 +6,25 @@ import io.github.urae.CancellationToken;
 import io.github.urae.ProgressListener;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.adapter.CheckpointQuantiser;
+import io.github.urae.device.Device;
+import io.github.urae.device.Offload;
+import io.github.urae.device.Precision;
+import io.github.urae.flux.GenerationRequest;
 import io.github.urae.onnx.internal.graph.Arithmetic;
 import io.github.urae.onnx.internal.graph.LinearArithmetic;
 import io.github.urae.onnx.internal.model.Networks;
 import io.github.urae.tensor.ElementType;
+import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
+import io.github.urae.weights.Safetensors;
+import io.github.urae.weights.SafetensorsWriter;
+import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -191,6 +201,75 @@ class QuantisedAdaptersTest {
           assertThat(lost).isLessThan(allowed(linear));
         }
       }
+    }
+  }
+
+  /**
+   * Also of T5, whose table of tokens changes too, and block by block: as in float32, in which all
+   * of it is merged.
+   */
+  @Test
+  void everyNetworkAndBlockByBlock() throws IOException {
+    Random random = new Random(7);
+    String layer = "text_encoder_2.encoder.block.1.layer.0.SelfAttention.q.";
+    int width = 96;
+    int tokens = 0;
+    int inner = 0;
+    try (TensorSource t5 =
+        Safetensors.open(TestData.path("quantised/files/t5-encoder-Q8_0.gguf"))) {
+      tokens = (int) t5.find("token_embd.weight").orElseThrow().shape().dimension(0);
+      inner = (int) t5.find("enc.blk.1.attn_q.weight").orElseThrow().shape().dimension(0);
+    }
+    Path lora = folder.resolve("t5.safetensors");
+    SafetensorsWriter.write(
+        lora,
+        Map.of(),
+        Map.of(
+            layer + "lora_A.weight",
+            gaussian(random, 0.3, 4, width),
+            layer + "lora_B.weight",
+            gaussian(random, 0.3, inner, 4),
+            "text_encoder_2.shared.diff",
+            gaussian(random, 0.3, tokens, width)));
+    List<AdapterSpec> adapters = List.of(LORA.get(0), new AdapterSpec(lora, 1));
+    float[] merged = latents(Precision.FLOAT32, Offload.ALL, adapters);
+    float[] beside = latents(Precision.AUTO, Offload.ALL, adapters);
+    TestData.assertClose("beside", merged, beside, QuantisedCase.SEVERAL_STEPS);
+    TestData.assertClose("blocks", beside, latents(Precision.AUTO, Offload.BLOCK, adapters), 1e-5);
+    float[] base = latents(Precision.AUTO, Offload.ALL, List.of());
+    assertThat(TestData.relativeDifference(beside, base)).isGreaterThan(0.01);
+    float[] off = latents(Precision.AUTO, Offload.ALL, List.of(new AdapterSpec(lora, 0)));
+    assertThat(off).isEqualTo(base);
+    float[] t5Alone = latents(Precision.AUTO, Offload.ALL, adapters.subList(1, 2));
+    assertThat(TestData.relativeDifference(t5Alone, base)).isGreaterThan(1e-3);
+  }
+
+  private static Tensor gaussian(Random random, double size, int rows, int columns) {
+    float[] values = new float[rows * columns];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) (size * random.nextGaussian());
+    }
+    return Tensor.ofFloats(values, rows, columns);
+  }
+
+  private static float[] latents(Precision precision, Offload offload, List<AdapterSpec> adapters)
+      throws IOException {
+    try (FluxPipeline pipeline =
+        FluxPipeline.builder()
+            .model(TestData.checkpoint())
+            .transformer(TestData.path("quantised/files/flux-tiny-Q4_0.gguf"))
+            .textEncoder2(TestData.path("quantised/files/t5-encoder-Q8_0.gguf"))
+            .adapters(adapters)
+            .device(Device.cpu())
+            .precision(precision)
+            .offload(offload)
+            .cacheFolder(TestData.CACHE)
+            .build()) {
+      return pipeline
+          .generate(GenerationRequest.builder("a red circle").size(64, 48).steps(2).seed(5).build())
+          .get(0)
+          .latents()
+          .toFloats();
     }
   }
 
