@@ -37,6 +37,9 @@ final class GradientPass {
   /** Keys of the trained parameters of each block. */
   private final List<List<String>> keys;
 
+  /** The first block with a trained parameter: no gradient is needed below. */
+  private final int lowest;
+
   GradientPass(
       FluxTransformer network,
       AdapterParameters parameters,
@@ -60,6 +63,11 @@ final class GradientPass {
               .flatMap(module -> module.keys().stream())
               .toList());
     }
+    int first = 0;
+    while (first < keys.size() - 1 && keys.get(first).isEmpty()) {
+      first++;
+    }
+    this.lowest = first;
   }
 
   /** Returns the velocity without a graph, in the caller's scope. */
@@ -136,28 +144,31 @@ final class GradientPass {
         List<Tensor> streams = block(last, entered, inputs);
         Tensor loss = loss(network.head(streams, inputs), target, weight);
         value = loss.item_double();
-        fromAbove = entering.keep(backward(last, entered, List.of(loss), new TensorVector()));
+        fromAbove = entering.keep(backward(last, entered, List.of(loss), List.of()));
       }
-      for (int i = last - 1; i >= 0; i--) {
+      for (int i = last - 1; i >= lowest; i--) {
         try (PointerScope scope = new PointerScope()) {
           List<Tensor> entered = entering.take();
           List<Tensor> left = block(i, entered, inputs);
-          fromAbove = entering.keep(backward(i, entered, left, vector(fromAbove)));
+          fromAbove = entering.keep(backward(i, entered, left, fromAbove));
         }
       }
       return value;
     }
   }
 
-  /** Runs all blocks but the last without a graph. */
+  /** Runs all blocks but the last without a graph, and keeps what enters trained ones. */
   private void forward(NetworkInputs inputs, int last, Waiting entering) {
     try (PointerScope scope = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
       List<Tensor> streams = network.embed(inputs);
-      entering.add(streams);
-      for (int i = 0; i < last; i++) {
-        streams = advanced(i, streams, inputs);
-        entering.add(streams);
+      for (int i = 0; i <= last; i++) {
+        if (i >= lowest) {
+          entering.add(streams);
+        }
+        if (i < last) {
+          streams = advanced(i, streams, inputs);
+        }
       }
     }
   }
@@ -168,21 +179,29 @@ final class GradientPass {
    * @param entered what entered the block
    * @param left what it made of that, or the loss
    * @param fromAbove the gradient of what it made; empty for the loss
-   * @return the gradient of what entered it; of the first block nothing
+   * @return the gradient of what entered it; of the lowest trained block nothing
    */
   private List<Tensor> backward(
-      int block, List<Tensor> entered, List<Tensor> left, TensorVector fromAbove) {
+      int block, List<Tensor> entered, List<Tensor> left, List<Tensor> fromAbove) {
     List<Tensor> wanted = new ArrayList<>();
-    boolean first = block == 0;
-    if (!first) {
+    boolean lowermost = block == lowest;
+    if (!lowermost) {
       wanted.addAll(entered);
     }
     keys.get(block).forEach(key -> wanted.add(parameters.parameter(key)));
-    if (wanted.isEmpty()) {
-      return List.of();
+    // A stream that nothing trained has touched yet has no graph.
+    List<Tensor> outputs = new ArrayList<>();
+    List<Tensor> ofOutputs = new ArrayList<>();
+    for (int i = 0; i < left.size(); i++) {
+      if (left.get(i).requires_grad()) {
+        outputs.add(left.get(i));
+        if (!fromAbove.isEmpty()) {
+          ofOutputs.add(fromAbove.get(i));
+        }
+      }
     }
-    TensorVector result = gradients(left, wanted, fromAbove);
-    int streams = first ? 0 : entered.size();
+    TensorVector result = gradients(outputs, wanted, vector(ofOutputs));
+    int streams = lowermost ? 0 : entered.size();
     parameters.putGradients(keys.get(block), result, streams);
     List<Tensor> below = new ArrayList<>();
     for (int i = 0; i < streams; i++) {

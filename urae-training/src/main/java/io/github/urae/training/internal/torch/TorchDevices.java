@@ -38,8 +38,8 @@ final class TorchDevices {
           "device '"
               + name
               + "': libtorch finds no NVIDIA GPU; it needs org.bytedeco:pytorch with the classifier"
-              + " linux-x86_64-gpu or windows-x86_64-gpu in place of the one without -gpu,"
-              + " org.bytedeco:cuda-platform-redist or an installed CUDA, and a driver");
+              + " linux-x86_64-gpu or windows-x86_64-gpu beside the one without -gpu,"
+              + " org.bytedeco:cuda-platform-redist or an installed CUDA 13, and a driver");
     }
     int index = parts.group(1) == null ? 0 : Integer.parseInt(parts.group(1));
     long count = torch.cuda_device_count();

@@ -167,12 +167,17 @@ class TorchEngineTest {
     }
   }
 
-  @Test
-  void anyLayerOfABlockCanBeTrained() throws IOException {
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "ff*.net.*,add_*_proj,to_add_out,proj_mlp,norm1.linear",
+        "single_transformer_blocks.2.proj_out",
+        "single_transformer_blocks.3.norm.linear",
+        "transformer_blocks.1.ff.net.2"
+      })
+  void anyLayerOfABlockCanBeTrained(String patterns) throws IOException {
     RecordedRun run = run("2k");
-    TargetModules targets =
-        new TargetModules(
-            List.of("ff*.net.*", "add_*_proj", "to_add_out", "proj_mlp", "norm1.linear"));
+    TargetModules targets = new TargetModules(List.of(patterns.split(",")));
     EngineSettings settings =
         EngineSettings.of(new AdapterStage.Lora(2, 4, targets, 1))
             .withDevice("cpu", OptionalInt.of(1));
@@ -181,14 +186,10 @@ class TorchEngineTest {
       try (TrainingEngine engine = run.open(settings.withRecomputation(recomputation, false))) {
         assertThat(engine.adapterMetadata().toString()).contains("lora_alpha", "4.0");
         engine.accumulate(run.step(1), 1);
+        assertThat(engine.clipGradients(Double.POSITIVE_INFINITY)).isPositive();
         gradients.put(recomputation, engine.gradients());
       }
     }
-    assertThat(gradients.get(true))
-        .containsKeys(
-            "transformer.transformer_blocks.1.ff_context.net.0.proj.lora_B.weight",
-            "transformer.transformer_blocks.0.norm1.linear.lora_A.weight",
-            "transformer.single_transformer_blocks.3.proj_mlp.lora_A.weight");
     gradients
         .get(true)
         .forEach(
