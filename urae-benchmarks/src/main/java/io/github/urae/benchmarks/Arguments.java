@@ -38,6 +38,16 @@ final class Arguments {
     return values.remove(0);
   }
 
+  /** Takes all values, of which there must be some. */
+  List<String> all() {
+    if (values.isEmpty()) {
+      throw wrong("expected values, found none");
+    }
+    List<String> all = List.copyOf(values);
+    values.clear();
+    return all;
+  }
+
   /** Takes all values as numbers, or the ones given where there are none. */
   List<Integer> numbers(List<Integer> otherwise) {
     List<Integer> numbers =

@@ -40,6 +40,8 @@ public final class Benchmarks {
               named("step", StepProfile::main),
               named("training", TrainingSteps::main),
               named("training-memory", TrainingMemory::main),
+              named("training-kills", TrainingKills::main),
+              named("training-loss", TrainedLoss::main),
               named("ultra", UltraResolution::main),
               named("whole", WholeStep::main)));
 

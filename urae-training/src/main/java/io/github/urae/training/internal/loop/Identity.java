@@ -46,7 +46,8 @@ public record Identity(
               + record.data()
               + ", found "
               + data
-              + "; give the data that it was begun with, or another output folder");
+              + "; give the data and held-out pictures that it was begun with, or another output"
+              + " folder");
     }
     settings.forEach(
         (name, value) -> {
