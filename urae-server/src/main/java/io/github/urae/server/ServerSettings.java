@@ -42,7 +42,7 @@ public final class ServerSettings {
   private final long maxUploadPixels;
   private final int keptJobs;
   private final OptionalLong memoryLimit;
-  private final Duration slowBodyGrace;
+  private final Duration patience;
 
   /**
    * A database elsewhere.
@@ -81,7 +81,7 @@ public final class ServerSettings {
     maxUploadPixels = builder.maxUploadPixels;
     keptJobs = builder.keptJobs;
     memoryLimit = builder.memoryLimit;
-    slowBodyGrace = builder.slowBodyGrace;
+    patience = builder.patience;
     check();
   }
 
@@ -300,12 +300,13 @@ public final class ServerSettings {
   }
 
   /**
-   * Returns how long a request's body may take, besides a second for each 64 KiB.
+   * Returns how long a request's body may take, besides a second for each 64 KiB, and how long a
+   * caller may read nothing of an answer.
    *
    * @return positive
    */
-  public Duration slowBodyGrace() {
-    return slowBodyGrace;
+  public Duration patience() {
+    return patience;
   }
 
   /** Collects settings. Not thread-safe. */
@@ -331,7 +332,7 @@ public final class ServerSettings {
     private long maxUploadPixels = 3L << 24;
     private int keptJobs = 1000;
     private OptionalLong memoryLimit = OptionalLong.empty();
-    private Duration slowBodyGrace = Duration.ofSeconds(20);
+    private Duration patience = Duration.ofSeconds(20);
 
     private Builder(Path dataFolder) {
       this.dataFolder = Objects.requireNonNull(dataFolder, "dataFolder");
@@ -555,13 +556,14 @@ public final class ServerSettings {
     }
 
     /**
-     * Sets how long a request's body may take, besides a second for each 64 KiB.
+     * Sets how long a request's body may take, besides a second for each 64 KiB, and how long a
+     * caller may read nothing of an answer.
      *
      * @param value positive; 20 seconds by default
      * @return this
      */
-    public Builder slowBodyGrace(Duration value) {
-      slowBodyGrace = Objects.requireNonNull(value, "slowBodyGrace");
+    public Builder patience(Duration value) {
+      patience = Objects.requireNonNull(value, "patience");
       return this;
     }
 

@@ -3,18 +3,22 @@ package io.github.urae.server;
 import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.server.internal.http.ServerConfiguration;
 import java.io.IOException;
+import java.net.BindException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.sql.SQLException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.springframework.beans.factory.support.GenericBeanDefinition;
 import org.springframework.boot.Banner;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.WebApplicationType;
+import org.springframework.boot.web.server.PortInUseException;
 import org.springframework.boot.web.server.context.WebServerApplicationContext;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.support.GenericApplicationContext;
@@ -51,18 +55,62 @@ public final class UraeServer implements AutoCloseable {
    * @param pipeline draws; its adapters are the server's to change until it is closed
    * @param settings where it listens, and what it refuses
    * @return the server; the caller closes it
-   * @throws IOException if the data folder cannot be written to, or another server uses it
-   * @throws IllegalStateException if the address is in use, or the database does not answer
+   * @throws IOException if the data folder cannot be written to or another server uses it, the
+   *     address is in use, or the database does not answer
    */
   public static UraeServer start(FluxPipeline pipeline, ServerSettings settings)
       throws IOException {
-    Files.createDirectories(settings.dataFolder());
+    createFolder(settings.dataFolder());
     FileChannel lock = lock(settings.dataFolder());
     try {
       return new UraeServer(run(pipeline, settings), lock);
-    } catch (RuntimeException | Error e) {
+    } catch (RuntimeException e) {
+      lock.close();
+      throw explained(e, settings);
+    } catch (Error e) {
       lock.close();
       throw e;
+    }
+  }
+
+  /** Spring wraps what went wrong many times. */
+  private static IOException explained(RuntimeException failure, ServerSettings settings) {
+    for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+      if (cause instanceof PortInUseException || cause instanceof BindException) {
+        return new IOException(
+            settings.address()
+                + ":"
+                + settings.port()
+                + ": the server cannot listen there: another program does, or the address is not"
+                + " this machine's; choose another port, or 0 for a free one",
+            failure);
+      }
+      if (cause instanceof SQLException e) {
+        return new IOException(
+            settings.database().map(ServerSettings.Database::toString).orElse("the jobs' database")
+                + ": "
+                + e.getMessage(),
+            failure);
+      }
+      if (cause instanceof IOException e) {
+        return e;
+      }
+    }
+    throw failure;
+  }
+
+  /** Pictures and prompts are its user's alone. */
+  private static void createFolder(Path folder) throws IOException {
+    if (!Files.isDirectory(folder)) {
+      Path parent = folder.toAbsolutePath().getParent();
+      Files.createDirectories(parent);
+      if (Files.getFileStore(parent).supportsFileAttributeView("posix")) {
+        Files.createDirectory(
+            folder,
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+      } else {
+        Files.createDirectory(folder);
+      }
     }
   }
 
@@ -115,7 +163,7 @@ public final class UraeServer implements AutoCloseable {
     values.put("server.port", settings.port());
     values.put("server.shutdown", "immediate");
     values.put("server.tomcat.threads.max", 2 * settings.maxQueued() + 64);
-    values.put("server.tomcat.connection-timeout", "20s");
+    values.put("server.tomcat.connection-timeout", settings.patience().toMillis() + "ms");
     values.put("server.tomcat.max-swallow-size", "32MB");
     values.put("server.error.include-stacktrace", "never");
     values.put("spring.servlet.multipart.enabled", "false");

@@ -171,7 +171,11 @@ class PageTest {
 
   @Test
   void aLargePictureIsShownInTilesAndFoundAgain() throws IOException {
-    ask("desert dunes at sunset with the sun on the right", "1024", "1");
+    // A draft of nine steps, and the last of them once more at full size.
+    ask("desert dunes at sunset with the sun on the right", "1024", "9");
+    set("seed", "3");
+    find("keep-seed").click();
+    find("coarse").click();
     find("draw").click();
     awaitStatus("Done");
     awaitTiles();
@@ -301,6 +305,24 @@ class PageTest {
       browser.executeCdpCommand("Emulation.clearDeviceMetricsOverride", Map.of());
       browser.executeCdpCommand("Emulation.setEmulatedMedia", Map.of("features", List.of()));
       browser.manage().window().setSize(before);
+    }
+  }
+
+  @Test
+  void aKeyIsAskedFor() throws IOException {
+    String key = "a-key-of-some-length";
+    try (RunningServer guarded = RunningServer.start(settings -> settings.apiKey(key))) {
+      browser.get(guarded.url("/"));
+      await(() -> find("key").isDisplayed());
+      find("key").sendKeys("another-key-of-that-length", Keys.ENTER);
+      await(() -> find("sign-in-message").getText().contains("not this server's"));
+      find("key").clear();
+      find("key").sendKeys(key, Keys.ENTER);
+      await(PageTest::isReady);
+      ask("the sea", "32", "1");
+      find("draw").click();
+      awaitStatus("Done");
+      awaitTiles();
     }
   }
 }

@@ -69,7 +69,7 @@ class RestartTest {
     try (RunningServer before = start(data, database)) {
       ids.add(JobsTest.submit(before, order(1, 2)));
       JobsTest.awaitEnd(before, ids.get(0));
-      ids.add(JobsTest.submit(before, order(2, 200)));
+      ids.add(JobsTest.submit(before, order(2, 80)));
       ids.add(JobsTest.submit(before, order(3, 2)));
       ids.add(JobsTest.submit(before, order(4, 2)));
       before.post("/v1/jobs/" + ids.get(3) + "/cancel", "");
@@ -119,7 +119,7 @@ class RestartTest {
             client.send(
                 HttpRequest.newBuilder(URI.create(base + "/v1/jobs"))
                     .header("Content-Type", "application/json")
-                    .POST(HttpRequest.BodyPublishers.ofString(order(i, i == 1 ? 200 : 1)))
+                    .POST(HttpRequest.BodyPublishers.ofString(order(i, i == 1 ? 80 : 1)))
                     .build(),
                 HttpResponse.BodyHandlers.ofString());
         ids.add(JobsTest.json(response).get("id").textValue());
@@ -149,5 +149,23 @@ class RestartTest {
           .isInstanceOf(IOException.class)
           .hasMessageContaining("another server");
     }
+  }
+
+  @Test
+  void whatPreventsAStartIsTold() throws IOException {
+    try (RunningServer one = RunningServer.start()) {
+      assertThatThrownBy(() -> RunningServer.start(settings -> settings.port(one.port())))
+          .isInstanceOf(IOException.class)
+          .hasMessageContaining("127.0.0.1:" + one.port());
+    }
+    ServerSettings.Database nowhere =
+        new ServerSettings.Database(
+            "jdbc:postgresql://127.0.0.1:1/urae?password=secret",
+            Optional.empty(),
+            Optional.empty());
+    assertThatThrownBy(() -> start(folder(), Optional.of(nowhere)))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("jdbc:postgresql://127.0.0.1:1/urae")
+        .hasMessageNotContaining("secret");
   }
 }

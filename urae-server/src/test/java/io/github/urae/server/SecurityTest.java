@@ -48,7 +48,7 @@ class SecurityTest {
                     .adapterFolder(adapters)
                     .maxUploadBytes(1 << 20)
                     .maxUploadPixels(1 << 20)
-                    .slowBodyGrace(Duration.ofSeconds(1)));
+                    .patience(Duration.ofSeconds(1)));
     guarded =
         RunningServer.start(
             settings ->
@@ -427,6 +427,19 @@ class SecurityTest {
       String answer = caller.until("too_slow");
       assertThat(answer).startsWith("HTTP/1.1 408");
       assertThat(Duration.ofNanos(System.nanoTime() - begun)).isLessThan(Duration.ofSeconds(20));
+    }
+  }
+
+  @Test
+  void aSlowReaderIsNotWaitedFor() throws Exception {
+    String path = "/openseadragon/openseadragon.min.js";
+    int size = server.get(path).body().length();
+    int requests = 90;
+    try (RawConnection caller = new RawConnection(server)) {
+      caller.send(("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n").repeat(requests));
+      Thread.sleep(4000);
+      // What lies in buffers, and then the end.
+      assertThat(caller.rest().length()).isBetween(1, requests * size - 1);
     }
   }
 

@@ -69,7 +69,7 @@ final class Bodies {
 
   Bodies(ServerSettings settings) {
     this.maxUpload = settings.maxUploadBytes();
-    this.grace = settings.slowBodyGrace();
+    this.grace = settings.patience();
   }
 
   /** Works with a body while it is in memory. */

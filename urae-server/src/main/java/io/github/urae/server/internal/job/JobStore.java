@@ -34,11 +34,12 @@ public final class JobStore {
             .query(Integer.class)
             .single();
     if (version > SCHEMA_VERSION) {
-      throw new IllegalStateException(
-          "the database is of a newer release: expected tables of version "
-              + SCHEMA_VERSION
-              + " or before, found "
-              + version);
+      throw new UncheckedIOException(
+          new IOException(
+              "the database is of a newer release: expected tables of version "
+                  + SCHEMA_VERSION
+                  + " or before, found "
+                  + version));
     }
     for (int next = version + 1; next <= SCHEMA_VERSION; next++) {
       for (String statement : script(next).split(";\\s*\n", 0)) {
