@@ -86,6 +86,7 @@ final class GradientPass {
 
   private List<Tensor> block(int index, List<Tensor> streams, NetworkInputs inputs) {
     cancellation.throwIfCancelled();
+    RunningCalls.throwIfEnding();
     return network.block(index, streams, inputs);
   }
 

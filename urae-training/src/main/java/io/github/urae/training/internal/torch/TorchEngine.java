@@ -328,7 +328,7 @@ public final class TorchEngine implements TrainingEngine {
     if (!(maxNorm > 0)) {
       throw new IllegalArgumentException("norm: expected a positive number, found " + maxNorm);
     }
-    double norm = parameters.gradientNorm();
+    double norm = RunningCalls.during(parameters::gradientNorm);
     if (!Double.isFinite(norm)) {
       throw new InferenceException("the norm of the gradients is not finite: " + norm);
     }
@@ -378,7 +378,7 @@ public final class TorchEngine implements TrainingEngine {
 
   @Override
   public Map<String, io.github.urae.tensor.Tensor> adapter() {
-    return parameters.copies(false);
+    return RunningCalls.during(() -> parameters.copies(false));
   }
 
   @Override
@@ -396,12 +396,12 @@ public final class TorchEngine implements TrainingEngine {
 
   @Override
   public Map<String, io.github.urae.tensor.Tensor> gradients() {
-    return parameters.copies(true);
+    return RunningCalls.during(() -> parameters.copies(true));
   }
 
   @Override
   public Map<String, io.github.urae.tensor.Tensor> optimizerState() {
-    return optimizer.state();
+    return RunningCalls.during(optimizer::state);
   }
 
   @Override

@@ -20,7 +20,7 @@ final class TorchFailure {
    */
   static <T> T explained(String what, String wayOut, Supplier<T> computation) {
     try {
-      return computation.get();
+      return RunningCalls.during(computation);
     } catch (OutOfMemoryError e) {
       throw new InferenceException(
           what + " takes more memory than there is (" + firstLine(e) + "); " + wayOut, e);
