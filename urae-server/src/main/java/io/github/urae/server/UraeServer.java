@@ -165,6 +165,9 @@ public final class UraeServer implements AutoCloseable {
     values.put("server.tomcat.threads.max", 2 * settings.maxQueued() + 64);
     values.put("server.tomcat.connection-timeout", settings.patience().toMillis() + "ms");
     values.put("server.tomcat.max-swallow-size", "32MB");
+    values.put(
+        "server.tomcat.basedir",
+        settings.dataFolder().toAbsolutePath().resolve("temporary").resolve("tomcat").toString());
     values.put("server.error.include-stacktrace", "never");
     values.put("spring.servlet.multipart.enabled", "false");
     values.put("spring.jmx.enabled", "false");

@@ -3,11 +3,14 @@ package io.github.urae.server;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.openai.client.OpenAIClient;
 import com.openai.client.okhttp.OpenAIOkHttpClient;
 import com.openai.core.JsonValue;
 import com.openai.core.http.StreamResponse;
 import com.openai.errors.BadRequestException;
+import com.openai.errors.RateLimitException;
+import com.openai.errors.UnauthorizedException;
 import com.openai.models.images.ImageEditParams;
 import com.openai.models.images.ImageGenStreamEvent;
 import com.openai.models.images.ImageGenerateParams;
@@ -34,12 +37,11 @@ class OpenAiJavaTest {
   @BeforeAll
   static void start() throws IOException {
     server = RunningServer.start();
-    client =
-        OpenAIOkHttpClient.builder()
-            .baseUrl(server.url("/v1"))
-            .apiKey("not-asked-for")
-            .maxRetries(0)
-            .build();
+    client = client(server, "not-asked-for");
+  }
+
+  private static OpenAIClient client(RunningServer of, String key) {
+    return OpenAIOkHttpClient.builder().baseUrl(of.url("/v1")).apiKey(key).maxRetries(0).build();
   }
 
   @AfterAll
@@ -146,5 +148,49 @@ class OpenAiJavaTest {
   @Test
   void listsModels() {
     assertThat(client.models().list().data()).hasSize(1);
+  }
+
+  private static ImageGenerateParams endless() {
+    return boat()
+        .size(ImageGenerateParams.Size.of("128x128"))
+        .putAdditionalBodyProperty("steps", JsonValue.from(200))
+        .build();
+  }
+
+  @Test
+  void closingAStreamCancels() throws IOException {
+    try (StreamResponse<ImageGenStreamEvent> stream =
+        client.images().generateStreaming(endless().toBuilder().partialImages(3).build())) {
+      assertThat(stream.stream().findFirst()).isPresent();
+    }
+    JsonNode job = JobsTest.json(server.get("/v1/jobs?limit=1")).get("data").get(0);
+    assertThat(JobsTest.awaitEnd(server, job.get("id").asText()).get("status").asText())
+        .isEqualTo("cancelled");
+  }
+
+  @Test
+  void aKeyAndAFullQueueAreToldAsOpenAiTellsThem() throws IOException {
+    try (RunningServer other =
+        RunningServer.start(settings -> settings.apiKey("a-key-of-some-length").maxQueued(1))) {
+      OpenAIClient stranger = client(other, "another-key-of-that-length");
+      assertThatThrownBy(() -> stranger.images().generate(boat().build()))
+          .isInstanceOfSatisfying(
+              UnauthorizedException.class, e -> assertThat(e.code()).hasValue("invalid_api_key"));
+      stranger.close();
+
+      OpenAIClient known = client(other, "a-key-of-some-length");
+      List<StreamResponse<ImageGenStreamEvent>> open = new ArrayList<>();
+      assertThatThrownBy(
+              () -> {
+                // One is drawn, one waits; there may be room for a third until the first is begun.
+                for (int i = 0; i < 4; i++) {
+                  open.add(known.images().generateStreaming(endless()));
+                }
+              })
+          .isInstanceOfSatisfying(
+              RateLimitException.class, e -> assertThat(e.code()).hasValue("queue_full"));
+      open.forEach(StreamResponse::close);
+      known.close();
+    }
   }
 }
