@@ -20,8 +20,11 @@ public final class TrainingKills {
 
   private static final String CHILD = "child";
 
-  /** After a start, at most: longer than a start and some steps take. */
-  private static final int MOST_MILLIS = 6000;
+  /** After the first checkpoint of a process, at most: some steps and checkpoints. */
+  private static final int MOST_MILLIS = 1500;
+
+  /** Every so many kills meet the start of a process. */
+  private static final int AT_START = 5;
 
   private TrainingKills() {}
 
@@ -54,11 +57,15 @@ public final class TrainingKills {
     int done = 0;
     while (done < kills) {
       Process process = start(model, data, killed, steps);
+      String before = checkpoints(killed);
+      while (done % AT_START != 0 && process.isAlive() && checkpoints(killed).equals(before)) {
+        Thread.sleep(1);
+      }
       Thread.sleep(random.nextInt(MOST_MILLIS));
       if (process.isAlive()) {
         process.destroyForcibly().waitFor();
         done++;
-        System.out.println("kill " + done + ": " + lastCheckpoint(killed));
+        System.out.println("kill " + done + ": " + checkpoints(killed));
       } else {
         check(process.exitValue() == 0, "the resumed training failed");
         System.out.println("complete after " + done + " kills; from the beginning again");
@@ -72,7 +79,7 @@ public final class TrainingKills {
     new TemporaryFolder(folder).close();
   }
 
-  private static String lastCheckpoint(Path folder) throws IOException {
+  private static String checkpoints(Path folder) throws IOException {
     if (!Files.isDirectory(folder)) {
       return "nothing yet";
     }

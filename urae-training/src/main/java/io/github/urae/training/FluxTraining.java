@@ -340,8 +340,10 @@ public final class FluxTraining {
       identity.check(resumed.get(), TrainingFolder.record(resumed.get()));
     }
     folder.create();
-    try (TrainingEngine engine =
-        TorchEngine.open(base(), engineSettings(checkpoint), progress, cancellation)) {
+    try (OwnedResources owned = new OwnedResources()) {
+      owned.add(folder.lock());
+      TrainingEngine engine =
+          owned.add(TorchEngine.open(base(), engineSettings(checkpoint), progress, cancellation));
       TrainingLoop loop =
           new TrainingLoop(
               engine,

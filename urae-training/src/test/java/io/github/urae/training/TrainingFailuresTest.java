@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
@@ -106,6 +107,31 @@ class TrainingFailuresTest {
     assertThatThrownBy(training::run)
         .isInstanceOf(TrainingException.class)
         .hasMessageContainingAll(begun.toString(), "checkpoint-1", "--resume latest");
+  }
+
+  @Test
+  void twoTrainingsDoNotWriteIntoOneFolder() throws IOException {
+    List<Throwable> second = new ArrayList<>();
+    SmallTraining.builder(folder)
+        .steps(1)
+        .trainingListener(
+            new TrainingListener() {
+              @Override
+              public void onStep(TrainingStep step) {
+                try {
+                  SmallTraining.builder(folder).build().run();
+                } catch (IOException | UraeException e) {
+                  second.add(e);
+                }
+              }
+            })
+        .build()
+        .run();
+    assertThat(second).hasSize(1);
+    assertThat(second.get(0))
+        .isInstanceOf(TrainingException.class)
+        .hasMessageContainingAll(folder.toString(), "another training");
+    assertThat(folder.resolve("adapter.safetensors")).exists();
   }
 
   private Path copyOfCheckpoint() throws IOException {

@@ -6,8 +6,10 @@ import io.github.urae.internal.FileReplacement;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.weights.SafetensorsFile;
 import io.github.urae.weights.SafetensorsWriter;
+import java.io.Closeable;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NotDirectoryException;
@@ -38,6 +40,7 @@ public final class TrainingFolder {
   public static final String ADAPTER = "adapter.safetensors";
 
   private static final String STATE = "state.safetensors";
+  private static final String LOCK = ".training";
   private static final Pattern CHECKPOINT = Pattern.compile("checkpoint-(0|[1-9]\\d{0,17})");
   private static final Logger LOG = LoggerFactory.getLogger(TrainingFolder.class);
 
@@ -83,6 +86,49 @@ public final class TrainingFolder {
     }
     Files.createDirectories(folder);
     FileReplacement.deleteStalePartials(folder.resolve(ADAPTER));
+  }
+
+  /**
+   * Keeps other processes and threads from training into the folder.
+   *
+   * @return to be closed at the end
+   * @throws IOException if the file that is locked cannot be made
+   * @throws TrainingException if somebody trains there
+   */
+  public Closeable lock() throws IOException {
+    Path file = folder.resolve(LOCK);
+    FileChannel channel =
+        FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    try {
+      if (!isLocked(channel)) {
+        throw new TrainingException(
+            folder
+                + ": another training writes there now; wait for its end, or choose another output"
+                + " folder");
+      }
+    } catch (Throwable e) {
+      try (channel) {
+        throw e;
+      }
+    }
+    return () -> {
+      try (channel) {
+        Files.deleteIfExists(file);
+      }
+    };
+  }
+
+  private static boolean isLocked(FileChannel channel) {
+    try {
+      return channel.tryLock() != null;
+    } catch (OverlappingFileLockException e) {
+      LOG.debug("this process trains there", e);
+      return false;
+    } catch (IOException e) {
+      // Some network file systems have no locks.
+      LOG.debug("no locks here", e);
+      return true;
+    }
   }
 
   /**
