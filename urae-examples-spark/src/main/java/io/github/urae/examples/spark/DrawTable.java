@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.sql.Column;
 import org.apache.spark.sql.Dataset;
@@ -63,7 +64,7 @@ public final class DrawTable {
   }
 
   /**
-   * Draws what is not drawn yet.
+   * Draws what is not drawn yet. One job at a time may write to a folder of results.
    *
    * @param requests a file or folder of any file system that Spark reads
    * @param results a folder; made if missing
@@ -71,7 +72,10 @@ public final class DrawTable {
    */
   public void draw(String requests, String results) throws IOException {
     Path folder = new Path(results);
-    folder.getFileSystem(spark.sparkContext().hadoopConfiguration()).mkdirs(folder);
+    FileSystem files = folder.getFileSystem(spark.sparkContext().hadoopConfiguration());
+    files.mkdirs(folder);
+    // What a killed job's tasks left there, the next job would take for its own tasks' results.
+    files.delete(new Path(folder, "_temporary"), true);
     Dataset<Row> rows = read(requests);
     long twice = rows.count() - rows.select("id").distinct().count();
     if (twice > 0) {
@@ -93,6 +97,8 @@ public final class DrawTable {
           .repartition(Math.min(tasks, batch.size()))
           .mapPartitions(drawing, Encoders.row(RowDrawing.RESULTS))
           .write()
+          // A task that is repeated after its executor was lost replaces what it had written.
+          .option("mapreduce.fileoutputcommitter.algorithm.version", 1)
           .mode(SaveMode.Append)
           .parquet(results);
     }

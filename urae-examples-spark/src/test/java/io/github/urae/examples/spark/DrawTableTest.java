@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -45,6 +46,7 @@ class DrawTableTest {
       assertThat(killed.waitFor(1, TimeUnit.MINUTES)).isTrue();
     }
     Map<String, Object> before = files(results);
+    leaveTask(results, before.keySet());
     try (SparkSession spark = session()) {
       long early = spark.read().parquet(results.toString()).count();
       assertThat(early).isBetween(1L, ROWS - 1L);
@@ -70,6 +72,16 @@ class DrawTableTest {
       assertThatThrownBy(() -> job.draw(requests.toString(), drawn.toString()))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessageContaining("id for each row");
+    }
+  }
+
+  /** As a job leaves it that is killed when a task has ended and another has not. */
+  private static void leaveTask(Path results, Set<String> parts) throws IOException {
+    Path task =
+        results.resolve("_temporary/0/task_202611262200001234567890123456789_0001_m_000000");
+    Files.createDirectories(task);
+    for (String part : parts) {
+      Files.copy(results.resolve(part), task.resolve("left-" + part));
     }
   }
 
