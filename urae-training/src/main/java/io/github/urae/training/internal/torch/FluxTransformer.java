@@ -44,6 +44,12 @@ final class FluxTransformer {
   private final torch.ScalarType type;
 
   /**
+   * What attention is computed in. On the CPU float32: in bfloat16 PyTorch's kernel needs MKL's
+   * products, and takes twenty times as long with what this build has in their place.
+   */
+  private final torch.ScalarType attentionType;
+
+  /**
    * Puts the network together.
    *
    * @param layout what a token of latents stands for
@@ -64,6 +70,7 @@ final class FluxTransformer {
     this.adapters = Map.copyOf(adapters);
     this.device = device;
     this.type = TensorTransfer.scalarType(settings.weightType());
+    this.attentionType = device.is_cpu() ? torch.ScalarType.Float : type;
   }
 
   /** Returns how many blocks there are. */
@@ -316,14 +323,15 @@ final class FluxTransformer {
                 .scaled_dot_product_attention(
                     turned(query, rotary).transpose(1, 2),
                     turned(key, rotary).transpose(1, 2),
-                    value.transpose(1, 2),
+                    value.to(attentionType).transpose(1, 2),
                     new TensorOptional(),
                     0,
                     false,
                     new DoubleOptional(attentionScale(query.size(1))),
                     false)
                 .transpose(1, 2)
-                .reshape(1, -1, config.width()));
+                .reshape(1, -1, config.width())
+                .to(type));
   }
 
   private double attentionScale(long tokens) {
@@ -343,7 +351,7 @@ final class FluxTransformer {
           return torch
               .view_as_real(torch.view_as_complex(pairs).mul(rotary))
               .flatten(3, -1)
-              .to(type);
+              .to(attentionType);
         });
   }
 
