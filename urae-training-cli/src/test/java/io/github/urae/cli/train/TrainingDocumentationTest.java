@@ -99,7 +99,9 @@ class TrainingDocumentationTest {
   @Test
   void thePublicTypesAreThoseOfTheDocumentation() throws IOException {
     String page = page("docs/architecture.md");
-    String paragraph = page.substring(page.indexOf("`urae-training` adds those of"));
+    String rest = page.substring(page.indexOf("`urae-training` adds those of"));
+    int next = rest.indexOf("\n`");
+    String paragraph = next < 0 ? rest : rest.substring(0, next);
     Set<String> documented =
         Pattern.compile("\\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\\b")
             .matcher(paragraph)
