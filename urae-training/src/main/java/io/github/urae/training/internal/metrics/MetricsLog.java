@@ -62,7 +62,10 @@ public final class MetricsLog implements Closeable {
    */
   public static MetricsLog open(Path folder, long step) throws IOException {
     Path file = folder.resolve(TABLE);
-    List<MetricsRow> rows = step == 0 ? new ArrayList<>() : read(file, step);
+    List<MetricsRow> rows = read(file, step);
+    if (step == 0) {
+      rows.clear(); // Of one that was killed before its first checkpoint.
+    }
     StringBuilder text = new StringBuilder(MetricsRow.header()).append('\n');
     rows.forEach(row -> text.append(row.line()).append('\n'));
     byte[] bytes = text.toString().getBytes(StandardCharsets.UTF_8);

@@ -103,6 +103,9 @@ class MetricsLogTest {
         .hasMessageContaining(table.toString())
         .hasMessageContaining("unix_time");
     assertThat(table).hasContent("epoch,accuracy\n1,0.5\n");
+    assertThatThrownBy(() -> MetricsLog.open(folder, 0)).isInstanceOf(TrainingException.class);
+    assertThat(table).hasContent("epoch,accuracy\n1,0.5\n");
+    Files.delete(table);
     write(3);
     List<String> lines = new ArrayList<>(Files.readAllLines(table));
     lines.set(2, "1,x");
