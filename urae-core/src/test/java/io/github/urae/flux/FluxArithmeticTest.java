@@ -188,7 +188,7 @@ class FluxArithmeticTest {
     assertThat(new TorchGenerator(0).rand(3)).containsExactly(0.4962566f, 0.7682218f, 0.08847743f);
     TorchGenerator generator = new TorchGenerator(7);
     generator.randn(32);
-    assertThat(generator.rand(3)).containsExactly(0.6266506f, 0.5690727f, 0.7437328f);
+    assertThat(generator.rand(3)).containsExactly(0.6266506f, 0.56907266f, 0.74373275f);
   }
 
   @Test
