@@ -18,8 +18,6 @@ import io.github.urae.training.internal.engine.TrainingEngine;
 import io.github.urae.training.internal.torch.TorchEngine;
 import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
-import java.lang.management.MemoryMXBean;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -39,12 +37,16 @@ public final class TrainingMemory {
       """;
 
   private static final int WARM_UP = 100;
+
+  /** Megabytes. */
+  private static final int USUAL_HEAP = 256;
+
   private static final double MOST_GROWTH = 1.02;
 
   private TrainingMemory() {}
 
   /**
-   * Runs the steps, in a process of its own with a small heap where one is asked for.
+   * Runs the steps in a process of its own.
    *
    * @param arguments as printed when there are unknown ones
    * @throws IOException if a process fails
@@ -54,32 +56,31 @@ public final class TrainingMemory {
     int steps = parsed.number("steps", 500);
     int heap = parsed.number("heap", 0);
     parsed.finish();
-    if (heap > 0) {
-      List<String> command = new ArrayList<>();
-      command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-      command.add("-Xmx" + heap + "m");
-      command.addAll(List.of("-cp", System.getProperty("java.class.path")));
-      command.addAll(List.of(Collected.class.getName(), Integer.toString(steps)));
-      try {
-        int status = new ProcessBuilder(command).inheritIO().start().waitFor();
-        if (status != 0) {
-          throw new IOException("the process ended with status " + status);
-        }
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
+    // A heap that is all there from the beginning does not grow.
+    String size = (heap > 0 ? heap : USUAL_HEAP) + "m";
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(List.of("-Xms" + size, "-Xmx" + size, "-XX:+AlwaysPreTouch"));
+    command.addAll(List.of("-cp", System.getProperty("java.class.path")));
+    command.addAll(
+        List.of(Steps.class.getName(), Integer.toString(steps), Boolean.toString(heap > 0)));
+    try {
+      int status = new ProcessBuilder(command).inheritIO().start().waitFor();
+      if (status != 0) {
+        throw new IOException("the process ended with status " + status);
       }
-      return;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
-    run(steps, false);
   }
 
-  /** The process with the small heap. */
-  static final class Collected {
+  /** The process that trains. */
+  static final class Steps {
 
-    private Collected() {}
+    private Steps() {}
 
     public static void main(String[] arguments) throws IOException {
-      run(Integer.parseInt(arguments[0]), true);
+      run(Integer.parseInt(arguments[0]), Boolean.parseBoolean(arguments[1]));
     }
   }
 
@@ -117,7 +118,7 @@ public final class TrainingMemory {
         pointers = memory.pointers();
         continue;
       }
-      megabytes[i - WARM_UP] = AnonymousMemory.megabytes(ProcessHandle.current().pid()) - ofJava();
+      megabytes[i - WARM_UP] = AnonymousMemory.megabytes(ProcessHandle.current().pid());
       if (memory.pointers() != pointers) {
         throw new IllegalStateException(
             "native objects: " + pointers + " at first, " + memory.pointers() + " after " + i);
@@ -127,7 +128,7 @@ public final class TrainingMemory {
     double last = Arrays.stream(megabytes, steps - steps / 5, steps).average().orElseThrow();
     System.out.printf(
         Locale.ROOT,
-        "%d steps%s: %d native objects throughout; anonymous memory without Java's own %.1f"
+        "%d steps%s: %d native objects throughout; anonymous memory %.1f"
             + " MB in the first fifth, %.1f MB in the last%n",
         steps,
         collecting ? " with a small heap, collected every fifth step" : "",
@@ -137,14 +138,6 @@ public final class TrainingMemory {
     if (last > MOST_GROWTH * first) {
       throw new IllegalStateException("memory grew by more than 2 %");
     }
-  }
-
-  /** Returns the megabytes of heap, classes and compiled code, which come and go. */
-  private static double ofJava() {
-    MemoryMXBean memory = ManagementFactory.getMemoryMXBean();
-    return (memory.getHeapMemoryUsage().getCommitted()
-            + memory.getNonHeapMemoryUsage().getCommitted())
-        / (double) (1 << 20);
   }
 
   private static StepInputs step(TransformerConfig config, int rows, int columns, int seed) {
