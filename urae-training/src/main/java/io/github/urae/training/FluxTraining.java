@@ -698,9 +698,9 @@ public final class FluxTraining {
     /**
      * Sets the strength of {@link WeightingScheme#MODE}.
      *
-     * @param value by default 1.29
+     * @param value -1 to 1.75, by default 1.29
      * @return this
-     * @throws IllegalArgumentException if it is not finite
+     * @throws IllegalArgumentException if it is outside
      */
     public Builder modeScale(double value) {
       options.levels =

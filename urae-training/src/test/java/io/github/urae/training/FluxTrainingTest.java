@@ -140,6 +140,44 @@ class FluxTrainingTest {
     assertThat(names(folder)).contains("checkpoint-6", "checkpoint-8");
   }
 
+  /** Those of later steps are there, too, when a training goes on from an earlier one. */
+  @Test
+  void theCheckpointThatWasJustSavedStays() throws IOException {
+    SmallTraining.builder(folder).steps(3).checkpoints(1, 3).build().run();
+    TrainingResult again =
+        SmallTraining.builder(folder)
+            .steps(2)
+            .checkpoints(1, 1)
+            .resume(folder.resolve("checkpoint-1"))
+            .build()
+            .run();
+    assertThat(again.checkpoint()).contains(folder.resolve("checkpoint-2"));
+    assertThat(names(folder))
+        .contains("checkpoint-2", "checkpoint-3")
+        .doesNotContain("checkpoint-1");
+  }
+
+  @Test
+  void anInterruptedThreadSavesAndStaysInterrupted() throws IOException {
+    TrainingResult result =
+        SmallTraining.builder(folder)
+            .trainingListener(
+                new TrainingListener() {
+                  @Override
+                  public void onStep(TrainingStep step) {
+                    if (step.step() == 2) {
+                      Thread.currentThread().interrupt();
+                    }
+                  }
+                })
+            .build()
+            .run();
+    assertThat(Thread.interrupted()).isTrue();
+    assertThat(result.isComplete()).isFalse();
+    assertThat(result.checkpoint()).contains(folder.resolve("checkpoint-2"));
+    assertThat(folder.resolve("loss.png")).exists();
+  }
+
   /** With SIGKILL, at any moment. */
   @Test
   void aKilledTrainingEndsWithTheSameWeights() throws Exception {

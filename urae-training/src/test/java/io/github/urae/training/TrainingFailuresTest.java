@@ -11,6 +11,7 @@ import io.github.urae.UraeException;
 import io.github.urae.testkit.TestData;
 import io.github.urae.training.internal.checkpoint.TrainingFolder;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -211,6 +212,46 @@ class TrainingFailuresTest {
     assertThat(folder.resolve("loss.png")).exists();
   }
 
+  /** No checkpoint is due: the step before is saved all the same. */
+  @Test
+  void aCacheThatCannotBeReadLosesNothing() throws IOException {
+    Path data = Files.createDirectories(folder.resolve("data"));
+    try (Stream<Path> files = Files.list(TestData.path("training/data"))) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        Files.copy(file, data.resolve(file.getFileName()));
+      }
+    }
+    Path output = folder.resolve("output");
+    FluxTraining training =
+        SmallTraining.builder(output)
+            .data(data)
+            .accumulate(8)
+            .checkpoints(100, 1)
+            .trainingListener(
+                new TrainingListener() {
+                  @Override
+                  public void onStep(TrainingStep step) {
+                    try (Stream<Path> files = Files.list(data)) {
+                      for (Path file : files.filter(each -> isLatents(each)).toList()) {
+                        Files.write(file, new byte[] {1, 2, 3});
+                      }
+                    } catch (IOException e) {
+                      throw new UncheckedIOException(e);
+                    }
+                  }
+                })
+            .build();
+    assertThatThrownBy(training::run)
+        .isInstanceOf(FileFormatException.class)
+        .hasMessageContaining("_latent_code.safetensors");
+    assertThat(output.resolve("checkpoint-1/state.safetensors")).exists();
+    assertThat(output.resolve("loss.png")).exists();
+  }
+
+  private static boolean isLatents(Path file) {
+    return file.toString().endsWith("_latent_code.safetensors");
+  }
+
   @Test
   void whatDoesNotFitIntoMemoryIsRefusedWithWhatWould() throws IOException {
     FluxTraining training =
@@ -239,6 +280,7 @@ class TrainingFailuresTest {
     assertThatThrownBy(() -> builder.steps(0)).hasMessageContainingAll("steps", "found 0");
     assertThatThrownBy(() -> builder.learningRate(Double.NaN)).hasMessageContaining("NaN");
     assertThatThrownBy(() -> builder.shift(-1)).hasMessageContaining("shift");
+    assertThatThrownBy(() -> builder.modeScale(2)).hasMessageContaining("mode scale");
     assertThatThrownBy(() -> builder.originalPromptRatio(1.5)).hasMessageContaining("1.5");
     assertThatThrownBy(() -> builder.device("tpu")).hasMessageContaining("tpu");
     assertThatThrownBy(() -> builder.checkpoints(0, 1)).hasMessageContaining("found 0");

@@ -288,13 +288,16 @@ public final class TrainingFolder {
   }
 
   /**
-   * Deletes all but the last checkpoints.
+   * Deletes all but the last checkpoints up to a step. Those of later steps, which are there when a
+   * training goes on from an earlier one, neither go nor count: the one of this step would be the
+   * oldest.
    *
    * @param keep how many stay, at least 1
+   * @param step the training's
    * @throws IOException if one cannot be deleted
    */
-  public void prune(int keep) throws IOException {
-    SortedMap<Long, Path> all = checkpoints();
+  public void prune(int keep, long step) throws IOException {
+    SortedMap<Long, Path> all = checkpoints().headMap(step + 1);
     while (all.size() > keep) {
       Path oldest = all.remove(all.firstKey());
       Path dropped = FileReplacement.temporarySibling(oldest);

@@ -9,7 +9,7 @@ import io.github.urae.training.WeightingScheme;
  * @param scheme how they are drawn and weighted
  * @param logitMean mean of the normal numbers of {@link WeightingScheme#LOGIT_NORMAL}; 0
  * @param logitDeviation their standard deviation; 1
- * @param modeScale strength of {@link WeightingScheme#MODE}; 1.29
+ * @param modeScale strength of {@link WeightingScheme#MODE}, -1 to 1.75; 1.29
  * @param shift sigma becomes {@code shift sigma / (1 + (shift - 1) sigma)}; 1 changes nothing, as
  *     URAE trains
  */
@@ -22,6 +22,9 @@ public record NoiseLevels(
 
   private static final int TIMESTEPS = 1000;
 
+  /** With more, or less than -1, {@link WeightingScheme#MODE} would leave [0, 1]. */
+  private static final double MOST_MODE_SCALE = 2 / (Math.PI - 2);
+
   /** Checks the ranges. */
   public NoiseLevels {
     if (!Double.isFinite(logitMean)) {
@@ -31,8 +34,8 @@ public record NoiseLevels(
       throw new IllegalArgumentException(
           "logit deviation: expected a positive number, found " + logitDeviation);
     }
-    if (!Double.isFinite(modeScale)) {
-      throw new IllegalArgumentException("mode scale: expected a number, found " + modeScale);
+    if (!(modeScale >= -1 && modeScale <= MOST_MODE_SCALE)) {
+      throw new IllegalArgumentException("mode scale: expected -1 to 1.75, found " + modeScale);
     }
     if (!(shift > 0) || Double.isInfinite(shift)) {
       throw new IllegalArgumentException("shift: expected a positive number, found " + shift);

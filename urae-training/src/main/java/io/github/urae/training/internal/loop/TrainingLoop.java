@@ -64,6 +64,11 @@ public final class TrainingLoop {
   private Optional<Path> checkpoint = Optional.empty();
   private long savedStep = -1;
 
+  /** An update began and did not end: adapters and state are neither those before nor after it. */
+  private boolean torn;
+
+  private boolean interrupted;
+
   /** Draws samples with the adapter as it is. */
   @FunctionalInterface
   public interface Sampler {
@@ -139,37 +144,43 @@ public final class TrainingLoop {
   }
 
   /**
-   * Runs to the last step, or until it is cancelled: then what is done is saved.
+   * Runs to the last step, or until it is cancelled: then what is done is saved. So it is, where
+   * that is possible, when anything fails.
    *
    * @return how it ended
    * @throws IOException if something cannot be read or written; the last checkpoint is whole
    * @throws TrainingException if a loss is not finite; the state before it is saved
    */
   public TrainingResult run() throws IOException {
+    try {
+      return result();
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+  }
+
+  private TrainingResult result() throws IOException {
     try (MetricsLog log = MetricsLog.open(folder.path(), step);
         ExampleLoader loader =
             new ExampleLoader(
                 pictures, settings.seed(), settings.realPromptRatio(), position(), AHEAD)) {
       try {
-        if (step == 0 && settings.steps() > 0) {
-          begin(log);
-        }
-        long before = step;
-        long started = System.nanoTime();
-        while (step < settings.steps()) {
-          cancellation.throwIfCancelled();
-          Update update = update(loader);
-          finish(update, log, remaining(started, before));
-        }
+        train(loader, log);
       } catch (GenerationCancelledException e) {
         LOG.debug("cancelled after step {}", step, e);
+        interrupted = Thread.interrupted(); // With that set, no file could be written.
         engine.discardGradients();
         if (step > 0) {
-          save();
+          saveAndPrune();
         }
-      } finally {
-        log.drawCurve();
+      } catch (IOException | RuntimeException | Error e) {
+        interrupted = Thread.interrupted();
+        saveAfter(e, log);
+        throw e;
       }
+      log.drawCurve();
     }
     Optional<Path> adapter = Optional.empty();
     if (step >= settings.steps()) {
@@ -183,6 +194,33 @@ public final class TrainingLoop {
         checkpoint,
         Double.isNaN(mean) ? OptionalDouble.empty() : OptionalDouble.of(mean),
         lastHeldOut);
+  }
+
+  private void train(ExampleLoader loader, MetricsLog log) throws IOException {
+    if (step == 0 && settings.steps() > 0) {
+      begin(log);
+    }
+    long before = step;
+    long started = System.nanoTime();
+    while (step < settings.steps()) {
+      cancellation.throwIfCancelled();
+      Update update = update(loader);
+      finish(update, log, remaining(started, before));
+    }
+  }
+
+  /** Steps since the last checkpoint are not lost with a cache, a sample or a full disk. */
+  private void saveAfter(Throwable failure, MetricsLog log) {
+    try {
+      boolean done = failure instanceof TrainingException; // By who has thrown it.
+      if (step > 0 && !torn && !done) {
+        engine.discardGradients();
+        save();
+      }
+      log.drawCurve();
+    } catch (IOException | RuntimeException e) {
+      failure.addSuppressed(e);
+    }
   }
 
   private DataPosition position() {
@@ -244,7 +282,9 @@ public final class TrainingLoop {
         losses.add(engine.accumulate(inputs, 1.0 / settings.accumulate()));
       }
       norm = engine.clipGradients(settings.maxGradientNorm());
+      torn = true;
       engine.update(settings.learningRate());
+      torn = false;
     } catch (InferenceException e) {
       throw failed(names, sigmas, e);
     }
@@ -270,7 +310,10 @@ public final class TrainingLoop {
     }
   }
 
-  /** The adapters are as they were before the update, and are saved so. */
+  /**
+   * The adapters are as they were before the update, and are saved so; unless the update itself
+   * failed, midway. No older checkpoint is deleted: what led to this may be in the last one.
+   */
   private TrainingException failed(
       List<String> names, List<Double> sigmas, InferenceException failure) {
     StringBuilder which = new StringBuilder();
@@ -282,13 +325,13 @@ public final class TrainingLoop {
     String kept;
     try {
       engine.discardGradients();
-      if (step > 0) {
+      if (step > 0 && !torn) {
         save();
       }
       kept =
           checkpoint
-              .map(saved -> "the state before it is in " + saved)
-              .orElse("nothing was trained before it");
+              .map(saved -> (torn ? "an earlier state" : "the state before it") + " is in " + saved)
+              .orElse(step > 0 ? "nothing was saved before it" : "nothing was trained before it");
     } catch (IOException | RuntimeException e) {
       failure.addSuppressed(e);
       kept =
@@ -360,7 +403,7 @@ public final class TrainingLoop {
       throw cancelled;
     }
     if (last || step % settings.saveEvery() == 0) {
-      save();
+      saveAndPrune();
       log.drawCurve();
     }
     if (settings.sampleEvery() > 0 && (last || step % settings.sampleEvery() == 0)) {
@@ -402,6 +445,11 @@ public final class TrainingLoop {
     return losses;
   }
 
+  private void saveAndPrune() throws IOException {
+    save();
+    folder.prune(settings.keep(), step);
+  }
+
   private void save() throws IOException {
     if (savedStep == step) {
       return;
@@ -425,7 +473,6 @@ public final class TrainingLoop {
                 record, engine.adapter(), engine.adapterMetadata(), engine.optimizerState()));
     checkpoint = Optional.of(saved);
     savedStep = step;
-    folder.prune(settings.keep());
     listener.onCheckpoint(step, saved);
   }
 }
