@@ -148,7 +148,7 @@ final class BaseWeights {
    */
   Map<String, TensorSource> places() throws IOException {
     List<String> unlikeStored = new ArrayList<>();
-    boolean anyMerged = !chain.changedWeights(Component.TRANSFORMER).isEmpty();
+    boolean anyMerged = false;
     for (String name : TransformerShapes.of(config).keySet()) {
       if (places.containsKey(name)) {
         continue;
