@@ -128,7 +128,7 @@ final class MetadataTable {
       skip(number, PrintableText.quoted(name) + " is no file's name");
       return;
     }
-    if (!picture.startsWith(root)) {
+    if (!isInside(picture)) {
       skip(number, PrintableText.quoted(name) + " lies outside of the folder");
     } else if (!Files.exists(picture)) {
       skipped.add(new Skipped(picture, "is named in " + file + ", but there is no such file"));
@@ -148,6 +148,12 @@ final class MetadataTable {
         entries.putIfAbsent(picture, captions);
       }
     }
+  }
+
+  /** Absolute, since no path starts with the empty one, which stands for the working folder. */
+  private boolean isInside(Path picture) {
+    Path outer = root.toAbsolutePath().normalize();
+    return picture.toAbsolutePath().normalize().startsWith(outer);
   }
 
   private static String first(Map<String, String> fields, List<String> names) {
