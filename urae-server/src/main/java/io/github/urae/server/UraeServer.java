@@ -22,6 +22,7 @@ import org.springframework.boot.web.server.PortInUseException;
 import org.springframework.boot.web.server.context.WebServerApplicationContext;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.support.GenericApplicationContext;
+import org.springframework.core.env.MapPropertySource;
 
 /**
  * A server that draws with a pipeline: OpenAI's image API, jobs, and a page.
@@ -138,14 +139,21 @@ public final class UraeServer implements AutoCloseable {
     application.setBannerMode(Banner.Mode.OFF);
     application.setLogStartupInfo(false);
     application.setRegisterShutdownHook(false);
-    application.setDefaultProperties(properties(settings));
+    Map<String, Object> properties = properties(settings);
+    application.setDefaultProperties(properties);
     application.addInitializers(
         context -> {
+          // Before the environment, which may be about another application.
+          context
+              .getEnvironment()
+              .getPropertySources()
+              .addFirst(new MapPropertySource("settings", properties));
           GenericApplicationContext beans = (GenericApplicationContext) context;
           beans.registerBeanDefinition("settings", bean(ServerSettings.class, settings));
           beans.registerBeanDefinition("pipeline", bean(FluxPipeline.class, pipeline));
         });
-    return application.run();
+    // Nor is a file that Spring finds, on the class path or in the working folder, about this one.
+    return application.run("--spring.config.location=optional:classpath:/io/github/urae/server/");
   }
 
   /** Without a method to call at the end: the pipeline is its caller's to close. */
@@ -161,6 +169,7 @@ public final class UraeServer implements AutoCloseable {
     Map<String, Object> values = new LinkedHashMap<>();
     values.put("server.address", settings.address());
     values.put("server.port", settings.port());
+    values.put("server.servlet.context-path", "");
     values.put("server.shutdown", "immediate");
     values.put("server.tomcat.threads.max", 2 * settings.maxQueued() + 64);
     values.put("server.tomcat.connection-timeout", settings.patience().toMillis() + "ms");

@@ -7,6 +7,8 @@ import io.github.urae.InvalidRequestException;
 import java.io.ByteArrayOutputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.net.ConnectException;
+import java.net.Socket;
 import java.net.URLEncoder;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
@@ -131,6 +133,35 @@ class SecurityTest {
     out.write(name);
     out.write(content);
     out.writeInt((int) sum.getValue());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"/%761/jobs", "/v1;x/jobs", "/v1;/server", "/v%31;a=b/plan", "//v1/jobs"})
+  void noSpellingOfAnAddressGoesAroundTheKey(String path) {
+    assertThat(guarded.get(path).statusCode()).isEqualTo(401);
+    assertThat(guarded.send(guarded.request(path).header("Authorization", "Bearer " + KEY + "x")))
+        .extracting(HttpResponse::statusCode)
+        .isEqualTo(401);
+  }
+
+  @Test
+  void aNumberThatIsNoneIsRefused() {
+    assertRefused(
+        server.post("/v1/jobs", order(",\"guidance\":1e999")), 400, "invalid_value", "guidance");
+  }
+
+  @Test
+  void theEnvironmentDoesNotMoveTheServer() throws IOException {
+    System.setProperty("server.servlet.context-path", "/elsewhere");
+    System.setProperty("server.address", "0.0.0.0");
+    try (RunningServer other = RunningServer.start()) {
+      assertThat(other.get("/health").statusCode()).isEqualTo(200);
+      assertThatThrownBy(() -> new Socket("127.0.0.2", other.port()).close())
+          .isInstanceOf(ConnectException.class);
+    } finally {
+      System.clearProperty("server.servlet.context-path");
+      System.clearProperty("server.address");
+    }
   }
 
   @Test

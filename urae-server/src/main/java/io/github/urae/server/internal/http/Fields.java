@@ -111,7 +111,12 @@ final class Fields {
 
   private BigDecimal number(String name, String expected, JsonNode node) {
     if (node.isNumber()) {
-      return node.decimalValue();
+      try {
+        return node.decimalValue();
+      } catch (NumberFormatException e) {
+        // Beyond the range of double, which makes it infinite.
+        throw wrong(name, expected, node);
+      }
     }
     if (ofForm && node.textValue().length() <= 40) {
       try {

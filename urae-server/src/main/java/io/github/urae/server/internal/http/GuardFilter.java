@@ -7,7 +7,6 @@ import jakarta.servlet.http.Cookie;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
-import java.net.URI;
 import java.time.Instant;
 import java.util.HashSet;
 import java.util.Locale;
@@ -27,6 +26,8 @@ final class GuardFilter extends OncePerRequestFilter {
   /** Name of the cookie that stands for the key. */
   static final String COOKIE = "urae_session";
 
+  private static final String API = "/v1/";
+
   private static final Pattern HOST =
       Pattern.compile("(\\[[0-9a-fA-F:.]+]|[A-Za-z0-9._-]+)(:\\d{1,5})?");
   private static final Set<String> LOOPBACK = Set.of("localhost", "127.0.0.1", "[::1]");
@@ -44,7 +45,7 @@ final class GuardFilter extends OncePerRequestFilter {
     this.settings = settings;
     this.access = access;
     settings.allowedHosts().forEach(host -> hosts.add(host.toLowerCase(Locale.ROOT)));
-    settings.publicUrl().map(URI::getHost).ifPresent(hosts::add);
+    settings.publicUrl().map(url -> url.getHost().toLowerCase(Locale.ROOT)).ifPresent(hosts::add);
     this.origins = Set.copyOf(settings.allowedOrigins());
   }
 
@@ -77,7 +78,7 @@ final class GuardFilter extends OncePerRequestFilter {
     response.setHeader("Content-Security-Policy", CONTENT_SECURITY);
     response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
     response.setHeader("Cross-Origin-Resource-Policy", "same-origin");
-    if (request.getRequestURI().startsWith("/v1/")) {
+    if (isOfApi(request)) {
       response.setHeader(HttpHeaders.CACHE_CONTROL, "no-store");
     }
   }
@@ -146,8 +147,7 @@ final class GuardFilter extends OncePerRequestFilter {
   }
 
   private void checkKey(HttpServletRequest request) {
-    String path = request.getRequestURI();
-    if (!access.isGuarded() || !path.startsWith("/v1/")) {
+    if (!access.isGuarded() || !isOfApi(request)) {
       return;
     }
     String header = request.getHeader(HttpHeaders.AUTHORIZATION);
@@ -157,7 +157,7 @@ final class GuardFilter extends OncePerRequestFilter {
       }
       throw ApiException.of(401, "invalid_api_key", "the API key is not this server's");
     }
-    if (hasSession(request) || isLinked(path, request)) {
+    if (hasSession(request) || isLinked(request)) {
       return;
     }
     throw ApiException.of(
@@ -176,7 +176,13 @@ final class GuardFilter extends OncePerRequestFilter {
     return false;
   }
 
-  private boolean isLinked(String path, HttpServletRequest request) {
+  /** By the address as the container reads it: callers can write the same one in many ways. */
+  private static boolean isOfApi(HttpServletRequest request) {
+    return request.getServletPath().startsWith(API);
+  }
+
+  private boolean isLinked(HttpServletRequest request) {
+    String path = request.getRequestURI();
     return path.startsWith("/v1/pictures/")
         && READING.contains(request.getMethod())
         && access.isSigned(
