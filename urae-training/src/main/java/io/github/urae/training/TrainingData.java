@@ -113,7 +113,12 @@ public final class TrainingData {
     return data.vaeFingerprint();
   }
 
-  /** A folder in two parts. */
+  /**
+   * A folder in two parts.
+   *
+   * @param training to train on
+   * @param heldOut to measure by
+   */
   public record Split(TrainingData training, TrainingData heldOut) {}
 
   /**

@@ -25,16 +25,19 @@ public record StepMaker(
     NoiseLevels levels,
     double guidance) {
 
-  public StepInputs make(LoadedExample picture, PictureDraws draws) {
+  /** Makes the inputs of a picture's turn. */
+  StepInputs make(LoadedExample picture, PictureDraws draws) {
     return make(picture, draws.posteriorNoise(), draws.noise(), levels.sigma(draws.u()));
   }
 
   /**
    * Makes the inputs for a noise level.
    *
+   * @param picture its tensors
    * @param posteriorNoise standard normal, as many as latents
    * @param noise standard normal, as many as latents
    * @param sigma above 0, at most 1
+   * @return the inputs
    */
   public StepInputs make(
       LoadedExample picture, float[] posteriorNoise, float[] noise, float sigma) {

@@ -121,7 +121,8 @@ public record StepCosts(
     List<TrainingPlan.Part> parts = new ArrayList<>();
     add(parts, "base weights", weights() * choices.baseBytes(), choices.host());
     add(parts, "adapters", parameters * choices.stateBytes(), false);
-    add(parts, "their gradients", parameters * choices.stateBytes(), false);
+    // Those of the picture at hand, and the sum over an update's.
+    add(parts, "their gradients", 2 * parameters * choices.stateBytes(), false);
     add(parts, "optimizer's state", parameters * choices.stateBytes() * (prodigy ? 4 : 2), false);
     double kept =
         choices.recomputation()

@@ -16,12 +16,13 @@ public final class TrainedShapes {
    * @param config the transformer
    * @param stage what is trained of it
    * @return numbers
-   * @throws io.github.urae.AdapterException if a target names no layer
+   * @throws io.github.urae.AdapterException if a target names no layer, or one that the stage's
+   *     files have no key for
    */
   public static long parameters(TransformerConfig config, AdapterStage stage) {
     Map<String, Shape> shapes = TransformerShapes.of(config);
     return stage.targets().among(TransformerShapes.blockLayers(config)).stream()
-        .map(layer -> shapes.get(layer + ".weight"))
+        .map(layer -> shapes.get(TrainedModule.of(stage, layer).name() + ".weight"))
         .mapToLong(weight -> stage.rank() * (weight.dimension(0) + weight.dimension(1)))
         .sum();
   }
