@@ -1,6 +1,7 @@
 package io.github.urae.training;
 
 import io.github.urae.CancellationToken;
+import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
 import io.github.urae.TrainingException;
 import io.github.urae.adapter.AdapterSpec;
@@ -12,6 +13,7 @@ import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.ModelLocation;
+import io.github.urae.flux.model.internal.NetworkWeights;
 import io.github.urae.internal.OwnedResources;
 import io.github.urae.internal.Sha256;
 import io.github.urae.tensor.ElementType;
@@ -38,6 +40,7 @@ import io.github.urae.training.internal.samples.PipelineSampler;
 import io.github.urae.training.internal.torch.ComputeRate;
 import io.github.urae.training.internal.torch.TorchEngine;
 import io.github.urae.training.internal.torch.TrainedShapes;
+import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -155,8 +158,28 @@ public final class FluxTraining {
           checkpoint.vae().latentChannels(),
           checkpoint.transformer().textDim(),
           checkpoint.transformer().pooledDim());
+      if (data.vaeFingerprint().isPresent()) {
+        checkAutoencoder(data.vaeFingerprint().get(), checkpoint);
+      }
     }
     return checkpoint;
+  }
+
+  /** Latents of another autoencoder have the same shape, and would be trained on in silence. */
+  private static void checkAutoencoder(String noted, Checkpoint checkpoint) throws IOException {
+    Path place = checkpoint.place(Component.VAE_ENCODER);
+    try (TensorSource vae =
+        NetworkWeights.open(place, checkpoint.family(), Component.VAE_ENCODER)) {
+      boolean hasEncoder =
+          vae.tensors().keySet().stream().anyMatch(name -> name.startsWith("encoder."));
+      if (hasEncoder && !NetworkFingerprint.of(Component.VAE_ENCODER, vae).equals(noted)) {
+        throw new ModelException(
+            "the caches were made with another autoencoder than "
+                + place
+                + "; give the one that they were made with (vae, --vae), or prepare the folder with"
+                + " this model");
+      }
+    }
   }
 
   private AdapterStage stage() {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.urae.CancellationToken;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.InvalidRequestException;
+import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
 import io.github.urae.Stage;
 import io.github.urae.StageProgress;
@@ -168,6 +169,32 @@ class DataPreparationTest {
         .isEqualTo(new PreparationReport(2, 1, 1, 2, 0, List.of(), List.of(), List.of()));
     assertThat(caches().get("a_latent_code.safetensors"))
         .isEqualTo(before.get("a_latent_code.safetensors"));
+  }
+
+  @Test
+  void cachesOfAnotherAutoencoderAreNotTrainedOn() throws IOException {
+    picture("a", 80, 64, "one");
+    small().build().run(pipeline);
+    FluxTraining.Builder training =
+        SmallTraining.builder(folder.resolve("output")).data(folder).steps(1);
+    assertThat(training.build().plan().pictures()).isEqualTo(1);
+    Path other = Files.createDirectories(folder.resolve("vae"));
+    try (Stream<Path> files = Files.list(TestData.checkpoint().resolve("vae"))) {
+      for (Path file : files.toList()) {
+        byte[] bytes = Files.readAllBytes(file);
+        if (file.toString().endsWith(".safetensors")) {
+          for (int i = bytes.length / 2; i < bytes.length; i++) {
+            bytes[i] ^= 1;
+          }
+        }
+        Files.write(other.resolve(file.getFileName()), bytes);
+      }
+    }
+    FluxTraining another = training.vae(other).build();
+    assertThatThrownBy(another::run)
+        .isInstanceOf(ModelException.class)
+        .hasMessageContainingAll("another autoencoder", other.toString(), "--vae");
+    assertThat(folder.resolve("output")).doesNotExist();
   }
 
   @Test
