@@ -51,4 +51,11 @@ function items(job) {
   });
 }
 
-more.addEventListener('click', load);
+more.addEventListener('click', async () => {
+  more.disabled = true;
+  try {
+    await load();
+  } finally {
+    more.disabled = false;
+  }
+});

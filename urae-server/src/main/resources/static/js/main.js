@@ -44,7 +44,8 @@ async function submit() {
 }
 
 async function draw() {
-  if (drawing.current() || !find('form').reportValidity()) {
+  // Disabled from here until the job has ended: keys that repeat ask once.
+  if (find('draw').disabled || !find('form').reportValidity()) {
     return;
   }
   say('');

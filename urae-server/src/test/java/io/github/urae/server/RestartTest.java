@@ -17,6 +17,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 
 /** What is left after the process has ended. */
@@ -140,6 +142,47 @@ class RestartTest {
       }
       assertThat(JobsTest.json(after.get("/v1/jobs")).get("data")).hasSize(3);
     }
+  }
+
+  @Test
+  void orderlyEndsAreNotCountedAndTellWhoWaited() throws Exception {
+    Path data = folder();
+    String id;
+    CompletableFuture<HttpResponse<Void>> waiting;
+    try (RunningServer before = start(data, Optional.empty())) {
+      id = JobsTest.submit(before, order(1, 200));
+      waiting =
+          before.client.sendAsync(
+              before
+                  .request("/v1/images/generations")
+                  .header("Content-Type", "application/json")
+                  .POST(HttpRequest.BodyPublishers.ofString(order(2, 200)))
+                  .build(),
+              HttpResponse.BodyHandlers.discarding());
+      while (JobsTest.json(before.get("/v1/jobs")).get("data").size() < 2) {
+        Thread.sleep(10);
+      }
+    }
+    // With an answer, or the end of the connection.
+    assertThat(waiting.handle((answer, failure) -> true).get(10, TimeUnit.SECONDS)).isTrue();
+    for (int i = 0; i < 3; i++) {
+      try (RunningServer again = start(data, Optional.empty())) {
+        while (!status(again, id).equals("generating")) {
+          Thread.sleep(10);
+        }
+      }
+    }
+    try (RunningServer after = start(data, Optional.empty())) {
+      assertThat(status(after, id)).isIn("queued", "generating");
+      after.post("/v1/jobs/" + id + "/cancel", "");
+      JsonNode waited = JobsTest.json(after.get("/v1/jobs?limit=1")).get("data").get(0);
+      assertThat(waited.get("status").textValue()).isEqualTo("failed");
+      assertThat(waited.get("error").get("code").textValue()).isEqualTo("interrupted");
+    }
+  }
+
+  private static String status(RunningServer server, String id) throws IOException {
+    return JobsTest.json(server.get("/v1/jobs/" + id)).get("status").textValue();
   }
 
   @Test

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.server.internal.job.Drawing;
+import io.github.urae.server.internal.job.JobFailure;
 import io.github.urae.server.internal.job.JobKind;
 import io.github.urae.server.internal.job.JobQueue;
 import io.github.urae.server.internal.job.JobStatus;
@@ -68,14 +69,20 @@ final class ImagesController {
   private void answer(Order order, HttpServletRequest request, HttpServletResponse response)
       throws IOException, InterruptedException {
     LiveJob job = submission.submit(order.drawing(), true);
+    // From here on without the order, which holds the picture that was uploaded.
+    boolean asLinks = order.links();
     boolean answered = false;
     try {
       if (order.streamed()) {
-        stream(job, order, request, response);
+        stream(job, asLinks, request, response);
       } else {
-        answerWhole(job, order, request, response);
+        answerWhole(job, asLinks, request, response);
       }
       answered = true;
+    } catch (InterruptedException e) {
+      // By the end of the server, not of the caller: the queue notes it as that.
+      answered = true;
+      throw ApiException.of(JobFailure.INTERRUPTED);
     } finally {
       if (!answered) {
         queue.cancel(job.id());
@@ -84,7 +91,7 @@ final class ImagesController {
   }
 
   private void answerWhole(
-      LiveJob job, Order order, HttpServletRequest request, HttpServletResponse response)
+      LiveJob job, boolean asLinks, HttpServletRequest request, HttpServletResponse response)
       throws IOException, InterruptedException {
     ConnectionProbe probe = ConnectionProbe.of(request);
     LiveJob.State state = job.state();
@@ -103,7 +110,7 @@ final class ImagesController {
       json.writeArrayFieldStart("data");
       for (int i = 0; i < state.pictures(); i++) {
         json.writeStartObject();
-        writePicture(job, i, order, request, json);
+        writePicture(job, i, asLinks, request, json);
         json.writeEndObject();
       }
       json.writeEndArray();
@@ -123,7 +130,7 @@ final class ImagesController {
   }
 
   private void stream(
-      LiveJob job, Order order, HttpServletRequest request, HttpServletResponse response)
+      LiveJob job, boolean asLinks, HttpServletRequest request, HttpServletResponse response)
       throws IOException, InterruptedException {
     EventStream events = new EventStream(response);
     ConnectionProbe probe = ConnectionProbe.of(request);
@@ -156,7 +163,7 @@ final class ImagesController {
             json.writeStringField("type", prefix + ".completed");
             json.writeNumberField("created_at", Instant.now().getEpochSecond());
             writeSettings(job.drawing(), json);
-            writePicture(job, index, order, request, json);
+            writePicture(job, index, asLinks, request, json);
             writeUsage(job.drawing(), 1, json);
           });
     }
@@ -198,9 +205,9 @@ final class ImagesController {
   }
 
   private void writePicture(
-      LiveJob job, int index, Order order, HttpServletRequest request, JsonGenerator json)
+      LiveJob job, int index, boolean asLink, HttpServletRequest request, JsonGenerator json)
       throws IOException {
-    if (order.links()) {
+    if (asLink) {
       json.writeStringField("url", links.absolute(request, job.id(), index, job.drawing().type()));
       return;
     }

@@ -27,7 +27,9 @@ final class JobJson {
   static ObjectNode of(Job job, Optional<LiveJob> live) {
     Drawing drawing = job.settings();
     LiveJob.State state = live.map(LiveJob::state).orElse(null);
-    JobStatus status = state == null ? job.status() : state.status();
+    // An end since the database was asked is told next time, when its pictures or error are known.
+    boolean fresh = state != null && !state.status().isFinal() && !job.status().isFinal();
+    JobStatus status = fresh ? state.status() : job.status();
     ObjectNode json =
         Json.object()
             .put("id", job.id())

@@ -35,6 +35,9 @@ public record Drawing(
   /** A request of 100,000 characters twice, each of them escaped. */
   private static final int MAX_TEXT = 1 << 22;
 
+  /** Stands for a picture that is elsewhere. */
+  static final RgbImage NO_PICTURE = RgbImage.of(1, 1, new int[1]);
+
   private static final JsonMapper JSON =
       JsonMapper.builder(BoundedJson.trees(64, MAX_TEXT).build()).build();
 
@@ -54,6 +57,23 @@ public record Drawing(
         .start()
         .filter(InitialImage.class::isInstance)
         .map(s -> ((InitialImage) s).image());
+  }
+
+  /** Returns the same with one pixel in the place of the picture that it starts from, if any. */
+  Drawing withoutPicture() {
+    return startPicture().isPresent() ? withPicture(NO_PICTURE) : this;
+  }
+
+  /** Returns the same, started from a picture. */
+  Drawing withPicture(RgbImage picture) {
+    double strength = request.start().orElseThrow().strength();
+    return new Drawing(
+        request.toBuilder().initialImage(picture, strength).build(),
+        adapters,
+        type,
+        quality,
+        model,
+        partialPictures);
   }
 
   /** Returns everything but the picture to start from, as JSON. */

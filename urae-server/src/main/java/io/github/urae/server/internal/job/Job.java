@@ -1,6 +1,5 @@
 package io.github.urae.server.internal.job;
 
-import io.github.urae.image.RgbImage;
 import java.time.Instant;
 import java.util.Optional;
 
@@ -37,7 +36,6 @@ public record Job(
   /** Returns what is drawn, without the picture that it starts from, of which one pixel is told. */
   public Drawing settings() {
     return Drawing.of(
-        drawing,
-        Drawing.hasStart(drawing) ? Optional.of(RgbImage.of(1, 1, new int[1])) : Optional.empty());
+        drawing, Drawing.hasStart(drawing) ? Optional.of(Drawing.NO_PICTURE) : Optional.empty());
   }
 }

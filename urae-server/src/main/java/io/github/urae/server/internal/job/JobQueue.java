@@ -125,17 +125,11 @@ public final class JobQueue implements AutoCloseable {
 
   private void takeOver(Job job) {
     try {
-      Drawing drawing =
-          Drawing.of(
-              job.drawing(),
-              Drawing.hasStart(job.drawing())
-                  ? Optional.of(files.readStart(job.id()))
-                  : Optional.empty());
+      LiveJob again = new LiveJob(job.id(), job.settings(), false);
       store.putBack(job.id());
-      LiveJob again = new LiveJob(job.id(), drawing, false);
       live.put(again.id(), again);
       queued.add(again);
-    } catch (IOException | RuntimeException e) {
+    } catch (RuntimeException e) {
       LOG.error("job {} cannot be taken up again", job.id(), e);
       store.fail(job.id(), failure(e));
     }
@@ -166,7 +160,8 @@ public final class JobQueue implements AutoCloseable {
     }
     byte[] id = new byte[16];
     random.nextBytes(id);
-    LiveJob job = new LiveJob(HexFormat.of().formatHex(id), drawing, attached);
+    // Its picture waits on the disk: many that wait would not fit into memory.
+    LiveJob job = new LiveJob(HexFormat.of().formatHex(id), drawing.withoutPicture(), attached);
     boolean there = false;
     try {
       if (drawing.startPicture().isPresent()) {
@@ -233,8 +228,9 @@ public final class JobQueue implements AutoCloseable {
       store.cancel(id);
       live.remove(id);
       job.cancelled();
+      removeSurplus();
     } else {
-      job.cancellation().cancel();
+      job.cancelByCaller();
     }
     return true;
   }
@@ -257,6 +253,7 @@ public final class JobQueue implements AutoCloseable {
       Turn turn = new Turn();
       try {
         draw(job, turn);
+        removeSurplus();
       } catch (RuntimeException | Error e) {
         // Of the database, for instance: the next job may do better.
         LOG.error("job {} could not be noted", job.id(), e);
@@ -321,13 +318,12 @@ public final class JobQueue implements AutoCloseable {
       int pictures = save(job, drawn);
       store.complete(job.id(), pictures);
       job.complete(pictures);
-      removeSurplus();
     } catch (GenerationCancelledException e) {
       ended(job);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       ended(job);
-    } catch (IOException | RuntimeException | OutOfMemoryError e) {
+    } catch (IOException | RuntimeException | Error e) {
       JobFailure failure = failure(e);
       if (failure.status() >= 500) {
         LOG.error("job {} failed", job.id(), e);
@@ -339,7 +335,10 @@ public final class JobQueue implements AutoCloseable {
   }
 
   private List<GeneratedImage> generate(LiveJob job) throws IOException, InterruptedException {
-    Drawing drawing = job.drawing();
+    Drawing drawing =
+        job.drawing().kind() == JobKind.EDIT
+            ? job.drawing().withPicture(files.readStart(job.id()))
+            : job.drawing();
     ProgressListener listener = job::progress;
     RunOptions options =
         RunOptions.builder()
@@ -371,7 +370,7 @@ public final class JobQueue implements AutoCloseable {
   private void ended(LiveJob job) {
     boolean byServer;
     synchronized (this) {
-      byServer = stopping;
+      byServer = stopping && !job.isCancelledByCaller();
     }
     files.removePictures(job.id());
     if (!byServer) {
@@ -381,7 +380,7 @@ public final class JobQueue implements AutoCloseable {
       store.fail(job.id(), JobFailure.INTERRUPTED);
       job.fail(JobFailure.INTERRUPTED);
     } else {
-      store.putBack(job.id());
+      store.takeBack(job.id());
       job.queueAgain();
     }
   }
@@ -391,7 +390,8 @@ public final class JobQueue implements AutoCloseable {
       for (String id : store.surplus(keptJobs)) {
         remove(id);
       }
-    } catch (IOException e) {
+    } catch (IOException | RuntimeException e) {
+      // No business of the job that has just ended.
       LOG.warn("pictures of earlier jobs could not be removed", e);
     }
   }

@@ -81,6 +81,14 @@ public final class JobStore {
         .update();
   }
 
+  /** Puts a job that an orderly end has stopped back, as if it had not been begun. */
+  void takeBack(String id) {
+    database
+        .sql("update urae_job set status = ?, started = null, attempts = attempts - 1 where id = ?")
+        .params(JobStatus.QUEUED.id(), id)
+        .update();
+  }
+
   /** Puts a job that was begun back among those that wait. */
   void putBack(String id) {
     database

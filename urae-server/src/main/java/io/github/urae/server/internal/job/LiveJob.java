@@ -57,6 +57,7 @@ public final class LiveJob {
   private final List<Partial> partials = new ArrayList<>();
   private State state = new State(0, JobStatus.QUEUED, 0, null, 0, 0, 0, 0, 0, null);
   private List<RgbImage> preview = List.of();
+  private volatile boolean cancelledByCaller;
   private int previewFirst;
   private int watchers;
 
@@ -82,6 +83,16 @@ public final class LiveJob {
 
   CancellationToken cancellation() {
     return cancellation;
+  }
+
+  /** Ends it for good, also where the server is about to end. */
+  void cancelByCaller() {
+    cancelledByCaller = true;
+    cancellation.cancel();
+  }
+
+  boolean isCancelledByCaller() {
+    return cancelledByCaller;
   }
 
   /** Returns what can be told now. */

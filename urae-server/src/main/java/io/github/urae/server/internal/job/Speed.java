@@ -24,7 +24,8 @@ public final class Speed {
     this.operations = new ConcurrentHashMap<>(store.speeds());
   }
 
-  void measured(GenerationPlan plan, Duration time) {
+  /** Notes a time; one at a time, since a class of size has one row. */
+  synchronized void measured(GenerationPlan plan, Duration time) {
     double now = plan.flops() / Math.max(1e-3, time.toNanos() / 1e9);
     double next =
         operations.merge(sizeClass(plan), now, (old, latest) -> old + LATEST * (latest - old));

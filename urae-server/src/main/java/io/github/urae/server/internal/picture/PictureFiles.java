@@ -109,16 +109,24 @@ public final class PictureFiles {
   public Path thumbnail(String id, int index, PictureType type) throws IOException {
     Path file = file(id, index + "-small.jpg");
     if (!Files.exists(file)) {
-      RgbImage picture = read(id, index, type);
-      double scale =
-          Math.min(1, (double) THUMBNAIL_SIDE / Math.max(picture.width(), picture.height()));
-      RgbImage small =
-          picture.resized(
-              (int) Math.max(1, Math.round(picture.width() * scale)),
-              (int) Math.max(1, Math.round(picture.height() * scale)));
-      write(file, out -> ImageFormat.JPEG.write(small, Map.of(), out));
+      // One at a time, as tiles: a gallery asks for many at once.
+      synchronized (this) {
+        if (!Files.exists(file)) {
+          writeThumbnail(read(id, index, type), file);
+        }
+      }
     }
     return file;
+  }
+
+  private static void writeThumbnail(RgbImage picture, Path file) throws IOException {
+    double scale =
+        Math.min(1, (double) THUMBNAIL_SIDE / Math.max(picture.width(), picture.height()));
+    RgbImage small =
+        picture.resized(
+            (int) Math.max(1, Math.round(picture.width() * scale)),
+            (int) Math.max(1, Math.round(picture.height() * scale)));
+    write(file, out -> ImageFormat.JPEG.write(small, Map.of(), out));
   }
 
   /** Returns the folder of a picture's tiles, made if need be. */
