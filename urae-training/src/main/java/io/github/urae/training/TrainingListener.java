@@ -4,7 +4,7 @@ import java.nio.file.Path;
 
 /**
  * Hears of a training as it goes, on the thread that trains; so it should return soon. An exception
- * thrown from it ends the training without another checkpoint.
+ * thrown from it ends the training; what was trained until then is saved.
  */
 public interface TrainingListener {
 

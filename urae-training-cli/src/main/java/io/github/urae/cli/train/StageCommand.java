@@ -142,7 +142,10 @@ abstract class StageCommand implements Callable<Integer> {
   @Option(names = "--logit-std", paramLabel = "F", description = "Of logit_normal (default: 1).")
   double logitDeviation = 1;
 
-  @Option(names = "--mode-scale", paramLabel = "F", description = "Of mode (default: 1.29).")
+  @Option(
+      names = "--mode-scale",
+      paramLabel = "F",
+      description = "Of mode, -1 to 1.75 (default: 1.29).")
   Double modeScale;
 
   @Option(

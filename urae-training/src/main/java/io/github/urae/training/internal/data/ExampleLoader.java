@@ -12,11 +12,11 @@ import java.util.concurrent.BlockingQueue;
 public final class ExampleLoader implements Closeable {
 
   /**
-   * A picture, and where the data stands after it.
+   * A picture, and where it stands in the data.
    *
    * @param example its tensors
    * @param position of this picture
-   * @param next position of the one that follows: what a checkpoint after this picture keeps
+   * @param next position of the one that follows
    */
   public record Taken(LoadedExample example, DataPosition position, DataPosition next) {}
 

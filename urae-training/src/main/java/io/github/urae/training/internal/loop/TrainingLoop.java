@@ -351,7 +351,8 @@ public final class TrainingLoop {
             + kept
             // What fails in the library beneath has its own way out.
             + (failure.getCause() == null
-                ? "; leave the picture out, or train with a smaller learning rate"
+                ? "; leave the picture out, or train with a smaller learning rate, into another"
+                    + " output folder"
                 : ""),
         failure);
   }
