@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.github.urae.AdapterException;
 import io.github.urae.FileFormatException;
+import io.github.urae.InferenceException;
 import io.github.urae.TrainingException;
 import io.github.urae.UraeException;
 import io.github.urae.testkit.TestData;
@@ -210,6 +211,23 @@ class TrainingFailuresTest {
     assertThat(folder.resolve("adapter.safetensors")).doesNotExist();
     assertThat(Files.readAllLines(folder.resolve("metrics.csv"))).hasSize(2);
     assertThat(folder.resolve("loss.png")).exists();
+  }
+
+  /** The last update is what went wrong; nobody can tell, so it is saved beside what was before. */
+  @Test
+  void heldOutPicturesThatFailAreNamedAndLoseNothing() throws IOException {
+    TrainingData.Split data = TrainingData.open(TestData.path("training/data")).split(1, 0);
+    FluxTraining training =
+        SmallTraining.builder(folder)
+            .data(data.training())
+            .heldOut(data.heldOut(), 1)
+            .optimizer(TrainingOptimizer.ADAMW)
+            .learningRate(1e20)
+            .build();
+    assertThatThrownBy(training::run)
+        .isInstanceOf(InferenceException.class)
+        .hasMessageContainingAll("held-out picture 'image_", "sigma 0.1", "not finite");
+    assertThat(folder.resolve("checkpoint-1/state.safetensors")).exists();
   }
 
   /** No checkpoint is due: the step before is saved all the same. */

@@ -1,6 +1,7 @@
 package io.github.urae.training.internal.loop;
 
 import io.github.urae.CancellationToken;
+import io.github.urae.InferenceException;
 import io.github.urae.flux.arithmetic.TorchGenerator;
 import io.github.urae.training.internal.data.CachedExample;
 import io.github.urae.training.internal.data.CaptionKind;
@@ -31,6 +32,7 @@ public record HeldOutPictures(DataSet pictures) {
    * @param cancellation ends it
    * @return the mean over all pictures and noise levels
    * @throws IOException if a picture cannot be read
+   * @throws InferenceException if a loss is not finite or cannot be computed; names the picture
    */
   public double loss(TrainingEngine engine, StepMaker maker, CancellationToken cancellation)
       throws IOException {
@@ -47,7 +49,13 @@ public record HeldOutPictures(DataSet pictures) {
       float[] posteriorNoise = generator.randn(count);
       for (float sigma : SIGMAS) {
         cancellation.throwIfCancelled();
-        sum += engine.evaluate(maker.make(loaded, posteriorNoise, generator.randn(count), sigma));
+        try {
+          sum += engine.evaluate(maker.make(loaded, posteriorNoise, generator.randn(count), sigma));
+        } catch (InferenceException e) {
+          throw new InferenceException(
+              "held-out picture '" + example.name() + "' (sigma " + sigma + "): " + e.getMessage(),
+              e);
+        }
       }
     }
     return sum / pictures.examples().size() / SIGMAS.length;
