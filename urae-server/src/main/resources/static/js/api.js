@@ -14,7 +14,11 @@ let askForKey = async () => false;
 
 /** Sets what asks for the key; tells whether there is a session now. */
 export function onKeyNeeded(ask) {
-  askForKey = ask;
+  let asking = null;
+  // Calls that are refused side by side wait for one answer.
+  askForKey = () => asking ??= ask().finally(() => {
+    asking = null;
+  });
 }
 
 async function call(path, options = {}) {

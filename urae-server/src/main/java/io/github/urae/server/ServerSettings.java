@@ -551,6 +551,10 @@ public final class ServerSettings {
      * @return this
      */
     public Builder memoryLimit(long bytes) {
+      if (bytes <= 0) {
+        throw new InvalidRequestException(
+            "memory limit: expected a positive number, found " + bytes);
+      }
       memoryLimit = OptionalLong.of(bytes);
       return this;
     }
@@ -563,7 +567,10 @@ public final class ServerSettings {
      * @return this
      */
     public Builder patience(Duration value) {
-      patience = Objects.requireNonNull(value, "patience");
+      if (value.isNegative() || value.isZero()) {
+        throw new InvalidRequestException("patience: expected some time, found " + value);
+      }
+      patience = value;
       return this;
     }
 

@@ -91,7 +91,9 @@ public final class ServicePipeline implements ImagePipeline {
     }
 
     Duration waited() {
-      return Duration.ofNanos(began - begun);
+      synchronized (lock) {
+        return waiting ? lasted() : Duration.ofNanos(began - begun);
+      }
     }
 
     Duration lasted() {

@@ -27,7 +27,7 @@ public final class TilePyramid {
   private TilePyramid() {}
 
   /** Returns the level at which the picture has its own size. */
-  public static int topLevel(int width, int height) {
+  private static int topLevel(int width, int height) {
     return Integer.SIZE - Integer.numberOfLeadingZeros(Math.max(width, height) - 1);
   }
 
