@@ -145,6 +145,20 @@ class SecurityTest {
   }
 
   @Test
+  void aPageBehindTlsGetsACookieForTlsAlone() {
+    HttpResponse<String> opened =
+        guarded.send(
+            guarded
+                .request("/v1/session")
+                .header("Authorization", "Bearer " + KEY)
+                .header("Origin", "https://example.org")
+                .POST(HttpRequest.BodyPublishers.noBody()));
+    assertThat(opened.headers().firstValue("Set-Cookie").orElseThrow())
+        .contains("; Secure")
+        .contains("; HttpOnly");
+  }
+
+  @Test
   void aNumberThatIsNoneIsRefused() {
     assertRefused(
         server.post("/v1/jobs", order(",\"guidance\":1e999")), 400, "invalid_value", "guidance");

@@ -88,12 +88,18 @@ final class PageController {
   /** Gives a browser that shows the key a cookie in its place, for pictures on a page. */
   @PostMapping("/v1/session")
   ResponseEntity<byte[]> open(HttpServletRequest request) {
-    return session(access.session(), request.isSecure());
+    return session(access.session(), isSecure(request));
   }
 
   @DeleteMapping("/v1/session")
   ResponseEntity<byte[]> close(HttpServletRequest request) {
-    return session("", request.isSecure());
+    return session("", isSecure(request));
+  }
+
+  /** Behind a proxy, the page's origin tells of TLS. */
+  private static boolean isSecure(HttpServletRequest request) {
+    String origin = request.getHeader(HttpHeaders.ORIGIN);
+    return request.isSecure() || (origin != null && origin.startsWith("https://"));
   }
 
   private static ResponseEntity<byte[]> session(String value, boolean secure) {
