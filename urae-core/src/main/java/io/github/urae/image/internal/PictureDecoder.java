@@ -8,13 +8,11 @@ import java.awt.color.ColorSpace;
 import java.awt.image.BufferedImage;
 import java.awt.image.ColorModel;
 import java.awt.image.Raster;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.util.Iterator;
 import javax.imageio.ImageIO;
 import javax.imageio.ImageReader;
 import javax.imageio.stream.ImageInputStream;
-import javax.imageio.stream.MemoryCacheImageInputStream;
 
 /**
  * Files to pixels, as diffusers' {@code load_image} reads them with Pillow: turned upright, without
@@ -67,9 +65,7 @@ public final class PictureDecoder {
 
   private static DecodedPicture decode(String origin, PictureFile file, long maxPixels) {
     checkSize(origin, file, file.width(), file.height(), maxPixels);
-    // A stream of its own kind: ImageIO's default would write a temporary file.
-    try (ImageInputStream stream =
-        new MemoryCacheImageInputStream(new ByteArrayInputStream(file.content()))) {
+    try (ImageInputStream stream = new PictureInput(file.content())) {
       ImageReader reader = reader(origin, stream);
       try {
         reader.setInput(stream, true, true);
