@@ -25,7 +25,18 @@ public record PreparationReport(
     List<String> enlarged,
     List<SkippedPicture> skipped) {
 
-  /** Copies the lists. */
+  /**
+   * Copies the lists.
+   *
+   * @param pictures as above
+   * @param encodedPictures as above
+   * @param keptPictures as above
+   * @param encodedCaptions as above
+   * @param keptCaptions as above
+   * @param shortened as above
+   * @param enlarged as above
+   * @param skipped as above
+   */
   public PreparationReport {
     shortened = List.copyOf(shortened);
     enlarged = List.copyOf(enlarged);

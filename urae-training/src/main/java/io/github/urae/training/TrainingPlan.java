@@ -37,7 +37,23 @@ public record TrainingPlan(
     long checkpointBytes,
     Optional<String> refusal) {
 
-  /** Copies the list. */
+  /**
+   * Copies the list.
+   *
+   * @param pictures as above
+   * @param width as above
+   * @param height as above
+   * @param textTokens as above
+   * @param imageTokens as above
+   * @param parameters as above
+   * @param parts as above
+   * @param availableBytes as above
+   * @param stepFlops as above
+   * @param flopsPerSecond as above
+   * @param steps as above
+   * @param checkpointBytes as above
+   * @param refusal as above
+   */
   public TrainingPlan {
     parts = List.copyOf(parts);
   }

@@ -39,7 +39,23 @@ public record TrainingStep(
     long memoryBytes,
     Optional<Duration> remaining) {
 
-  /** Copies the collections. */
+  /**
+   * Copies the collections.
+   *
+   * @param step as above
+   * @param steps as above
+   * @param pictures as above
+   * @param sigmas as above
+   * @param loss as above
+   * @param smoothedLoss as above
+   * @param smoothedBySigma as above
+   * @param gradientNorm as above
+   * @param learningRate as above
+   * @param stepSize as above
+   * @param duration as above
+   * @param memoryBytes as above
+   * @param remaining as above
+   */
   public TrainingStep {
     pictures = List.copyOf(pictures);
     sigmas = List.copyOf(sigmas);
