@@ -33,6 +33,7 @@ module io.github.urae.core {
   exports io.github.urae.internal to
       io.github.urae.onnx,
       io.github.urae.openblas,
+      io.github.urae.spring,
       io.github.urae.training;
   exports io.github.urae.internal.recording to
       io.github.urae.onnx;
