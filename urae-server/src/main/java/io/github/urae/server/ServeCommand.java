@@ -19,6 +19,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
+import org.springframework.boot.logging.LoggingInitializationContext;
+import org.springframework.boot.logging.LoggingSystem;
+import org.springframework.boot.logging.logback.LogbackLoggingSystem;
+import org.springframework.core.env.StandardEnvironment;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -38,6 +42,8 @@ final class ServeCommand implements Callable<Integer> {
 
   /** Names of the bundled adapters. */
   private static final List<String> BUNDLED = List.of("demo:2k", "demo:4k");
+
+  private static final String LOGGING = "classpath:io/github/urae/server/serve-logback.xml";
 
   private static final Duration PATIENCE = Duration.ofSeconds(40);
 
@@ -159,6 +165,7 @@ final class ServeCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException, InterruptedException {
+    logWarnings();
     urae.endsWhenInterrupted(
         PATIENCE, "jobs that were not finished are drawn after the next start");
     ServerSettings settings = settings();
@@ -174,6 +181,16 @@ final class ServeCommand implements Callable<Integer> {
       end.await();
     }
     return 0;
+  }
+
+  /** Logging is the process's, which is this command's; where Logback is not, it stays as it is. */
+  private static void logWarnings() {
+    if (LoggingSystem.get(ServeCommand.class.getClassLoader())
+        instanceof LogbackLoggingSystem logging) {
+      logging.beforeInitialize();
+      logging.initialize(
+          new LoggingInitializationContext(new StandardEnvironment()), LOGGING, null);
+    }
   }
 
   private FluxPipeline pipeline() throws IOException {

@@ -14,15 +14,11 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.sql.SQLException;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.springframework.beans.factory.support.GenericBeanDefinition;
-import org.springframework.boot.Banner;
-import org.springframework.boot.SpringApplication;
-import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.web.server.PortInUseException;
-import org.springframework.boot.web.server.context.WebServerApplicationContext;
-import org.springframework.context.ConfigurableApplicationContext;
-import org.springframework.context.support.GenericApplicationContext;
+import org.springframework.boot.web.server.servlet.context.AnnotationConfigServletWebServerApplicationContext;
 import org.springframework.core.env.MapPropertySource;
+import org.springframework.core.env.MutablePropertySources;
+import org.springframework.core.env.StandardEnvironment;
 
 /**
  * A server that draws with a pipeline: OpenAI's image API, jobs, and a page.
@@ -39,13 +35,16 @@ import org.springframework.core.env.MapPropertySource;
  * <p>Jobs and pictures are kept in the data folder, or jobs in a database elsewhere: what was
  * finished is there after a restart, what was not is drawn then, however the process ended. Owns
  * threads, connections and files until it is closed; the pipeline stays its caller's.
+ *
+ * <p>An application around it keeps its own: the server takes no beans, settings, listeners,
+ * auto-configurations or pages from its class path and environment, and leaves logging as it is.
  */
 public final class UraeServer implements AutoCloseable {
 
-  private final ConfigurableApplicationContext context;
+  private final AnnotationConfigServletWebServerApplicationContext context;
   private final FileChannel lock;
 
-  private UraeServer(ConfigurableApplicationContext context, FileChannel lock) {
+  private UraeServer(AnnotationConfigServletWebServerApplicationContext context, FileChannel lock) {
     this.context = context;
     this.lock = lock;
   }
@@ -64,7 +63,7 @@ public final class UraeServer implements AutoCloseable {
     createFolder(settings.dataFolder());
     FileChannel lock = lock(settings.dataFolder());
     try {
-      return new UraeServer(run(pipeline, settings), lock);
+      return new UraeServer(open(pipeline, settings), lock);
     } catch (RuntimeException e) {
       lock.close();
       throw explained(e, settings);
@@ -132,44 +131,43 @@ public final class UraeServer implements AutoCloseable {
     throw new IOException(folder + ": another server uses this folder");
   }
 
-  private static ConfigurableApplicationContext run(
+  /**
+   * Without {@code SpringApplication}, which takes listeners and settings from the class path and
+   * the environment, and sets up the process's logging: all of it may be another application's.
+   */
+  private static AnnotationConfigServletWebServerApplicationContext open(
       FluxPipeline pipeline, ServerSettings settings) {
-    SpringApplication application = new SpringApplication(ServerConfiguration.class);
-    application.setWebApplicationType(WebApplicationType.SERVLET);
-    application.setBannerMode(Banner.Mode.OFF);
-    application.setLogStartupInfo(false);
-    application.setRegisterShutdownHook(false);
-    Map<String, Object> properties = properties(settings);
-    application.setDefaultProperties(properties);
-    application.addInitializers(
-        context -> {
-          // Before the environment, which may be about another application.
-          context
-              .getEnvironment()
-              .getPropertySources()
-              .addFirst(new MapPropertySource("settings", properties));
-          GenericApplicationContext beans = (GenericApplicationContext) context;
-          beans.registerBeanDefinition("settings", bean(ServerSettings.class, settings));
-          beans.registerBeanDefinition("pipeline", bean(FluxPipeline.class, pipeline));
-        });
-    // Nor is a file that Spring finds, on the class path or in the working folder, about this one.
-    return application.run("--spring.config.location=optional:classpath:/io/github/urae/server/");
+    AnnotationConfigServletWebServerApplicationContext context =
+        new AnnotationConfigServletWebServerApplicationContext();
+    context.setClassLoader(UraeServer.class.getClassLoader());
+    context.setEnvironment(new OwnEnvironment(properties(settings)));
+    context.setAllowBeanDefinitionOverriding(false);
+    // Without a method to call at the end: the pipeline is its caller's to close.
+    context.registerBean(
+        ServerSettings.class, () -> settings, bean -> bean.setDestroyMethodName(""));
+    context.registerBean(FluxPipeline.class, () -> pipeline, bean -> bean.setDestroyMethodName(""));
+    context.register(ServerConfiguration.class);
+    context.refresh();
+    return context;
   }
 
-  /** Without a method to call at the end: the pipeline is its caller's to close. */
-  private static <T> GenericBeanDefinition bean(Class<T> type, T object) {
-    GenericBeanDefinition definition = new GenericBeanDefinition();
-    definition.setBeanClass(type);
-    definition.setInstanceSupplier(() -> object);
-    definition.setDestroyMethodName("");
-    return definition;
+  /** Knows the server's settings alone, neither the process's variables nor its properties. */
+  private static final class OwnEnvironment extends StandardEnvironment {
+
+    OwnEnvironment(Map<String, Object> properties) {
+      getPropertySources().addFirst(new MapPropertySource("settings", properties));
+    }
+
+    @Override
+    protected void customizePropertySources(MutablePropertySources sources) {
+      // Called before there is anything of the server's: the process's are left out.
+    }
   }
 
   private static Map<String, Object> properties(ServerSettings settings) {
     Map<String, Object> values = new LinkedHashMap<>();
     values.put("server.address", settings.address());
     values.put("server.port", settings.port());
-    values.put("server.servlet.context-path", "");
     values.put("server.shutdown", "immediate");
     values.put("server.tomcat.threads.max", 2 * settings.maxQueued() + 64);
     values.put("server.tomcat.connection-timeout", settings.patience().toMillis() + "ms");
@@ -177,13 +175,8 @@ public final class UraeServer implements AutoCloseable {
     values.put(
         "server.tomcat.basedir",
         settings.dataFolder().toAbsolutePath().resolve("temporary").resolve("tomcat").toString());
-    values.put("server.error.include-stacktrace", "never");
-    values.put("spring.servlet.multipart.enabled", "false");
-    values.put("spring.jmx.enabled", "false");
-    values.put("spring.main.log-startup-info", "false");
-    values.put("spring.web.resources.cache.cachecontrol.no-cache", "true");
+    values.put("spring.web.resources.add-mappings", "false");
     values.put("spring.mvc.log-resolved-exception", "false");
-    values.put("logging.level.root", "warn");
     values.put("spring.datasource.hikari.maximum-pool-size", 8);
     if (settings.database().isPresent()) {
       ServerSettings.Database database = settings.database().get();
@@ -207,7 +200,7 @@ public final class UraeServer implements AutoCloseable {
    * @return the port, also where a free one was asked for
    */
   public int port() {
-    return ((WebServerApplicationContext) context).getWebServer().getPort();
+    return context.getWebServer().getPort();
   }
 
   /**

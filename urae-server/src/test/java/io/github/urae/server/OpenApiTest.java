@@ -23,7 +23,8 @@ import org.springframework.web.bind.annotation.RestController;
 class OpenApiTest {
 
   private static JsonNode description() throws IOException {
-    try (InputStream in = OpenApiTest.class.getResourceAsStream("/static/openapi.json")) {
+    try (InputStream in =
+        OpenApiTest.class.getResourceAsStream("/io/github/urae/server/page/openapi.json")) {
       return new ObjectMapper().readTree(in);
     }
   }

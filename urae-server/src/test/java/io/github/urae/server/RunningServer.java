@@ -11,6 +11,8 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.UnaryOperator;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 
 /** A server with the bundled model, on a free port. */
 final class RunningServer implements AutoCloseable {
@@ -21,6 +23,13 @@ final class RunningServer implements AutoCloseable {
   private static FluxPipeline pipeline;
 
   private static DemoModel model;
+
+  /** Tomcat's, which tells of every start. */
+  private static final Logger TOMCAT = Logger.getLogger("org.apache");
+
+  static {
+    TOMCAT.setLevel(Level.WARNING);
+  }
 
   private final UraeServer server;
   final Path data;

@@ -8,9 +8,18 @@ import io.github.urae.server.internal.job.JobStore;
 import io.github.urae.server.internal.picture.PictureFiles;
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
-import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.boot.autoconfigure.ImportAutoConfiguration;
+import org.springframework.boot.autoconfigure.context.LifecycleAutoConfiguration;
+import org.springframework.boot.jdbc.autoconfigure.DataSourceAutoConfiguration;
+import org.springframework.boot.jdbc.autoconfigure.JdbcClientAutoConfiguration;
+import org.springframework.boot.jdbc.autoconfigure.JdbcTemplateAutoConfiguration;
+import org.springframework.boot.servlet.autoconfigure.HttpEncodingAutoConfiguration;
+import org.springframework.boot.tomcat.autoconfigure.servlet.TomcatServletWebServerAutoConfiguration;
 import org.springframework.boot.tomcat.servlet.TomcatServletWebServerFactory;
 import org.springframework.boot.web.server.WebServerFactoryCustomizer;
+import org.springframework.boot.webmvc.autoconfigure.DispatcherServletAutoConfiguration;
+import org.springframework.boot.webmvc.autoconfigure.WebMvcAutoConfiguration;
+import org.springframework.boot.webmvc.autoconfigure.error.ErrorMvcAutoConfiguration;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
@@ -20,9 +29,23 @@ import org.springframework.web.servlet.config.annotation.ResourceHandlerRegistry
 import org.springframework.web.servlet.config.annotation.ViewControllerRegistry;
 import org.springframework.web.servlet.config.annotation.WebMvcConfigurer;
 
-/** What the server is made of; settings and pipeline come from whoever starts it. */
+/**
+ * What the server is made of; settings and pipeline come from whoever starts it. Of what Spring
+ * Boot configures it takes what is named here: others may lie on the class path, of an application
+ * around it.
+ */
 @Configuration(proxyBeanMethods = false)
-@EnableAutoConfiguration
+@ImportAutoConfiguration({
+  DataSourceAutoConfiguration.class,
+  DispatcherServletAutoConfiguration.class,
+  ErrorMvcAutoConfiguration.class,
+  HttpEncodingAutoConfiguration.class,
+  JdbcClientAutoConfiguration.class,
+  JdbcTemplateAutoConfiguration.class,
+  LifecycleAutoConfiguration.class,
+  TomcatServletWebServerAutoConfiguration.class,
+  WebMvcAutoConfiguration.class
+})
 @Import({
   ErrorAnswers.class,
   FallbackErrors.class,
@@ -34,6 +57,9 @@ import org.springframework.web.servlet.config.annotation.WebMvcConfigurer;
   PlanController.class
 })
 public class ServerConfiguration {
+
+  /** Not where Spring Boot looks: an application around the server would serve it, too. */
+  private static final String PAGE = "classpath:/io/github/urae/server/page/";
 
   private static final String VIEWER =
       "classpath:/META-INF/resources/webjars/openseadragon/2.4.2/build/openseadragon/";
@@ -112,6 +138,10 @@ public class ServerConfiguration {
     return new WebMvcConfigurer() {
       @Override
       public void addResourceHandlers(ResourceHandlerRegistry registry) {
+        registry
+            .addResourceHandler("/**")
+            .addResourceLocations(PAGE)
+            .setCacheControl(CacheControl.noCache());
         registry
             .addResourceHandler("/openseadragon/**")
             .addResourceLocations(VIEWER)
