@@ -60,6 +60,14 @@ def edit():
     return response.size
 
 
+def webp():
+    response = client.images.generate(**BOAT, output_format="webp", extra_body=SHORT)
+    image = picture(response.data[0])
+    assert (image.format, image.size) == ("WEBP", (128, 96))
+    assert json.loads(image.getexif()[270])["seed"] == "7"
+    return response.output_format, len(response.data[0].b64_json)
+
+
 def links():
     response = client.images.generate(**BOAT, response_format="url", extra_body=SHORT)
     with urllib.request.urlopen(response.data[0].url) as answer:
@@ -84,7 +92,7 @@ def closing():
 
 def errors():
     told = []
-    for change in (dict(size="100x100"), dict(n=11), dict(prompt=""), dict(output_format="webp"),
+    for change in (dict(size="100x100"), dict(n=11), dict(prompt=""), dict(output_format="gif"),
                    dict(extra_body={"adapters": ["none"]}), dict(extra_body={"unknown": 1}),
                    dict(background="transparent")):
         try:
@@ -100,7 +108,7 @@ def errors():
     return told
 
 
-for name, call in (("generate", generate), ("n = 2", two), ("stream", stream), ("edit", edit), ("url", links),
+for name, call in (("generate", generate), ("n = 2", two), ("stream", stream), ("edit", edit), ("webp", webp), ("url", links),
                    ("closing cancels", closing), ("errors", errors),
                    ("models", lambda: [model.id for model in client.models.list()])):
     timed(name, call)

@@ -273,9 +273,9 @@ final class GenerateCommand implements Callable<Integer> {
       paramLabel = "FILE",
       defaultValue = "image.png",
       description =
-          "Picture to write: .png, .jpg or .tif; -0, -1, ... are appended where there are several"
-              + " (default: ${DEFAULT-VALUE}). A device, a pipe or /dev/stdout takes them one after"
-              + " the other, as PNG.")
+          "Picture to write: .png, .jpg, .tif or .webp; -0, -1, ... are appended where there are"
+              + " several (default: ${DEFAULT-VALUE}). A device, a pipe or /dev/stdout takes them"
+              + " one after the other, as PNG.")
   Path output;
 
   @Mixin OutputOptions verbosity;

@@ -94,7 +94,7 @@ final class InspectCommand implements Callable<Integer> {
     throw new ModelException(
         file
             + ": expected a checkpoint's folder, a .safetensors or .gguf file or a picture, .png,"
-            + " .jpg or .tif"
+            + " .jpg, .tif or .webp"
             + MistakenFile.describe(start(file)).map(", found "::concat).orElse(""));
   }
 

@@ -290,7 +290,7 @@ class UraeCommandTest {
     assertThat(draw("--from", file, "--image", other, "--output", again)).isZero();
     assertThat(err.toString()).contains("request.start.image is not what " + file);
     assertThat(draw("--from", "/proc/version", "--output", again)).isEqualTo(1);
-    assertThat(err.toString()).contains("expected a PNG, JPEG or TIFF file");
+    assertThat(err.toString()).contains("expected a PNG, JPEG, TIFF or WebP file");
   }
 
   /** Draws with what is given alone. */
@@ -322,7 +322,7 @@ class UraeCommandTest {
         "generate a --negative-prompt b",
         "generate a --true-cfg 2",
         "generate a --vae-tiling maybe",
-        "generate a --output a.webp",
+        "generate a --output a.gif",
         "generate a --output a",
         "generate a --seed 18446744073709551616",
         "generate a --image a.png --coarse-to-fine",
@@ -475,6 +475,6 @@ class UraeCommandTest {
     assertThat(run("inspect", picture.toString())).isEqualTo(1);
     assertThat(err.toString())
         .contains("expected a checkpoint")
-        .contains("expected a PNG, JPEG or TIFF file");
+        .contains("expected a PNG, JPEG, TIFF or WebP file");
   }
 }

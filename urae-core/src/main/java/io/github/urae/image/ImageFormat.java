@@ -6,6 +6,7 @@ import io.github.urae.image.internal.ImageTexts;
 import io.github.urae.image.internal.JpegEncoder;
 import io.github.urae.image.internal.PngEncoder;
 import io.github.urae.image.internal.TiffEncoder;
+import io.github.urae.image.internal.WebpEncoder;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Path;
@@ -22,7 +23,9 @@ public enum ImageFormat {
   /** With quality 95 of 100; pixels change a little. */
   JPEG,
   /** Without loss. */
-  TIFF;
+  TIFF,
+  /** Without loss, smaller than PNG; at most 16384 pixels a side. */
+  WEBP;
 
   private static final float JPEG_QUALITY = 0.95f;
 
@@ -31,30 +34,28 @@ public enum ImageFormat {
       case PNG -> List.of(".png");
       case JPEG -> List.of(".jpg", ".jpeg");
       case TIFF -> List.of(".tif", ".tiff");
+      case WEBP -> List.of(".webp");
     };
   }
 
   /**
    * Returns the format that a file's name asks for.
    *
-   * @param file a name that ends in {@code .png}, {@code .jpg}, {@code .jpeg}, {@code .tif} or
-   *     {@code .tiff}, in letters of any case
+   * @param file a name that ends in {@code .png}, {@code .jpg}, {@code .jpeg}, {@code .tif}, {@code
+   *     .tiff} or {@code .webp}, in letters of any case
    * @return the format
    * @throws InvalidRequestException if it ends in anything else
    */
   public static ImageFormat of(Path file) {
-    Optional<ImageFormat> asked = endingOf(file);
-    if (asked.isPresent()) {
-      return asked.get();
-    }
-    String name = file.toString().toLowerCase(Locale.ROOT);
-    throw new InvalidRequestException(
-        file
-            + ": expected a name that ends in one of "
-            + Arrays.stream(values()).flatMap(format -> format.suffixes().stream()).toList()
-            + (name.endsWith(".webp")
-                ? "; Java has no writer for WebP: save a PNG and convert it"
-                : ""));
+    return endingOf(file)
+        .orElseThrow(
+            () ->
+                new InvalidRequestException(
+                    file
+                        + ": expected a name that ends in one of "
+                        + Arrays.stream(values())
+                            .flatMap(format -> format.suffixes().stream())
+                            .toList()));
   }
 
   /**
@@ -75,10 +76,11 @@ public enum ImageFormat {
    *
    * @param image the picture
    * @param texts names, of 1 to 79 Latin letters, digits and the like, and what is to be kept under
-   *     them; as text chunks of their own in PNG, as one JSON object in JPEG's comment and TIFF's
-   *     description
+   *     them; as text chunks of their own in PNG, as one JSON object in JPEG's comment, TIFF's
+   *     description, and the description in WebP's EXIF block
    * @param out receives the bytes; left open
    * @throws IOException if writing fails
+   * @throws InvalidRequestException if the picture is larger than the format's files can be
    */
   public void write(RgbImage image, Map<String, String> texts, OutputStream out)
       throws IOException {
@@ -86,6 +88,7 @@ public enum ImageFormat {
       case PNG -> PngEncoder.write(image.view(), texts, out);
       case JPEG -> JpegEncoder.write(image.view(), JPEG_QUALITY, texts, out);
       case TIFF -> TiffEncoder.write(image.view(), texts, out);
+      case WEBP -> WebpEncoder.write(image.view(), texts, out);
     }
   }
 
@@ -94,7 +97,7 @@ public enum ImageFormat {
    * write is read, too: all text chunks of PNG; a comment or description in other words under the
    * name {@code comment}.
    *
-   * @param file a PNG, JPEG or TIFF file, whatever its name
+   * @param file a PNG, JPEG, TIFF or WebP file, whatever its name
    * @return names and texts, in the file's order; empty where it has none
    * @throws IOException if the file cannot be read
    * @throws FileFormatException if it is none of these files, damaged, or has more texts than
@@ -107,7 +110,7 @@ public enum ImageFormat {
   /**
    * Reads the texts as {@link #texts(Path)} does, within other limits.
    *
-   * @param file a PNG, JPEG or TIFF file, whatever its name
+   * @param file a PNG, JPEG, TIFF or WebP file, whatever its name
    * @param limits on texts
    * @return names and texts, in the file's order; empty where it has none
    * @throws IOException if the file cannot be read

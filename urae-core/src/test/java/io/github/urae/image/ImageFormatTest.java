@@ -96,14 +96,12 @@ class ImageFormatTest {
     assertThat(ImageFormat.of(Path.of("x/a.jpg"))).isEqualTo(ImageFormat.JPEG);
     assertThat(ImageFormat.of(Path.of("a.Jpeg"))).isEqualTo(ImageFormat.JPEG);
     assertThat(ImageFormat.of(Path.of("a.tif"))).isEqualTo(ImageFormat.TIFF);
+    assertThat(ImageFormat.of(Path.of("a.WebP"))).isEqualTo(ImageFormat.WEBP);
     for (String name : List.of("a", "a.gif", "png", "a.png/b")) {
       assertThatThrownBy(() -> ImageFormat.of(Path.of(name)))
           .isInstanceOf(InvalidRequestException.class)
-          .hasMessageContaining("[.png, .jpg, .jpeg, .tif, .tiff]");
+          .hasMessageContaining("[.png, .jpg, .jpeg, .tif, .tiff, .webp]");
     }
-    assertThatThrownBy(() -> ImageFormat.of(Path.of("a.webp")))
-        .isInstanceOf(InvalidRequestException.class)
-        .hasMessageContaining("save a PNG and convert it");
   }
 
   private Path png(byte[]... chunks) throws IOException {
@@ -169,6 +167,36 @@ class ImageFormatTest {
             new byte[] {(byte) 0xFF, (byte) 0xD9});
     Path file = Files.write(folder.resolve("a.jpg"), jpeg);
     assertThat(ImageFormat.texts(file)).isEqualTo(Map.of("comment", "made by hand"));
+  }
+
+  @Test
+  void aForeignWebpTellsItsDescription() throws IOException {
+    byte[] tiff =
+        joined(
+            "MM\0*\0\0\0\b\0\1".getBytes(ISO_8859_1),
+            new byte[] {1, 14, 0, 2, 0, 0, 0, 5, 0, 0, 0, 26, 0, 0, 0, 0},
+            "made\0".getBytes(ISO_8859_1));
+    byte[] marked = joined("Exif\0\0".getBytes(ISO_8859_1), tiff);
+    for (byte[] exif : List.of(tiff, marked)) {
+      byte[] pieces =
+          joined(piece("ICCP", new byte[3]), piece("EXIF", exif), piece("XMP ", new byte[1]));
+      byte[] body = joined("WEBP".getBytes(ISO_8859_1), pieces);
+      Path file =
+          Files.write(folder.resolve("a"), joined(piece("RIFF", body), new byte[] {1, 2, 3}));
+      assertThat(ImageFormat.texts(file)).isEqualTo(Map.of("comment", "made"));
+    }
+    byte[] other = joined("WEBP".getBytes(ISO_8859_1), piece("EXIF", new byte[7]));
+    assertThat(ImageFormat.texts(Files.write(folder.resolve("b"), piece("RIFF", other)))).isEmpty();
+    byte[] lying = joined("WEBPEXIF".getBytes(ISO_8859_1), new byte[] {0, 0, 0, 127, 'I', 'I'});
+    assertRefused(Files.write(folder.resolve("c"), piece("RIFF", lying)), "cut short");
+  }
+
+  private static byte[] piece(String type, byte[] content) {
+    byte[] length = new byte[4];
+    for (int i = 0; i < length.length; i++) {
+      length[i] = (byte) (content.length >> (8 * i));
+    }
+    return joined(type.getBytes(ISO_8859_1), length, content, new byte[content.length % 2]);
   }
 
   @Test

@@ -204,16 +204,18 @@ class RedrawTest {
   @Test
   void otherFilesTellToo() throws IOException {
     GeneratedImage picture = pipeline.generate(small().build()).get(0);
-    for (String name : List.of("a.jpg", "a.JPEG", "a.tif", "a.tiff")) {
+    for (String name : List.of("a.jpg", "a.JPEG", "a.tif", "a.tiff", "a.webp")) {
       Path file = folder.resolve(name);
       picture.save(file);
       assertThat(GenerationRequest.of(file)).isEqualTo(picture.request());
     }
-    assertThat(RgbImage.read(folder.resolve("a.tif"))).isEqualTo(picture.toRgbImage());
-    assertThatThrownBy(() -> picture.save(folder.resolve("a.webp")))
+    for (String name : List.of("a.tif", "a.webp")) {
+      assertThat(RgbImage.read(folder.resolve(name))).isEqualTo(picture.toRgbImage());
+    }
+    assertThatThrownBy(() -> picture.save(folder.resolve("a.gif")))
         .isInstanceOf(InvalidRequestException.class)
-        .hasMessageContaining("WebP");
-    assertThat(folder.resolve("a.webp")).doesNotExist();
+        .hasMessageContaining(".webp");
+    assertThat(folder.resolve("a.gif")).doesNotExist();
   }
 
   @Test

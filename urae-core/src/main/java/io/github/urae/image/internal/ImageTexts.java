@@ -46,6 +46,11 @@ public final class ImageTexts {
   private static final byte[] TIFF_LITTLE = {'I', 'I', 42, 0};
   private static final byte[] TIFF_BIG = {'M', 'M', 0, 42};
 
+  private static final byte[] RIFF = {'R', 'I', 'F', 'F'};
+  private static final byte[] WEBP = {'W', 'E', 'B', 'P'};
+  private static final int WEBP_HEADER_BYTES = 12;
+  private static final byte[] EXIF_MARK = {'E', 'x', 'i', 'f', 0, 0};
+
   private static final int CHUNK_TYPE_BYTES = 4;
   private static final int CRC_BYTES = 4;
 
@@ -81,16 +86,17 @@ public final class ImageTexts {
    *
    * @param maxBytes of all texts, compressed and not
    * @param maxTexts most texts
-   * @throws FileFormatException if it is no PNG, JPEG or TIFF file, damaged, or has too many texts
+   * @throws FileFormatException if it is no PNG, JPEG, TIFF or WebP file, damaged, or has too many
+   *     texts
    */
   public static Map<String, String> read(Path file, int maxBytes, int maxTexts) throws IOException {
     InputFile.checkRegular(file);
     ImageTexts reader = new ImageTexts(file, maxBytes, maxTexts);
     try (InputStream stream = new BufferedInputStream(Files.newInputStream(file))) {
-      stream.mark(PNG.length);
-      byte[] start = stream.readNBytes(PNG.length);
+      stream.mark(WEBP_HEADER_BYTES);
+      byte[] start = stream.readNBytes(WEBP_HEADER_BYTES);
       stream.reset();
-      if (Arrays.equals(start, PNG)) {
+      if (startsWith(start, PNG)) {
         reader.readPng(new DataInputStream(stream));
       } else if (startsWith(start, JPEG)) {
         reader.readJpeg(new DataInputStream(stream));
@@ -98,8 +104,12 @@ public final class ImageTexts {
         reader.readTiff(ByteOrder.LITTLE_ENDIAN);
       } else if (startsWith(start, TIFF_BIG)) {
         reader.readTiff(ByteOrder.BIG_ENDIAN);
+      } else if (startsWith(start, RIFF)
+          && start.length == WEBP_HEADER_BYTES
+          && Arrays.equals(start, 8, WEBP_HEADER_BYTES, WEBP, 0, WEBP.length)) {
+        reader.readWebp();
       } else {
-        throw reader.damaged("expected a PNG, JPEG or TIFF file, found something else");
+        throw reader.damaged("expected a PNG, JPEG, TIFF or WebP file, found something else");
       }
     } catch (EOFException e) {
       throw new FileFormatException(file + ": the picture's file is cut short", e);
@@ -287,28 +297,80 @@ public final class ImageTexts {
     addAll(comments.toString());
   }
 
-  /** Looks for the description among the first directory's entries: tag, type, count, value. */
-  private void readTiff(ByteOrder order) throws IOException {
+  /** Looks for the EXIF block among the pieces: type, length, content, up to an even length. */
+  private void readWebp() throws IOException {
     try (FileChannel channel = FileChannel.open(file)) {
-      long directory = Integer.toUnsignedLong(part(channel, order, 4, Integer.BYTES).getInt());
-      int entries = Short.toUnsignedInt(part(channel, order, directory, Short.BYTES).getShort());
-      ByteBuffer table = part(channel, order, directory + Short.BYTES, entries * TIFF_ENTRY_BYTES);
-      for (int i = 0; i < entries; i++) {
-        ByteBuffer entry = table.slice(i * TIFF_ENTRY_BYTES, TIFF_ENTRY_BYTES).order(order);
-        if (Short.toUnsignedInt(entry.getShort()) == TIFF_DESCRIPTION
-            && entry.getShort() == TIFF_ASCII) {
-          long length = Integer.toUnsignedLong(entry.getInt());
-          count(length);
-          ByteBuffer text =
-              length <= Integer.BYTES
-                  ? entry.slice(entry.position(), (int) length)
-                  : part(channel, order, Integer.toUnsignedLong(entry.getInt()), (int) length);
-          String words = US_ASCII.decode(text).toString();
-          int end = words.indexOf(0);
-          addAll(end < 0 ? words : words.substring(0, end));
+      ByteBuffer size = part(channel, ByteOrder.LITTLE_ENDIAN, RIFF.length, Integer.BYTES);
+      long end = Math.min(channel.size(), 8 + Integer.toUnsignedLong(size.getInt()));
+      long position = WEBP_HEADER_BYTES;
+      while (position + 8 <= end) {
+        ByteBuffer header = part(channel, ByteOrder.LITTLE_ENDIAN, position, 2 * Integer.BYTES);
+        String type = US_ASCII.decode(header.slice(0, CHUNK_TYPE_BYTES)).toString();
+        long length = Integer.toUnsignedLong(header.getInt(CHUNK_TYPE_BYTES));
+        position += header.limit();
+        if (length > channel.size() - position) {
+          throw new EOFException();
         }
+        if (type.equals("EXIF")) {
+          readExif(channel, position, length);
+        }
+        position += length + length % 2;
       }
     }
+  }
+
+  /** A TIFF file within the file, with or without a mark before it. */
+  private void readExif(FileChannel channel, long position, long length) throws IOException {
+    int most = EXIF_MARK.length + TIFF_LITTLE.length;
+    byte[] start =
+        part(channel, ByteOrder.BIG_ENDIAN, position, (int) Math.min(length, most)).array();
+    int mark = startsWith(start, EXIF_MARK) ? EXIF_MARK.length : 0;
+    byte[] tiff = Arrays.copyOfRange(start, mark, start.length);
+    if (startsWith(tiff, TIFF_LITTLE)) {
+      readTiff(channel, ByteOrder.LITTLE_ENDIAN, position + mark);
+    } else if (startsWith(tiff, TIFF_BIG)) {
+      readTiff(channel, ByteOrder.BIG_ENDIAN, position + mark);
+    }
+  }
+
+  private void readTiff(ByteOrder order) throws IOException {
+    try (FileChannel channel = FileChannel.open(file)) {
+      readTiff(channel, order, 0);
+    }
+  }
+
+  /**
+   * Looks for the description among the first directory's entries: tag, type, count, value.
+   *
+   * @param start where offsets are counted from
+   */
+  private void readTiff(FileChannel channel, ByteOrder order, long start) throws IOException {
+    long directory =
+        start + Integer.toUnsignedLong(part(channel, order, start + 4, Integer.BYTES).getInt());
+    int entries = Short.toUnsignedInt(part(channel, order, directory, Short.BYTES).getShort());
+    ByteBuffer table = part(channel, order, directory + Short.BYTES, entries * TIFF_ENTRY_BYTES);
+    for (int i = 0; i < entries; i++) {
+      ByteBuffer entry = table.slice(i * TIFF_ENTRY_BYTES, TIFF_ENTRY_BYTES).order(order);
+      if (Short.toUnsignedInt(entry.getShort()) == TIFF_DESCRIPTION
+          && entry.getShort() == TIFF_ASCII) {
+        long length = Integer.toUnsignedLong(entry.getInt());
+        count(length);
+        addAll(words(channel, order, start, entry, (int) length));
+      }
+    }
+  }
+
+  /** Four bytes or fewer stand in the entry itself. */
+  private static String words(
+      FileChannel channel, ByteOrder order, long start, ByteBuffer entry, int length)
+      throws IOException {
+    ByteBuffer text =
+        length <= Integer.BYTES
+            ? entry.slice(entry.position(), length)
+            : part(channel, order, start + Integer.toUnsignedLong(entry.getInt()), length);
+    String words = US_ASCII.decode(text).toString();
+    int end = words.indexOf(0);
+    return end < 0 ? words : words.substring(0, end);
   }
 
   private static ByteBuffer part(FileChannel channel, ByteOrder order, long position, int length)

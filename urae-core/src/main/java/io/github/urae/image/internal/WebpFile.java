@@ -13,6 +13,9 @@ final class WebpFile {
   private static final int ALPHA_FLAG = 0x10;
   private static final int FRAME_HEADER_BYTES = 16;
 
+  /** The decoder reads so far ahead, or further, and takes what is missing for damage. */
+  private static final int READ_AHEAD = 16;
+
   private final FileWalk walk;
   private final CameraNotes notes = new CameraNotes();
   private final ByteArrayOutputStream pixels = new ByteArrayOutputStream();
@@ -112,7 +115,7 @@ final class WebpFile {
     } else {
       size(type, ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN));
     }
-    pixels.writeBytes(piece(type, content));
+    pixels.writeBytes(piece(type, content, 0));
   }
 
   private void size(String type, ByteBuffer content) {
@@ -146,15 +149,16 @@ final class WebpFile {
     canvas.putInt(7, height - 1);
     byte[] header = new byte[10];
     canvas.get(0, header);
-    pieces.writeBytes(piece("VP8X", header));
+    pieces.writeBytes(piece("VP8X", header, 0));
     pieces.writeBytes(pixels.toByteArray());
     return new PictureFile(
-        piece("RIFF", pieces.toByteArray()), width, height, 0, 8, notes.orientation());
+        piece("RIFF", pieces.toByteArray(), READ_AHEAD), width, height, 0, 8, notes.orientation());
   }
 
-  private static byte[] piece(String type, byte[] content) {
+  private static byte[] piece(String type, byte[] content, int zeros) {
     ByteBuffer piece =
-        ByteBuffer.allocate(8 + content.length + content.length % 2).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer.allocate(8 + content.length + content.length % 2 + zeros)
+            .order(ByteOrder.LITTLE_ENDIAN);
     return piece.put(type.getBytes(US_ASCII)).putInt(content.length).put(content).array();
   }
 }

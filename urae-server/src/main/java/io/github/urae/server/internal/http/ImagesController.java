@@ -2,7 +2,6 @@ package io.github.urae.server.internal.http;
 
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.github.urae.flux.GenerationRequest;
-import io.github.urae.image.ImageFormat;
 import io.github.urae.server.internal.job.Drawing;
 import io.github.urae.server.internal.job.JobFailure;
 import io.github.urae.server.internal.job.JobKind;
@@ -10,7 +9,6 @@ import io.github.urae.server.internal.job.JobQueue;
 import io.github.urae.server.internal.job.JobStatus;
 import io.github.urae.server.internal.job.LiveJob;
 import io.github.urae.server.internal.picture.PictureFiles;
-import io.github.urae.server.internal.picture.PictureType;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
@@ -183,7 +181,7 @@ final class ImagesController {
             partial.picture(),
             request.width().orElseThrow(),
             request.height().orElseThrow(),
-            job.drawing().type() == PictureType.PNG ? ImageFormat.PNG : ImageFormat.JPEG);
+            job.drawing().type().format());
     events.event(
         prefix + ".partial_image",
         json -> {

@@ -265,6 +265,7 @@ final class OrderReader {
 
   private static int quality(Fields fields, PictureType type) {
     OptionalInt given = fields.integer("output_compression", 0, 100);
+    // Clients send it for WebP as well, which is without loss whatever it says.
     if (given.isPresent() && type == PictureType.PNG && given.getAsInt() != 100) {
       throw ApiException.invalid(
           "output_compression", "output_compression: expected output_format jpeg beside it");

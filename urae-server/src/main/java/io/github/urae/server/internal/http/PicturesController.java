@@ -42,7 +42,7 @@ final class PicturesController {
     this.files = files;
   }
 
-  @GetMapping(PICTURE + ".{suffix:png|jpg}")
+  @GetMapping(PICTURE + ".{suffix:png|jpg|webp}")
   ResponseEntity<Resource> whole(
       @PathVariable("id") String id,
       @PathVariable("index") int index,

@@ -14,12 +14,23 @@ public enum PictureType {
   /** Without loss, with the settings. */
   PNG("png"),
   /** Small, with the settings. */
-  JPEG("jpg");
+  JPEG("jpg"),
+  /** Without loss, smaller than PNG, with the settings. */
+  WEBP("webp");
 
   private final String suffix;
 
   PictureType(String suffix) {
     this.suffix = suffix;
+  }
+
+  /** Returns the library's name for it. */
+  public ImageFormat format() {
+    return switch (this) {
+      case PNG -> ImageFormat.PNG;
+      case JPEG -> ImageFormat.JPEG;
+      case WEBP -> ImageFormat.WEBP;
+    };
   }
 
   /** Returns the name that callers use. */
@@ -30,7 +41,7 @@ public enum PictureType {
   /** Writes a picture with its settings. */
   void write(GeneratedImage picture, int quality, OutputStream out) throws IOException {
     switch (this) {
-      case PNG -> picture.write(ImageFormat.PNG, out);
+      case PNG, WEBP -> picture.write(format(), out);
       case JPEG ->
           JpegEncoder.write(
               picture.toBufferedImage(), quality / 100f, picture.record().asText(), out);
