@@ -365,4 +365,125 @@ class JobsTest {
     assertThat(response.statusCode()).isEqualTo(400);
     assertThat(response.body()).contains("\"param\":\"mask\"", "unsupported_value");
   }
+  @Test
+  void jobsWithOtherAdaptersWaitAndCanBeCancelled() throws Exception {
+    Path adapters = RunningServer.model().adapter2k().getParent();
+    try (RunningServer two =
+        RunningServer.start(settings -> settings.adapterFolder(adapters).concurrency(2))) {
+      String drawn = submit(two, LONG);
+      awaitGenerating(two, drawn);
+      String with = LONG.substring(0, LONG.length() - 1) + ",\"adapters\":[\"urae_2k_adapter\"]}";
+      String other = submit(two, with);
+      awaitGenerating(two, other);
+      // It has its turn, but not its adapter; whoever needs none is not kept from drawing by it.
+      JsonNode cancelled = json(two.post("/v1/jobs/" + other + "/cancel", ""));
+      assertThat(cancelled.get("status").textValue()).isEqualTo("cancelled");
+      assertThat(awaitEnd(two, submit(two, SHORT)).get("status").textValue())
+          .isEqualTo("completed");
+      String next = submit(two, with);
+      awaitGenerating(two, next);
+      assertThat(json(two.get("/v1/jobs/" + drawn)).get("status").textValue())
+          .isEqualTo("generating");
+      two.post("/v1/jobs/" + drawn + "/cancel", "");
+      while (json(two.get("/v1/jobs/" + next)).get("progress").get("steps").intValue() == 0) {
+        Thread.sleep(10);
+      }
+      two.post("/v1/jobs/" + next + "/cancel", "");
+    }
+  }
+
+  private static void awaitGenerating(RunningServer of, String id) throws Exception {
+    while (!json(of.get("/v1/jobs/" + id)).get("status").asText().equals("generating")) {
+      Thread.sleep(10);
+    }
+  }
+
+  @Test
+  void noMoreCallersFollowThanThereArePlaces() throws Exception {
+    String id = submit(server, LONG);
+    List<RawConnection> followers = new ArrayList<>();
+    try {
+      for (int i = 0; i < 16; i++) {
+        RawConnection follower = new RawConnection(server);
+        followers.add(follower);
+        follower.send("GET /v1/jobs/" + id + "/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        follower.until("event: status");
+      }
+      HttpResponse<String> refused = server.get("/v1/jobs/" + id + "/events");
+      assertThat(refused.statusCode()).isEqualTo(429);
+      assertThat(refused.headers().firstValue("Retry-After")).hasValue("5");
+      assertThat(json(refused).get("error").get("code").textValue())
+          .isEqualTo("too_many_followers");
+      assertThat(server.get("/v1/jobs/" + id).statusCode()).isEqualTo(200);
+      // Whoever goes makes place.
+      followers.get(0).close();
+      HttpResponse<Void> taken = null;
+      while (taken == null || taken.statusCode() == 429) {
+        taken =
+            server.send(
+                server.request("/v1/jobs/" + id + "/events"),
+                ignored -> HttpResponse.BodySubscribers.replacing(null));
+        server.post("/v1/jobs/" + id + "/cancel", "");
+      }
+      assertThat(taken.statusCode()).isEqualTo(200);
+    } finally {
+      server.post("/v1/jobs/" + id + "/cancel", "");
+      for (RawConnection follower : followers) {
+        follower.close();
+      }
+    }
+  }
+
+  @Test
+  void slowUploadsKeepNobodyWaitingAndLeaveNothing() throws Exception {
+    ByteArrayOutputStream start = new ByteArrayOutputStream();
+    ImageFormat.PNG.write(RgbImage.of(32, 32, new int[1024]), Map.of(), start);
+    String begin =
+        "--a\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nthe sea\r\n"
+            + "--a\r\nContent-Disposition: form-data; name=\"steps\"\r\n\r\n2\r\n"
+            + "--a\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\n";
+    List<RawConnection> slow = new ArrayList<>();
+    Path uploads = server.data.resolve("temporary").resolve("uploads");
+    try {
+      for (int i = 0; i < 8; i++) {
+        slow.add(
+            new RawConnection(server)
+                .send(
+                    "POST /v1/images/edits HTTP/1.1\r\nHost: localhost\r\n"
+                        + "Content-Type: multipart/form-data; boundary=a\r\n"
+                        + "Content-Length: 100000\r\n\r\n"
+                        + begin));
+      }
+      while (count(uploads) < 8) {
+        Thread.sleep(10);
+      }
+      ByteArrayOutputStream form = new ByteArrayOutputStream();
+      form.writeBytes(begin.getBytes(StandardCharsets.UTF_8));
+      form.writeBytes(start.toByteArray());
+      form.writeBytes("\r\n--a--\r\n".getBytes(StandardCharsets.UTF_8));
+      HttpResponse<String> drawn =
+          server.send(
+              server
+                  .request("/v1/images/edits")
+                  .timeout(Duration.ofSeconds(9))
+                  .header("Content-Type", "multipart/form-data; boundary=a")
+                  .POST(HttpRequest.BodyPublishers.ofByteArray(form.toByteArray())));
+      assertThat(drawn.statusCode()).as(drawn.body()).isEqualTo(200);
+      assertThat(json(drawn).get("size").textValue()).isEqualTo("32x32");
+    } finally {
+      for (RawConnection connection : slow) {
+        connection.close();
+      }
+    }
+    while (count(uploads) > 0) {
+      Thread.sleep(10);
+    }
+  }
+
+  private static long count(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files.count();
+    }
+  }
+
 }

@@ -7,11 +7,15 @@ import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.pipeline.FluxPipeline;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.ReentrantLock;
+import java.util.Optional;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.function.Supplier;
 
 /**
@@ -20,16 +24,18 @@ import java.util.function.Supplier;
  */
 final class AdapterSwitch {
 
-  private static final long PATIENCE_MILLIS = 50;
-
   private final FluxPipeline pipeline;
   private final AdapterCatalogue catalogue;
 
   /** What the pipeline was built with; requests add to it. */
   private final List<AdapterSpec> always;
 
-  private final ReentrantLock entrance = new ReentrantLock(true);
-  private List<AdapterChoice> present = List.of();
+  /** Those who wait; guarded by this object, as are the fields below. */
+  private final Deque<Place> line = new ArrayDeque<>();
+
+  /** What the pipeline has; empty while it is exchanged. */
+  private Optional<List<AdapterChoice>> present = Optional.of(List.of());
+
   private int users;
 
   AdapterSwitch(FluxPipeline pipeline, AdapterCatalogue catalogue) {
@@ -38,6 +44,15 @@ final class AdapterSwitch {
     this.always = pipeline.adapters();
   }
 
+  /**
+   * Somebody who waits.
+   *
+   * @param wanted the adapters
+   * @param turn what they are to be exchanged for, which is nothing where they are there
+   */
+  private record Place(
+      List<AdapterChoice> wanted, CompletableFuture<Optional<List<AdapterChoice>>> turn) {}
+
   /** Works with adapters, after waiting until nobody works with others. */
   <R> R with(
       List<AdapterChoice> wanted,
@@ -45,38 +60,89 @@ final class AdapterSwitch {
       CancellationToken cancellation,
       Supplier<R> work)
       throws IOException, InterruptedException {
-    while (!entrance.tryLock(PATIENCE_MILLIS, TimeUnit.MILLISECONDS)) {
-      cancellation.throwIfCancelled();
-    }
+    Optional<List<AdapterChoice>> before = enter(wanted, cancellation);
     try {
-      enter(wanted, listener, cancellation);
-    } finally {
-      entrance.unlock();
-    }
-    try {
+      if (before.isPresent()) {
+        exchange(before.get(), wanted, listener, cancellation);
+      }
       return work.get();
     } finally {
       leave();
     }
   }
 
-  private synchronized void enter(
-      List<AdapterChoice> wanted, ProgressListener listener, CancellationToken cancellation)
-      throws IOException, InterruptedException {
-    while (!present.equals(wanted) && users > 0) {
-      wait(PATIENCE_MILLIS);
+  /** Waits; returns what has to be exchanged, if anything. */
+  private Optional<List<AdapterChoice>> enter(
+      List<AdapterChoice> wanted, CancellationToken cancellation) throws InterruptedException {
+    Place place = new Place(wanted, new CompletableFuture<>());
+    synchronized (this) {
+      line.add(place);
+      admit();
+    }
+    CancellationToken.Registration watch = cancellation.onCancel(() -> place.turn.cancel(false));
+    try {
+      return place.turn.get();
+    } catch (InterruptedException | CancellationException e) {
+      giveUp(place);
       cancellation.throwIfCancelled();
+      throw e;
+    } catch (ExecutionException e) {
+      throw new IllegalStateException("a turn does not fail", e);
+    } finally {
+      watch.close();
     }
-    if (!present.equals(wanted)) {
+  }
+
+  /** Lets those in who are first and may work beside those who do. */
+  private void admit() {
+    while (!line.isEmpty()) {
+      Place first = line.element();
+      boolean there = present.filter(first.wanted::equals).isPresent();
+      if (!there && users > 0) {
+        return;
+      }
+      line.remove();
+      // Whoever has been cancelled is passed over.
+      if (first.turn.complete(there ? Optional.empty() : present)) {
+        users++;
+        present = there ? present : Optional.empty();
+      }
+    }
+  }
+
+  private synchronized void giveUp(Place place) {
+    boolean waited = line.remove(place);
+    if (!waited && !place.turn.isCancelled()) {
+      users--; // His turn came at the same moment.
+      // And nothing was exchanged yet.
+      place.turn.join().ifPresent(before -> present = Optional.of(before));
+    }
+    admit();
+  }
+
+  private void exchange(
+      List<AdapterChoice> before,
+      List<AdapterChoice> wanted,
+      ProgressListener listener,
+      CancellationToken cancellation)
+      throws IOException {
+    List<AdapterChoice> now = before;
+    try {
       pipeline.setAdapters(specs(wanted), listener, cancellation);
-      present = wanted;
+      now = wanted;
+    } finally {
+      has(now);
     }
-    users++;
+  }
+
+  private synchronized void has(List<AdapterChoice> adapters) {
+    present = Optional.of(adapters);
+    admit();
   }
 
   private synchronized void leave() {
     users--;
-    notifyAll();
+    admit();
   }
 
   private List<AdapterSpec> specs(List<AdapterChoice> wanted) {
