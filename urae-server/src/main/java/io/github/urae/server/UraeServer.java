@@ -2,6 +2,7 @@ package io.github.urae.server;
 
 import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.server.internal.http.ServerConfiguration;
+import io.github.urae.server.internal.job.JobQueue;
 import java.io.IOException;
 import java.net.BindException;
 import java.nio.channels.FileChannel;
@@ -12,6 +13,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.sql.SQLException;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.springframework.boot.web.server.PortInUseException;
@@ -41,6 +43,9 @@ import org.springframework.core.env.StandardEnvironment;
  */
 public final class UraeServer implements AutoCloseable {
 
+  /** How long answers may take to be sent after the last job has ended. */
+  private static final Duration LAST_ANSWERS = Duration.ofSeconds(10);
+
   private final AnnotationConfigServletWebServerApplicationContext context;
   private final FileChannel lock;
 
@@ -56,10 +61,14 @@ public final class UraeServer implements AutoCloseable {
    * @param settings where it listens, and what it refuses
    * @return the server; the caller closes it
    * @throws IOException if the data folder cannot be written to or another server uses it, the
-   *     address is in use, or the database does not answer
+   *     address is in use, the database does not answer or another server uses it, or the folder of
+   *     adapters cannot be read
    */
   public static UraeServer start(FluxPipeline pipeline, ServerSettings settings)
       throws IOException {
+    if (settings.adapterFolder().isPresent()) {
+      checkAdapters(settings.adapterFolder().get());
+    }
     createFolder(settings.dataFolder());
     FileChannel lock = lock(settings.dataFolder());
     try {
@@ -70,6 +79,18 @@ public final class UraeServer implements AutoCloseable {
     } catch (Error e) {
       lock.close();
       throw e;
+    }
+  }
+
+  private static void checkAdapters(Path folder) throws IOException {
+    if (!Files.isDirectory(folder) || !Files.isReadable(folder)) {
+      throw new IOException(
+          folder
+              + ": expected a folder of adapters, found "
+              + (Files.isDirectory(folder)
+                  ? "one that cannot be read"
+                  : Files.exists(folder) ? "a file" : "nothing")
+              + "; make it, or start without (--adapters)");
     }
   }
 
@@ -168,8 +189,9 @@ public final class UraeServer implements AutoCloseable {
     Map<String, Object> values = new LinkedHashMap<>();
     values.put("server.address", settings.address());
     values.put("server.port", settings.port());
-    values.put("server.shutdown", "immediate");
-    values.put("server.tomcat.threads.max", 2 * settings.maxQueued() + 64);
+    values.put("server.shutdown", "graceful");
+    values.put("spring.lifecycle.timeout-per-shutdown-phase", LAST_ANSWERS.toMillis() + "ms");
+    values.put("server.tomcat.threads.max", ServerConfiguration.threads(settings));
     values.put("server.tomcat.connection-timeout", settings.patience().toMillis() + "ms");
     values.put("server.tomcat.max-swallow-size", "32MB");
     values.put(
@@ -177,7 +199,7 @@ public final class UraeServer implements AutoCloseable {
         settings.dataFolder().toAbsolutePath().resolve("temporary").resolve("tomcat").toString());
     values.put("spring.web.resources.add-mappings", "false");
     values.put("spring.mvc.log-resolved-exception", "false");
-    values.put("spring.datasource.hikari.maximum-pool-size", 8);
+    values.put("spring.datasource.hikari.maximum-pool-size", 9);
     if (settings.database().isPresent()) {
       ServerSettings.Database database = settings.database().get();
       values.put("spring.datasource.url", database.url());
@@ -204,17 +226,24 @@ public final class UraeServer implements AutoCloseable {
   }
 
   /**
-   * Ends the server: no more requests are taken, what is drawn ends, and is drawn again after the
-   * next start unless its caller waited. Closing twice is harmless.
+   * Ends the server: no more jobs are taken, what is drawn ends, and is drawn again after the next
+   * start unless its caller waited, who is answered with 503. Closing twice is harmless.
    *
    * @throws IOException if the data folder cannot be released
    */
   @Override
   public void close() throws IOException {
     try {
-      context.close();
+      if (context.isActive()) {
+        // While those who wait can still be told.
+        context.getBean(JobQueue.class).close();
+      }
     } finally {
-      lock.close();
+      try {
+        context.close();
+      } finally {
+        lock.close();
+      }
     }
   }
 }

@@ -5,17 +5,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.flux.GenerationRequest;
+import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -98,6 +103,45 @@ class JobsTest {
     assertThat(result.get("data")).hasSize(2);
     JsonNode list = json(server.get("/v1/jobs?limit=1"));
     assertThat(list.get("data").get(0).get("id").textValue()).isEqualTo(id);
+  }
+
+  @Test
+  void aPictureCanBeWebp() throws IOException {
+    String order =
+        "{\"prompt\":\"dunes\",\"size\":\"64x48\",\"steps\":3,\"seed\":7,\"output_format\":";
+    String id = submit(server, order + "\"webp\",\"output_compression\":80}");
+    JsonNode picture = awaitEnd(server, id).get("result").get("pictures").get(0);
+    String path = picture.get("url").textValue();
+    assertThat(path).endsWith("/0.webp");
+    HttpResponse<byte[]> file =
+        server.send(server.request(path), HttpResponse.BodyHandlers.ofByteArray());
+    assertThat(file.headers().firstValue("Content-Type")).hasValue("image/webp");
+    String png = submit(server, order + "\"png\"}");
+    assertThat(image(path))
+        .isEqualTo(image(awaitEnd(server, png).at("/result/pictures/0/url").textValue()));
+    assertThat(image(picture.get("thumbnail").textValue()).width()).isEqualTo(64);
+    JsonNode settings =
+        json(
+            server.send(
+                server
+                    .request("/v1/settings")
+                    .POST(HttpRequest.BodyPublishers.ofByteArray(file.body()))));
+    assertThat(settings.get("prompt").textValue()).isEqualTo("dunes");
+    assertThat(settings.get("seed").intValue()).isEqualTo(7);
+
+    String events =
+        server
+            .post(
+                "/v1/images/generations", order + "\"webp\",\"stream\":true,\"partial_images\":1}")
+            .body();
+    for (String event : List.of("partial_image", "completed")) {
+      String data = events.substring(events.indexOf("event: image_generation." + event));
+      JsonNode told = JSON.readTree(data.substring(data.indexOf("data: ") + 6));
+      assertThat(told.get("output_format").textValue()).isEqualTo("webp");
+      assertThat(new String(told.get("b64_json").binaryValue(), StandardCharsets.ISO_8859_1))
+          .startsWith("RIFF")
+          .contains("WEBP");
+    }
   }
 
   @Test
@@ -322,50 +366,6 @@ class JobsTest {
   }
 
   @Test
-  void endedJobsBeyondTheNewestAreRemovedWithTheirFiles() throws IOException {
-    try (RunningServer forgetful = RunningServer.start(settings -> settings.keptJobs(2))) {
-      List<String> ids = new ArrayList<>();
-      for (int i = 0; i < 4; i++) {
-        ids.add(submit(forgetful, SHORT));
-        awaitEnd(forgetful, ids.get(i));
-      }
-      assertThat(forgetful.get("/v1/jobs/" + ids.get(0)).statusCode()).isEqualTo(404);
-      assertThat(forgetful.get("/v1/jobs/" + ids.get(3)).statusCode()).isEqualTo(200);
-      assertThat(files(forgetful.data)).hasSize(2);
-      forgetful.send(forgetful.request("/v1/jobs/" + ids.get(3)).DELETE());
-      assertThat(files(forgetful.data)).hasSize(1);
-    }
-  }
-
-  private static Set<String> files(Path data) throws IOException {
-    try (Stream<Path> files = Files.walk(data.resolve("jobs"))) {
-      return files
-          .filter(Files::isRegularFile)
-          .map(file -> file.getFileName().toString())
-          .collect(Collectors.toSet());
-    }
-  }
-
-  @Test
-  void aMaskIsRefusedByName() {
-    String form =
-        "--a\r\n"
-            + "Content-Disposition: form-data; name=\"prompt\"\r\n\r\n"
-            + "b\r\n"
-            + "--a\r\n"
-            + "Content-Disposition: form-data; name=\"mask\"; filename=\"m.png\"\r\n\r\n"
-            + "x\r\n"
-            + "--a--\r\n";
-    HttpResponse<String> response =
-        server.send(
-            server
-                .request("/v1/images/edits")
-                .header("Content-Type", "multipart/form-data; boundary=a")
-                .POST(HttpRequest.BodyPublishers.ofString(form)));
-    assertThat(response.statusCode()).isEqualTo(400);
-    assertThat(response.body()).contains("\"param\":\"mask\"", "unsupported_value");
-  }
-  @Test
   void jobsWithOtherAdaptersWaitAndCanBeCancelled() throws Exception {
     Path adapters = RunningServer.model().adapter2k().getParent();
     try (RunningServer two =
@@ -486,4 +486,48 @@ class JobsTest {
     }
   }
 
+  @Test
+  void endedJobsBeyondTheNewestAreRemovedWithTheirFiles() throws IOException {
+    try (RunningServer forgetful = RunningServer.start(settings -> settings.keptJobs(2))) {
+      List<String> ids = new ArrayList<>();
+      for (int i = 0; i < 4; i++) {
+        ids.add(submit(forgetful, SHORT));
+        awaitEnd(forgetful, ids.get(i));
+      }
+      assertThat(forgetful.get("/v1/jobs/" + ids.get(0)).statusCode()).isEqualTo(404);
+      assertThat(forgetful.get("/v1/jobs/" + ids.get(3)).statusCode()).isEqualTo(200);
+      assertThat(files(forgetful.data)).hasSize(2);
+      forgetful.send(forgetful.request("/v1/jobs/" + ids.get(3)).DELETE());
+      assertThat(files(forgetful.data)).hasSize(1);
+    }
+  }
+
+  private static Set<String> files(Path data) throws IOException {
+    try (Stream<Path> files = Files.walk(data.resolve("jobs"))) {
+      return files
+          .filter(Files::isRegularFile)
+          .map(file -> file.getFileName().toString())
+          .collect(Collectors.toSet());
+    }
+  }
+
+  @Test
+  void aMaskIsRefusedByName() {
+    String form =
+        "--a\r\n"
+            + "Content-Disposition: form-data; name=\"prompt\"\r\n\r\n"
+            + "b\r\n"
+            + "--a\r\n"
+            + "Content-Disposition: form-data; name=\"mask\"; filename=\"m.png\"\r\n\r\n"
+            + "x\r\n"
+            + "--a--\r\n";
+    HttpResponse<String> response =
+        server.send(
+            server
+                .request("/v1/images/edits")
+                .header("Content-Type", "multipart/form-data; boundary=a")
+                .POST(HttpRequest.BodyPublishers.ofString(form)));
+    assertThat(response.statusCode()).isEqualTo(400);
+    assertThat(response.body()).contains("\"param\":\"mask\"", "unsupported_value");
+  }
 }

@@ -14,6 +14,10 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.SQLException;
+import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -48,6 +52,65 @@ class RestartTest {
           Optional.of(
               new ServerSettings.Database(postgres.url(), Optional.of("urae"), Optional.empty())));
     }
+  }
+
+  @Test
+  void aDatabaseIsOfOneServer() throws Exception {
+    Optional<Postgres> found = Postgres.start();
+    assumeTrue(found.isPresent(), "skipped: no PostgreSQL under /usr/lib/postgresql to test with");
+    try (Postgres postgres = found.get()) {
+      Optional<ServerSettings.Database> database =
+          Optional.of(
+              new ServerSettings.Database(postgres.url(), Optional.of("urae"), Optional.empty()));
+      try (RunningServer one = start(folder(), database)) {
+        assertRefused(database);
+        // Its own again after the connection was lost, as when PostgreSQL is started anew.
+        endHolder(postgres);
+        String id = JobsTest.submit(one, order(1, 1));
+        assertThat(JobsTest.awaitEnd(one, id).get("status").textValue()).isEqualTo("completed");
+        assertRefused(database);
+        // Somebody else's, if he was faster.
+        endHolder(postgres);
+        try (RunningServer other = start(folder(), database)) {
+          HttpResponse<String> refused = one.post("/v1/jobs", order(2, 1));
+          assertThat(refused.statusCode()).as(refused.body()).isEqualTo(500);
+          String taken = JobsTest.submit(other, order(3, 1));
+          JobsTest.awaitEnd(other, taken);
+          assertThat(JobsTest.json(other.get("/v1/jobs")).get("data")).hasSize(2);
+        }
+        try (Connection connection = connect(postgres);
+            Statement statement = connection.createStatement()) {
+          statement.execute("create schema other");
+        }
+        String schema = postgres.url() + "?currentSchema=other";
+        start(
+                folder(),
+                Optional.of(
+                    new ServerSettings.Database(schema, Optional.of("urae"), Optional.empty())))
+            .close();
+      }
+      start(folder(), database).close();
+    }
+  }
+
+  private static void assertRefused(Optional<ServerSettings.Database> database) {
+    assertThatThrownBy(() -> start(folder(), database))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining("another server uses this database, from 127.0.0.1, process ")
+        .hasMessageContaining("?currentSchema=NAME");
+  }
+
+  /** Ends the connection that holds the lock, and waits for that. */
+  private static void endHolder(Postgres postgres) throws SQLException {
+    try (Connection connection = connect(postgres);
+        Statement statement = connection.createStatement()) {
+      statement.execute(
+          "select pg_terminate_backend(pid, 10000) from pg_locks where locktype = 'advisory'");
+    }
+  }
+
+  private static Connection connect(Postgres postgres) throws SQLException {
+    return DriverManager.getConnection(postgres.url(), "urae", "");
   }
 
   private static Path folder() throws IOException {
@@ -148,23 +211,37 @@ class RestartTest {
   void orderlyEndsAreNotCountedAndTellWhoWaited() throws Exception {
     Path data = folder();
     String id;
-    CompletableFuture<HttpResponse<Void>> waiting;
+    CompletableFuture<HttpResponse<String>> waiting;
+    CompletableFuture<HttpResponse<String>> streamed;
+    CompletableFuture<HttpResponse<String>> following;
     try (RunningServer before = start(data, Optional.empty())) {
       id = JobsTest.submit(before, order(1, 200));
-      waiting =
-          before.client.sendAsync(
-              before
-                  .request("/v1/images/generations")
-                  .header("Content-Type", "application/json")
-                  .POST(HttpRequest.BodyPublishers.ofString(order(2, 200)))
-                  .build(),
-              HttpResponse.BodyHandlers.discarding());
+      waiting = send(before, order(2, 200));
       while (JobsTest.json(before.get("/v1/jobs")).get("data").size() < 2) {
         Thread.sleep(10);
       }
+      streamed = send(before, order(3, 200).replace("}", ",\"stream\":true}"));
+      while (JobsTest.json(before.get("/v1/jobs")).get("data").size() < 3) {
+        Thread.sleep(10);
+      }
+      following =
+          before.client.sendAsync(
+              before.request("/v1/jobs/" + id + "/events").build(),
+              HttpResponse.BodyHandlers.ofString());
+      while (!status(before, id).equals("generating")) {
+        Thread.sleep(10);
+      }
     }
-    // With an answer, or the end of the connection.
-    assertThat(waiting.handle((answer, failure) -> true).get(10, TimeUnit.SECONDS)).isTrue();
+    HttpResponse<String> answer = waiting.get(10, TimeUnit.SECONDS);
+    assertThat(answer.statusCode()).as(answer.body()).isEqualTo(503);
+    assertThat(answer.headers().firstValue("Retry-After")).isPresent();
+    assertThat(answer.body()).contains("\"code\":\"interrupted\"");
+    assertThat(streamed.get(10, TimeUnit.SECONDS).body())
+        .contains("event: error", "\"code\":\"interrupted\"");
+    // The job goes on after the next start, so that this is not its end.
+    assertThat(following.get(10, TimeUnit.SECONDS).body())
+        .contains("event: status")
+        .doesNotContain("event: end");
     for (int i = 0; i < 3; i++) {
       try (RunningServer again = start(data, Optional.empty())) {
         while (!status(again, id).equals("generating")) {
@@ -175,10 +252,20 @@ class RestartTest {
     try (RunningServer after = start(data, Optional.empty())) {
       assertThat(status(after, id)).isIn("queued", "generating");
       after.post("/v1/jobs/" + id + "/cancel", "");
-      JsonNode waited = JobsTest.json(after.get("/v1/jobs?limit=1")).get("data").get(0);
-      assertThat(waited.get("status").textValue()).isEqualTo("failed");
-      assertThat(waited.get("error").get("code").textValue()).isEqualTo("interrupted");
+      for (JsonNode waited : JobsTest.json(after.get("/v1/jobs?limit=2")).get("data")) {
+        assertThat(waited.get("status").textValue()).isEqualTo("failed");
+        assertThat(waited.get("error").get("code").textValue()).isEqualTo("interrupted");
+      }
     }
+  }
+
+  private static CompletableFuture<HttpResponse<String>> send(RunningServer to, String order) {
+    return to.client.sendAsync(
+        to.request("/v1/images/generations")
+            .header("Content-Type", "application/json")
+            .POST(HttpRequest.BodyPublishers.ofString(order))
+            .build(),
+        HttpResponse.BodyHandlers.ofString());
   }
 
   private static String status(RunningServer server, String id) throws IOException {
@@ -201,6 +288,11 @@ class RestartTest {
           .isInstanceOf(IOException.class)
           .hasMessageContaining("127.0.0.1:" + one.port());
     }
+    Path missing = folder().resolve("adapters");
+    assertThatThrownBy(() -> RunningServer.start(settings -> settings.adapterFolder(missing)))
+        .isInstanceOf(IOException.class)
+        .hasMessageContaining(missing.toString())
+        .hasMessageContaining("found nothing; make it");
     ServerSettings.Database nowhere =
         new ServerSettings.Database(
             "jdbc:postgresql://127.0.0.1:1/urae?password=secret",

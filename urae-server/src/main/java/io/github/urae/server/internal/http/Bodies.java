@@ -1,16 +1,16 @@
 package io.github.urae.server.internal.http;
 
 import io.github.urae.server.ServerSettings;
+import io.github.urae.server.internal.picture.DecodingTurn;
 import jakarta.servlet.http.HttpServletRequest;
-import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.net.SocketTimeoutException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -24,10 +24,14 @@ import org.springframework.http.InvalidMediaTypeException;
 import org.springframework.http.MediaType;
 
 /**
- * Reads bodies of requests into memory, no more of them and no slower than is allowed, so that
- * neither large nor slow callers keep others waiting. Thread-safe.
+ * Reads bodies of requests, no more of them and no slower than is allowed, so that neither large
+ * nor slow callers keep others waiting. Files go to the disk as they come; one upload at a time is
+ * taken into memory from there. Thread-safe.
  */
 final class Bodies {
+
+  /** Uploads that are received or wait to be worked with. */
+  static final int MAX_UPLOADS = 16;
 
   /** A request in JSON: prompts of the greatest length, each character escaped. */
   private static final int MAX_JSON = 1 << 20;
@@ -37,42 +41,38 @@ final class Bodies {
 
   private static final int MAX_PARTS = 40;
   private static final int MAX_FIELD = 1 << 20;
-  private static final int PIECE = 1 << 16;
 
-  /** Uploads in memory at a time. */
-  private static final int MAX_UPLOADS = 4;
+  /** Whoever comes while all are busy waits so long, for a place and then for his turn. */
+  private static final Duration PLACE_PATIENCE = Duration.ofSeconds(10);
 
-  private static final Duration UPLOAD_PATIENCE = Duration.ofSeconds(10);
+  private static final Duration TURN_PATIENCE = Duration.ofMinutes(1);
+
+  private final long maxUpload;
 
   /** How long a body may take, and what it has to come by at least after that. */
   private final Duration grace;
 
-  private static final long BYTES_PER_SECOND = 1 << 16;
-
-  private final long maxUpload;
-  private final Semaphore uploads = new Semaphore(MAX_UPLOADS, true);
+  private final UploadFolder folder;
+  private final Semaphore places = new Semaphore(MAX_UPLOADS, true);
+  private final DecodingTurn turn;
 
   /**
-   * A part of a form.
+   * A part of a form: a text or a file.
    *
    * @param name of the field
-   * @param file whether it is a file
-   * @param content its bytes
+   * @param text what it says; empty for a file
+   * @param file where its content is, until the work is done; empty for a text
    */
-  @SuppressWarnings("ArrayRecordComponent") // Never compared.
-  record Part(String name, boolean file, byte[] content) {
+  record Part(String name, Optional<String> text, Optional<Path> file) {}
 
-    String text() {
-      return new String(content, StandardCharsets.UTF_8);
-    }
-  }
-
-  Bodies(ServerSettings settings) {
+  Bodies(ServerSettings settings, DecodingTurn turn) throws IOException {
+    this.turn = turn;
     this.maxUpload = settings.maxUploadBytes();
     this.grace = settings.patience();
+    this.folder = new UploadFolder(settings.dataFolder());
   }
 
-  /** Works with a body while it is in memory. */
+  /** Works with a body, one at a time. */
   @FunctionalInterface
   interface Work<T, R> {
     R on(T body) throws IOException;
@@ -81,7 +81,7 @@ final class Bodies {
   /** Reads a JSON object. */
   Fields json(HttpServletRequest request) throws IOException {
     checkType(request, MediaType.APPLICATION_JSON);
-    return Fields.of(Json.read(read(request, MAX_JSON)));
+    return Fields.of(Json.read(body(request, MAX_JSON).readAllBytes()));
   }
 
   /** Tells whether a request has a form of several parts. */
@@ -91,41 +91,71 @@ final class Bodies {
   }
 
   /** Reads a file that is the whole body. */
-  <R> R file(HttpServletRequest request, Work<byte[], R> work) throws IOException {
-    return admitted(() -> work.on(read(request, maxUpload)));
+  <R> R file(HttpServletRequest request, Work<Path, R> work) throws IOException {
+    InputStream body = body(request, maxUpload);
+    return admitted(
+        files -> {
+          Path file = folder.file();
+          files.add(file);
+          UploadFolder.copy(body, file);
+          return inTurn(work, file);
+        });
   }
 
   /** Reads a form of several parts. */
   <R> R form(HttpServletRequest request, Work<List<Part>, R> work) throws IOException {
     checkType(request, MediaType.MULTIPART_FORM_DATA);
+    InputStream body = body(request, maxUpload);
     return admitted(
-        () -> {
-          byte[] body = read(request, maxUpload);
-          return work.on(parts(request.getContentType(), body));
+        files -> {
+          List<Part> parts = parts(new Form(request.getContentType(), body), files);
+          return inTurn(work, parts);
         });
   }
 
-  /** Reads and works, while no others have too much in memory. */
+  /** Receives and works, and notes the files that are to be removed. */
   @FunctionalInterface
   private interface Admitted<R> {
-    R get() throws IOException;
+    R get(List<Path> files) throws IOException;
   }
 
   private <R> R admitted(Admitted<R> work) throws IOException {
+    enter();
+    List<Path> files = new ArrayList<>();
     try {
-      if (!uploads.tryAcquire(UPLOAD_PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {
-        throw ApiException.later(
-            503, "busy", Duration.ofSeconds(5), "too many uploads at a time; try again");
+      return work.get(files);
+    } finally {
+      UploadFolder.remove(files);
+      places.release();
+    }
+  }
+
+  private <T, R> R inTurn(Work<T, R> work, T body) throws IOException {
+    try {
+      return turn.tryFor(TURN_PATIENCE, () -> work.on(body)).orElseThrow(Bodies::busy);
+    } catch (InterruptedException e) {
+      throw stopping();
+    }
+  }
+
+  private void enter() {
+    try {
+      if (!places.tryAcquire(PLACE_PATIENCE.toMillis(), TimeUnit.MILLISECONDS)) {
+        throw busy();
       }
     } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw ApiException.of(503, "stopping", "the server is being stopped");
+      throw stopping();
     }
-    try {
-      return work.get();
-    } finally {
-      uploads.release();
-    }
+  }
+
+  private static ApiException busy() {
+    return ApiException.later(
+        503, "busy", Duration.ofSeconds(5), "too many uploads at a time; try again");
+  }
+
+  private static ApiException stopping() {
+    Thread.currentThread().interrupt();
+    return ApiException.of(503, "stopping", "the server is being stopped");
   }
 
   private static void checkType(HttpServletRequest request, MediaType expected) {
@@ -145,64 +175,25 @@ final class Bodies {
     }
   }
 
-  private byte[] read(HttpServletRequest request, long max) throws IOException {
+  private InputStream body(HttpServletRequest request, long max) throws IOException {
     if (request.getContentLengthLong() > max) {
-      throw tooLarge(max);
+      throw LimitedBody.tooLarge(max);
     }
-    long begun = System.nanoTime();
-    ByteArrayOutputStream body = new ByteArrayOutputStream();
-    byte[] piece = new byte[PIECE];
-    InputStream in = request.getInputStream();
-    try {
-      for (int count = in.read(piece); count >= 0; count = in.read(piece)) {
-        if (body.size() + count > max) {
-          throw tooLarge(max);
-        }
-        body.write(piece, 0, count);
-        checkPace(System.nanoTime() - begun, body.size());
-      }
-    } catch (SocketTimeoutException e) {
-      throw tooSlow();
-    }
-    return body.toByteArray();
+    return new LimitedBody(request.getInputStream(), max, grace);
   }
 
-  private void checkPace(long nanos, int bytes) {
-    long allowed = grace.toNanos() + TimeUnit.SECONDS.toNanos(bytes) / BYTES_PER_SECOND;
-    if (nanos > allowed) {
-      throw tooSlow();
-    }
-  }
-
-  private static ApiException tooSlow() {
-    return ApiException.of(408, "too_slow", "the body came too slowly");
-  }
-
-  private static ApiException tooLarge(long max) {
-    return ApiException.of(
-        413, "body_too_large", "expected a body of at most " + max + " bytes, found more");
-  }
-
-  private static List<Part> parts(String type, byte[] body) throws IOException {
+  private List<Part> parts(Form form, List<Path> files) throws IOException {
     FileUpload upload = new FileUpload();
     upload.setFileCountMax(MAX_PARTS);
     List<Part> parts = new ArrayList<>();
     try {
-      FileItemIterator items = upload.getItemIterator(new Form(type, body));
+      FileItemIterator items = upload.getItemIterator(form);
       while (items.hasNext()) {
         FileItemStream item = items.next();
         if (item.getFieldName() == null) {
           throw ApiException.of(400, "invalid_form", "a part of the form has no name");
         }
-        try (InputStream in = item.openStream()) {
-          boolean field = item.isFormField() && !FILES.contains(item.getFieldName());
-          byte[] content = field ? in.readNBytes(MAX_FIELD + 1) : in.readAllBytes();
-          if (field && content.length > MAX_FIELD) {
-            throw ApiException.of(
-                413, "body_too_large", "a field of the form has more than " + MAX_FIELD + " bytes");
-          }
-          parts.add(new Part(item.getFieldName(), !field, content));
-        }
+        parts.add(part(item, files));
         if (parts.size() > MAX_PARTS) {
           throw ApiException.of(
               400, "invalid_form", "expected at most " + MAX_PARTS + " parts, found more");
@@ -216,9 +207,27 @@ final class Bodies {
     }
   }
 
-  /** A form in memory. */
-  @SuppressWarnings("ArrayRecordComponent") // Never compared.
-  private record Form(String type, byte[] body) implements UploadContext {
+  private Part part(FileItemStream item, List<Path> files) throws IOException {
+    String name = item.getFieldName();
+    try (InputStream in = item.openStream()) {
+      if (!item.isFormField() || FILES.contains(name)) {
+        Path file = folder.file();
+        files.add(file);
+        UploadFolder.copy(in, file);
+        return new Part(name, Optional.empty(), Optional.of(file));
+      }
+      byte[] content = in.readNBytes(MAX_FIELD + 1);
+      if (content.length > MAX_FIELD) {
+        throw ApiException.of(
+            413, "body_too_large", "a field of the form has more than " + MAX_FIELD + " bytes");
+      }
+      return new Part(
+          name, Optional.of(new String(content, StandardCharsets.UTF_8)), Optional.empty());
+    }
+  }
+
+  /** A form that is being received. */
+  private record Form(String type, InputStream body) implements UploadContext {
     @Override
     public String getCharacterEncoding() {
       return StandardCharsets.UTF_8.name();
@@ -231,12 +240,12 @@ final class Bodies {
 
     @Override
     public long contentLength() {
-      return body.length;
+      return -1; // It is counted as it comes.
     }
 
     @Override
     public InputStream getInputStream() {
-      return new ByteArrayInputStream(body);
+      return body;
     }
   }
 }

@@ -44,7 +44,8 @@ final class Fields {
   static Fields of(List<Bodies.Part> parts) {
     Fields fields = new Fields(true);
     for (Bodies.Part part : parts) {
-      if (!part.file() && fields.values.put(part.name(), new TextNode(part.text())) != null) {
+      if (part.text().isPresent()
+          && fields.values.put(part.name(), new TextNode(part.text().get())) != null) {
         throw ApiException.invalid(
             PrintableText.shortened(part.name()), "expected the field once, found it twice");
       }

@@ -55,26 +55,38 @@ final class ImagesController {
   @PostMapping("/v1/images/generations")
   void generate(HttpServletRequest request, HttpServletResponse response)
       throws IOException, InterruptedException {
-    answer(reader.generation(bodies.json(request)), request, response);
+    answer(accept(reader.generation(bodies.json(request))), request, response);
   }
 
   @PostMapping("/v1/images/edits")
   void edit(HttpServletRequest request, HttpServletResponse response)
       throws IOException, InterruptedException {
-    answer(bodies.form(request, reader::edit), request, response);
+    // The upload is in memory until the job is there.
+    answer(bodies.form(request, parts -> accept(reader.edit(parts))), request, response);
   }
 
-  private void answer(Order order, HttpServletRequest request, HttpServletResponse response)
+  /**
+   * A job whose caller waits.
+   *
+   * @param job without the picture that it starts from
+   * @param streamed whether the answer is a stream of events
+   * @param links whether pictures are answered as links
+   */
+  private record Accepted(LiveJob job, boolean streamed, boolean links) {}
+
+  private Accepted accept(Order order) throws IOException {
+    return new Accepted(submission.submit(order.drawing(), true), order.streamed(), order.links());
+  }
+
+  private void answer(Accepted order, HttpServletRequest request, HttpServletResponse response)
       throws IOException, InterruptedException {
-    LiveJob job = submission.submit(order.drawing(), true);
-    // From here on without the order, which holds the picture that was uploaded.
-    boolean asLinks = order.links();
+    LiveJob job = order.job();
     boolean answered = false;
     try {
       if (order.streamed()) {
-        stream(job, asLinks, request, response);
+        stream(job, order.links(), request, response);
       } else {
-        answerWhole(job, asLinks, request, response);
+        answerWhole(job, order.links(), request, response);
       }
       answered = true;
     } catch (InterruptedException e) {

@@ -42,6 +42,7 @@ final class JobsController {
   private final JobQueue queue;
   private final JobStore store;
   private final Links links;
+  private final Followers followers;
 
   JobsController(
       Bodies bodies,
@@ -49,29 +50,34 @@ final class JobsController {
       Submission submission,
       JobQueue queue,
       JobStore store,
-      Links links) {
+      Links links,
+      Followers followers) {
     this.bodies = bodies;
     this.reader = reader;
     this.submission = submission;
     this.queue = queue;
     this.store = store;
     this.links = links;
+    this.followers = followers;
   }
 
   @PostMapping("/v1/jobs")
   ResponseEntity<byte[]> submit(HttpServletRequest request) throws IOException {
-    Order order =
+    LiveJob job =
         Bodies.isForm(request)
-            ? bodies.form(request, reader::edit)
-            : reader.generation(bodies.json(request));
-    if (order.streamed()) {
-      throw ApiException.invalid("stream", "stream: a job tells at /v1/jobs/ID/events");
-    }
-    LiveJob job = submission.submit(order.drawing(), false);
+            ? bodies.form(request, parts -> submit(reader.edit(parts)))
+            : submit(reader.generation(bodies.json(request)));
     return ResponseEntity.status(202)
         .contentType(MediaType.APPLICATION_JSON)
         .header(HttpHeaders.LOCATION, "/v1/jobs/" + job.id())
         .body(Json.bytes(describe(find(job.id()))));
+  }
+
+  private LiveJob submit(Order order) throws IOException {
+    if (order.streamed()) {
+      throw ApiException.invalid("stream", "stream: a job tells at /v1/jobs/ID/events");
+    }
+    return submission.submit(order.drawing(), false);
   }
 
   @GetMapping("/v1/jobs")
@@ -145,7 +151,10 @@ final class JobsController {
     return Json.answer(Json.object().put("id", id).put("deleted", true));
   }
 
-  /** Tells of every change until the job has ended, as far as the caller keeps up. */
+  /**
+   * Tells of every change until the job has ended, as far as the caller keeps up. Where the server
+   * is about to end before the job has, so does the stream, without an event that says so.
+   */
   @GetMapping("/v1/jobs/" + ID + "/events")
   void events(
       @PathVariable("id") String id,
@@ -153,20 +162,32 @@ final class JobsController {
       HttpServletRequest request,
       HttpServletResponse response)
       throws IOException, InterruptedException {
-    Job job = find(id);
-    Optional<LiveJob> live = queue.live(id);
-    EventStream events = new EventStream(response);
-    if (live.isPresent()) {
-      LiveJob.Watch watch = previews ? live.get().watch() : () -> {};
-      try {
-        if (!follow(live.get(), previews, ConnectionProbe.of(request), events)) {
-          return;
-        }
-      } finally {
-        watch.close();
+    find(id);
+    Followers.Place place = followers.enter();
+    try {
+      Optional<LiveJob> live = queue.live(id);
+      EventStream events = new EventStream(response);
+      if (live.isPresent() && !follow(live.get(), previews, request, events)) {
+        return;
       }
+      Optional<Job> ended = store.find(id).filter(job -> job.status().isFinal());
+      if (ended.isPresent()) {
+        events.event("end", describe(ended.get()));
+      }
+    } finally {
+      place.close();
     }
-    events.event("end", describe(store.find(id).orElse(job)));
+  }
+
+  private boolean follow(
+      LiveJob job, boolean previews, HttpServletRequest request, EventStream events)
+      throws IOException, InterruptedException {
+    LiveJob.Watch watch = previews ? job.watch() : () -> {};
+    try {
+      return follow(job, previews, ConnectionProbe.of(request), events);
+    } finally {
+      watch.close();
+    }
   }
 
   /** Returns whether the caller is still there at the end. */

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.node.TextNode;
+import io.github.urae.FileFormatException;
+import io.github.urae.InvalidRequestException;
 import io.github.urae.flux.CoarseToFine;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.Profile;
@@ -16,14 +18,16 @@ import io.github.urae.server.ServerSettings;
 import io.github.urae.server.internal.job.AdapterCatalogue;
 import io.github.urae.server.internal.job.AdapterChoice;
 import io.github.urae.server.internal.job.Drawing;
+import io.github.urae.server.internal.job.PublicText;
 import io.github.urae.server.internal.picture.PictureType;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -69,11 +73,11 @@ final class OrderReader {
 
   /** Reads what to draw from words and a picture. */
   Order edit(List<Bodies.Part> parts) throws IOException {
-    List<Bodies.Part> pictures = new ArrayList<>();
+    List<Path> pictures = new ArrayList<>();
     for (Bodies.Part part : parts) {
-      if (part.file()) {
+      if (part.file().isPresent()) {
         switch (part.name()) {
-          case "image", "image[]" -> pictures.add(part);
+          case "image", "image[]" -> pictures.add(part.file().get());
           case "mask" ->
               throw ApiException.of(
                   400,
@@ -96,10 +100,18 @@ final class OrderReader {
           "image",
           "image: expected one picture, uploaded as a file, found " + pictures.size());
     }
+    return order(Fields.of(parts), Optional.of(picture(pictures.get(0))));
+  }
+
+  private RgbImage picture(Path file) throws IOException {
     ReadLimits limits = ReadLimits.DEFAULTS.withMaxPixels(settings.maxUploadPixels());
-    RgbImage picture =
-        RgbImage.read(new ByteArrayInputStream(pictures.get(0).content()), "image", limits);
-    return order(Fields.of(parts), Optional.of(picture));
+    try {
+      return RgbImage.read(file, limits);
+    } catch (FileFormatException | InvalidRequestException e) {
+      throw ApiException.invalid(
+          "image",
+          PublicText.of(e.getMessage(), Map.of("image", file), "the picture cannot be read"));
+    }
   }
 
   private Order order(Fields fields, Optional<RgbImage> picture) {

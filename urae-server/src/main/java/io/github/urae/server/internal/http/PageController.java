@@ -6,16 +6,15 @@ import io.github.urae.FileFormatException;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.flux.GenerationRecord;
 import io.github.urae.flux.model.ModelInfo;
-import io.github.urae.image.RgbImage;
 import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.server.ServerSettings;
 import io.github.urae.server.internal.job.AdapterCatalogue;
 import io.github.urae.server.internal.job.AdapterChoice;
+import io.github.urae.server.internal.job.Drawing;
 import io.github.urae.server.internal.job.PublicText;
 import io.github.urae.server.internal.picture.PictureType;
 import jakarta.servlet.http.HttpServletRequest;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -32,29 +31,27 @@ import org.springframework.web.bind.annotation.RestController;
 @RestController
 final class PageController {
 
-  /** Stands for a picture that a file only names. */
-  private static final RgbImage UNKNOWN = RgbImage.of(1, 1, new int[1]);
+  /** Which a file only names. */
+  private static final GenerationRecord.Inputs INPUTS =
+      GenerationRecord.Inputs.of(Drawing.NO_PICTURE);
 
   private final FluxPipeline pipeline;
   private final ServerSettings settings;
   private final AdapterCatalogue catalogue;
   private final Bodies bodies;
   private final Access access;
-  private final Path temporary;
 
   PageController(
       FluxPipeline pipeline,
       ServerSettings settings,
       AdapterCatalogue catalogue,
       Bodies bodies,
-      Access access)
-      throws IOException {
+      Access access) {
     this.pipeline = pipeline;
     this.settings = settings;
     this.catalogue = catalogue;
     this.bodies = bodies;
     this.access = access;
-    this.temporary = Files.createDirectories(settings.dataFolder().resolve("temporary"));
   }
 
   /** Tells those who watch over the server that it is there, and nothing else. */
@@ -124,11 +121,9 @@ final class PageController {
   ResponseEntity<byte[]> settings(HttpServletRequest request) throws IOException {
     return bodies.file(
         request,
-        body -> {
-          Path file = Files.createTempFile(temporary, "picture", "");
+        file -> {
           try {
-            Files.write(file, body);
-            return Json.answer(describe(GenerationRecord.read(file, inputs())));
+            return Json.answer(describe(GenerationRecord.read(file, INPUTS)));
           } catch (FileFormatException | InvalidRequestException e) {
             throw ApiException.invalid(
                 "image",
@@ -136,14 +131,8 @@ final class PageController {
                     e.getMessage(),
                     Map.of("image", file),
                     "the picture does not tell what it was made with"));
-          } finally {
-            Files.deleteIfExists(file);
           }
         });
-  }
-
-  private static GenerationRecord.Inputs inputs() {
-    return GenerationRecord.Inputs.of(UNKNOWN);
   }
 
   private ObjectNode describe(GenerationRecord record) {

@@ -3,11 +3,15 @@ package io.github.urae.server.internal.http;
 import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.server.ServerSettings;
 import io.github.urae.server.internal.job.AdapterCatalogue;
+import io.github.urae.server.internal.job.DatabaseLock;
 import io.github.urae.server.internal.job.JobQueue;
 import io.github.urae.server.internal.job.JobStore;
+import io.github.urae.server.internal.picture.DecodingTurn;
 import io.github.urae.server.internal.picture.PictureFiles;
 import java.io.IOException;
+import java.sql.SQLException;
 import java.util.concurrent.TimeUnit;
+import javax.sql.DataSource;
 import org.springframework.boot.autoconfigure.ImportAutoConfiguration;
 import org.springframework.boot.autoconfigure.context.LifecycleAutoConfiguration;
 import org.springframework.boot.jdbc.autoconfigure.DataSourceAutoConfiguration;
@@ -61,8 +65,21 @@ public class ServerConfiguration {
   /** Not where Spring Boot looks: an application around the server would serve it, too. */
   private static final String PAGE = "classpath:/io/github/urae/server/page/";
 
+  /** Requests that are answered at once. */
+  private static final int OTHERS = 48;
+
   private static final String VIEWER =
       "classpath:/META-INF/resources/webjars/openseadragon/2.4.2/build/openseadragon/";
+
+  /**
+   * Returns how many requests may be at work: those who wait for a job, follow one, or upload, and
+   * some who do not wait.
+   */
+  public static int threads(ServerSettings settings) {
+    // Jobs whose pictures are written have not ended yet.
+    int waiting = settings.maxQueued() + 2 * settings.concurrency();
+    return waiting + Followers.most(settings) + Bodies.MAX_UPLOADS + OTHERS;
+  }
 
   @Bean
   AdapterCatalogue adapterCatalogue(ServerSettings settings) {
@@ -70,13 +87,26 @@ public class ServerConfiguration {
   }
 
   @Bean
-  JobStore jobStore(JdbcClient database) {
-    return new JobStore(database);
+  DatabaseLock databaseLock(DataSource database, ServerSettings settings)
+      throws IOException, SQLException {
+    return new DatabaseLock(
+        database,
+        settings.database().map(ServerSettings.Database::toString).orElse("the jobs' database"));
   }
 
   @Bean
-  PictureFiles pictureFiles(ServerSettings settings) throws IOException {
-    return new PictureFiles(settings.dataFolder());
+  JobStore jobStore(JdbcClient database, DatabaseLock lock) {
+    return new JobStore(database, lock);
+  }
+
+  @Bean
+  DecodingTurn decodingTurn() {
+    return new DecodingTurn();
+  }
+
+  @Bean
+  PictureFiles pictureFiles(ServerSettings settings, DecodingTurn turn) throws IOException {
+    return new PictureFiles(settings.dataFolder(), turn);
   }
 
   @Bean
@@ -109,8 +139,13 @@ public class ServerConfiguration {
   }
 
   @Bean
-  Bodies bodies(ServerSettings settings) {
-    return new Bodies(settings);
+  Bodies bodies(ServerSettings settings, DecodingTurn turn) throws IOException {
+    return new Bodies(settings, turn);
+  }
+
+  @Bean
+  Followers followers(ServerSettings settings) {
+    return new Followers(settings);
   }
 
   @Bean

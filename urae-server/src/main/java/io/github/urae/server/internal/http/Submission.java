@@ -7,10 +7,15 @@ import io.github.urae.server.internal.job.Drawing;
 import io.github.urae.server.internal.job.JobQueue;
 import io.github.urae.server.internal.job.LiveJob;
 import io.github.urae.server.internal.job.QueueFullException;
+import io.github.urae.server.internal.job.StoppingException;
 import java.io.IOException;
+import java.time.Duration;
 
 /** Hands jobs to the queue, and answers for it where it takes none. */
 final class Submission {
+
+  /** Whoever stops a server often starts it again. */
+  private static final Duration STOPPING = Duration.ofSeconds(5);
 
   private final ImagePipeline pipeline;
   private final JobQueue queue;
@@ -29,6 +34,8 @@ final class Submission {
           "queue_full",
           e.retryAfter(),
           e.getMessage() + "; try again in " + e.retryAfter().toSeconds() + " s");
+    } catch (StoppingException e) {
+      throw ApiException.later(503, "stopping", STOPPING, e.getMessage());
     }
   }
 

@@ -9,12 +9,16 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The adapters that requests may name. A name is compared with what the folder lists and never made
  * a path of. Thread-safe.
  */
 public final class AdapterCatalogue {
+
+  private static final Logger LOG = LoggerFactory.getLogger(AdapterCatalogue.class);
 
   private static final String SUFFIX = ".safetensors";
 
@@ -46,8 +50,9 @@ public final class AdapterCatalogue {
           .filter(
               entry -> entry.getFileName().toString().endsWith(SUFFIX) || Files.isDirectory(entry))
           .forEach(entry -> files.put(name(entry), entry));
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+    } catch (IOException | UncheckedIOException e) {
+      // It was there when the server was started: what needs none of them is drawn all the same.
+      LOG.warn("{}: the folder of adapters cannot be read", folder, e);
     }
   }
 

@@ -36,7 +36,7 @@ public record Drawing(
   private static final int MAX_TEXT = 1 << 22;
 
   /** Stands for a picture that is elsewhere. */
-  static final RgbImage NO_PICTURE = RgbImage.of(1, 1, new int[1]);
+  public static final RgbImage NO_PICTURE = RgbImage.of(1, 1, new int[1]);
 
   private static final JsonMapper JSON =
       JsonMapper.builder(BoundedJson.trees(64, MAX_TEXT).build()).build();

@@ -146,14 +146,19 @@ public final class JobQueue implements AutoCloseable {
    * @param drawing what to draw
    * @param attached whether its caller waits on a connection
    * @throws QueueFullException if no more may wait
+   * @throws StoppingException if the server is about to end
    * @throws InvalidRequestException if the model cannot draw it
    * @throws IOException if a picture to start from cannot be written
    */
-  public LiveJob add(Drawing drawing, boolean attached) throws QueueFullException, IOException {
+  public LiveJob add(Drawing drawing, boolean attached)
+      throws QueueFullException, StoppingException, IOException {
     pipeline.plan(drawing.request());
     synchronized (this) {
+      if (stopping) {
+        throw new StoppingException();
+      }
       int waiting = queued.size() + arriving;
-      if (waiting >= maxQueued || stopping) {
+      if (waiting >= maxQueued) {
         throw new QueueFullException(waiting, retryAfter(drawing));
       }
       arriving++;
@@ -163,6 +168,7 @@ public final class JobQueue implements AutoCloseable {
     // Its picture waits on the disk: many that wait would not fit into memory.
     LiveJob job = new LiveJob(HexFormat.of().formatHex(id), drawing.withoutPicture(), attached);
     boolean there = false;
+    boolean late = false;
     try {
       if (drawing.startPicture().isPresent()) {
         files.saveStart(job.id(), drawing.startPicture().get());
@@ -172,16 +178,20 @@ public final class JobQueue implements AutoCloseable {
     } finally {
       synchronized (this) {
         arriving--;
-        if (there) {
+        if (there && !stopping) {
           live.put(job.id(), job);
           queued.add(job);
           tellPlaces();
           notifyAll();
         }
+        late = there && stopping;
       }
       if (!there) {
         files.remove(job.id());
       }
+    }
+    if (late && attached) {
+      interrupt(job);
     }
     return job;
   }
@@ -377,12 +387,16 @@ public final class JobQueue implements AutoCloseable {
       store.cancel(job.id());
       job.cancelled();
     } else if (job.isAttached()) {
-      store.fail(job.id(), JobFailure.INTERRUPTED);
-      job.fail(JobFailure.INTERRUPTED);
+      interrupt(job);
     } else {
       store.takeBack(job.id());
       job.queueAgain();
     }
+  }
+
+  private void interrupt(LiveJob job) {
+    store.fail(job.id(), JobFailure.INTERRUPTED);
+    job.fail(JobFailure.INTERRUPTED);
   }
 
   private void removeSurplus() {
@@ -431,7 +445,10 @@ public final class JobQueue implements AutoCloseable {
     return new JobFailure("the server failed; its log tells why", "internal_error", null, 500);
   }
 
-  /** Lets nothing more begin, ends what is drawn, and waits for that. */
+  /**
+   * Lets nothing more begin, ends what is drawn, and waits for that. Those who wait for a job learn
+   * of it: to be called while they can still be answered. Closing twice is harmless.
+   */
   @Override
   public void close() {
     List<LiveJob> left;
@@ -443,9 +460,9 @@ public final class JobQueue implements AutoCloseable {
     }
     for (LiveJob job : left) {
       if (job.isAttached()) {
-        store.fail(job.id(), JobFailure.INTERRUPTED);
-        job.fail(JobFailure.INTERRUPTED);
+        interrupt(job);
       }
+      live.remove(job.id());
     }
     live.values().forEach(job -> job.cancellation().cancel());
     long end = System.nanoTime() + STOPPING.toNanos();

@@ -23,10 +23,16 @@ public final class JobStore {
   private static final int SCHEMA_VERSION = 1;
 
   private final JdbcClient database;
+  private final DatabaseLock lock;
 
-  /** Makes the tables where they are missing or of an earlier release. */
-  public JobStore(JdbcClient database) {
+  /**
+   * Makes the tables where they are missing or of an earlier release.
+   *
+   * @param lock without which no job is added or begun
+   */
+  public JobStore(JdbcClient database, DatabaseLock lock) {
     this.database = database;
+    this.lock = lock;
     database.sql("create table if not exists urae_schema (version int not null)").update();
     int version =
         database
@@ -59,6 +65,7 @@ public final class JobStore {
 
   /** Adds a job that waits. */
   void add(String id, Drawing drawing, boolean attached) {
+    lock.check();
     database
         .sql(
             "insert into urae_job (id, kind, status, attached, created, drawing)"
@@ -75,6 +82,7 @@ public final class JobStore {
 
   /** Notes that a job is begun. */
   void begin(String id) {
+    lock.check();
     database
         .sql("update urae_job set status = ?, started = ?, attempts = attempts + 1 where id = ?")
         .params(JobStatus.GENERATING.id(), Instant.now().toEpochMilli(), id)

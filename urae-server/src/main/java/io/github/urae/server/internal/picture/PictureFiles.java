@@ -1,5 +1,6 @@
 package io.github.urae.server.internal.picture;
 
+import io.github.urae.FileFormatException;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
@@ -39,9 +40,15 @@ public final class PictureFiles {
   private static final int ID_LENGTH = 32;
 
   private final Path jobs;
+  private final DecodingTurn turn;
 
-  /** Makes the folder where it is missing. */
-  public PictureFiles(Path dataFolder) throws IOException {
+  /**
+   * Makes the folder where it is missing.
+   *
+   * @param turn of whatever decodes a picture
+   */
+  public PictureFiles(Path dataFolder, DecodingTurn turn) throws IOException {
+    this.turn = turn;
     jobs = Files.createDirectories(dataFolder.resolve("jobs"));
   }
 
@@ -75,7 +82,12 @@ public final class PictureFiles {
 
   /** Reads what a job starts from. */
   public RgbImage readStart(String id) throws IOException {
-    return RgbImage.read(file(id, START));
+    try {
+      return turn.await(() -> RgbImage.read(file(id, START)));
+    } catch (FileFormatException e) {
+      // It was whole when it was written: no caller is to blame.
+      throw new IOException("the picture that job " + id + " starts from cannot be read", e);
+    }
   }
 
   /** The bytes of a file. */
@@ -109,12 +121,13 @@ public final class PictureFiles {
   public Path thumbnail(String id, int index, PictureType type) throws IOException {
     Path file = file(id, index + "-small.jpg");
     if (!Files.exists(file)) {
-      // One at a time, as tiles: a gallery asks for many at once.
-      synchronized (this) {
-        if (!Files.exists(file)) {
-          writeThumbnail(read(id, index, type), file);
-        }
-      }
+      turn.await(
+          () -> {
+            if (!Files.exists(file)) {
+              writeThumbnail(read(id, index, type), file);
+            }
+            return file;
+          });
     }
     return file;
   }
@@ -133,12 +146,13 @@ public final class PictureFiles {
   public Path tiles(String id, int index, PictureType type) throws IOException {
     Path tiles = file(id, index + "-tiles");
     if (!Files.isDirectory(tiles)) {
-      // One at a time: a picture of 4096x4096 takes some hundred megabytes meanwhile.
-      synchronized (this) {
-        if (!Files.isDirectory(tiles)) {
-          TilePyramid.write(read(id, index, type), tiles);
-        }
-      }
+      turn.await(
+          () -> {
+            if (!Files.isDirectory(tiles)) {
+              TilePyramid.write(read(id, index, type), tiles);
+            }
+            return tiles;
+          });
     }
     return tiles;
   }
