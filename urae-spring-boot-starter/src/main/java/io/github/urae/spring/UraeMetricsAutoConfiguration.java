@@ -7,16 +7,18 @@ import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnSingleCandidate;
 import org.springframework.context.annotation.Bean;
 
-/** Measures the pipeline where the application has a registry of Micrometer's. */
+/** Measures the pipeline where the application has one registry of Micrometer's, or a first one. */
 @AutoConfiguration(
     after = UraeAutoConfiguration.class,
     afterName =
         "org.springframework.boot.micrometer.metrics.autoconfigure"
             + ".CompositeMeterRegistryAutoConfiguration")
 @ConditionalOnClass(MeterRegistry.class)
-@ConditionalOnBean({ServicePipeline.class, MeterRegistry.class})
+@ConditionalOnBean(ServicePipeline.class)
+@ConditionalOnSingleCandidate(MeterRegistry.class)
 public class UraeMetricsAutoConfiguration {
 
   /** For Spring. */

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.GenerationCancelledException;
 import io.github.urae.InferenceException;
 import io.github.urae.InvalidRequestException;
@@ -14,23 +16,30 @@ import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.ImagePipeline;
 import io.github.urae.flux.RunOptions;
 import io.github.urae.pipeline.FluxPipeline;
+import io.github.urae.spring.ai.UraeImageProperties;
 import io.github.urae.testkit.TestData;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.IOException;
+import java.lang.reflect.Parameter;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.springframework.boot.autoconfigure.AutoConfigurations;
+import org.springframework.boot.context.properties.bind.DataObjectPropertyName;
+import org.springframework.boot.context.properties.bind.DefaultValue;
 import org.springframework.boot.health.contributor.Health;
 import org.springframework.boot.health.contributor.HealthIndicator;
 import org.springframework.boot.health.contributor.Status;
 import org.springframework.boot.test.context.assertj.AssertableApplicationContext;
 import org.springframework.boot.test.context.runner.ApplicationContextRunner;
+import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 
@@ -346,14 +355,65 @@ class UraeAutoConfigurationTest {
     assertThat(drawn[0].get(1, TimeUnit.MINUTES)).isNotNull();
   }
 
+  /** As Spring's tests do with contexts that they keep for others. */
+  @Test
+  void whatWasStoppedIsStartedAgain() {
+    runner()
+        .run(
+            context -> {
+              ImagePipeline pipeline = context.getBean(ImagePipeline.class);
+              HealthIndicator health = context.getBean(HealthIndicator.class);
+              ConfigurableApplicationContext application = context.getSourceApplicationContext();
+              application.stop();
+              assertThat(health.health().getStatus()).isEqualTo(Status.OUT_OF_SERVICE);
+              assertThatThrownBy(() -> pipeline.generate(SMALL.build()))
+                  .isInstanceOf(IllegalStateException.class);
+              application.start();
+              assertThat(health.health().getStatus()).isEqualTo(Status.UP);
+              assertThat(pipeline.generate(SMALL.build())).hasSize(1);
+            });
+  }
+
+  @Test
+  void registriesOfWhichNoneComesFirstAreLeftAlone() {
+    runner()
+        .withBean("one", MeterRegistry.class, SimpleMeterRegistry::new)
+        .withBean("other", MeterRegistry.class, SimpleMeterRegistry::new)
+        .run(
+            context -> {
+              assertThat(context).hasNotFailed();
+              assertThat(context.getBean("one", MeterRegistry.class).getMeters()).isEmpty();
+            });
+  }
+
   /** Made by an annotation processor of the Maven build. */
   @Test
   void propertiesAreDescribed() throws Exception {
     Path file = Path.of("target", "classes", "META-INF", "spring-configuration-metadata.json");
     assumeThat(file).exists();
-    assertThat(file)
-        .content()
-        .contains("\"urae.model\"", "\"urae.shutdown-grace\"", "\"urae.max-concurrent\"")
-        .contains("\"spring.ai.urae.image.options.steps\"", "demo:model");
+    Map<String, JsonNode> properties = new TreeMap<>();
+    for (JsonNode property : new ObjectMapper().readTree(file.toFile()).get("properties")) {
+      properties.put(property.get("name").textValue(), property);
+    }
+    assertDescribed(properties, "urae.", UraeProperties.class);
+    assertDescribed(properties, "spring.ai.urae.image.options.", UraeImageProperties.Options.class);
+    assertThat(properties).containsKeys("management.health.urae.enabled", "spring.ai.model.image");
+    assertThat(properties.get("spring.ai.urae.image.options.format").get("defaultValue"))
+        .hasToString("\"png\"");
+    assertThat(file).content().contains("demo:model");
+  }
+
+  private static void assertDescribed(
+      Map<String, JsonNode> properties, String prefix, Class<? extends Record> type) {
+    for (Parameter parameter : type.getDeclaredConstructors()[0].getParameters()) {
+      String name = prefix + DataObjectPropertyName.toDashedForm(parameter.getName());
+      assertThat(properties).containsKey(name);
+      JsonNode property = properties.get(name);
+      assertThat(property.path("description").asText()).as(name).endsWith(".");
+      DefaultValue value = parameter.getAnnotation(DefaultValue.class);
+      if (value != null && value.value().length > 0) {
+        assertThat(property.get("defaultValue").asText()).as(name).isEqualTo(value.value()[0]);
+      }
+    }
   }
 }

@@ -115,6 +115,9 @@ public final class UraeImageModel implements ImageModel {
           "prompt: expected text alone, found media; a picture to start from is among"
               + " UraeImageOptions");
     }
+    if (message.getText() == null) {
+      throw InvalidRequestException.of("prompts", "prompt: expected a text, found none");
+    }
     return message.getText();
   }
 

@@ -27,6 +27,7 @@ public record UraeImageProperties(@DefaultValue Options options) {
    * @param maxSequenceLength Text tokens that T5 sees.
    * @param profile Profile; ultra resolution above the model's native area unless set.
    * @param coarseToFine Whether a draft of native size is drawn first.
+   * @param strength How much of the schedule runs on a picture to start from, in (0, 1].
    * @param format Form of the pictures' bytes.
    */
   public record Options(
@@ -41,6 +42,7 @@ public record UraeImageProperties(@DefaultValue Options options) {
       Integer maxSequenceLength,
       Profile.Choice profile,
       Boolean coarseToFine,
+      Double strength,
       ImageFormat format) {
 
     UraeImageOptions toImageOptions() {
@@ -56,6 +58,7 @@ public record UraeImageProperties(@DefaultValue Options options) {
           .maxSequenceLength(maxSequenceLength)
           .profile(profile)
           .coarseToFine(coarseToFine)
+          .strength(strength)
           .format(format)
           .build();
     }

@@ -33,6 +33,7 @@ public final class PipelineShutdown implements SmartLifecycle {
 
   @Override
   public void start() {
+    pipeline.resume();
     running = true;
   }
 

@@ -230,6 +230,13 @@ public final class ServicePipeline implements ImagePipeline {
     return awaitNone(cancelling);
   }
 
+  /** Draws again where it was ended: an application that was stopped may be started again. */
+  public void resume() {
+    synchronized (lock) {
+      ended = false;
+    }
+  }
+
   private boolean awaitNone(Duration most) throws InterruptedException {
     long end = System.nanoTime() + most.toNanos();
     synchronized (lock) {

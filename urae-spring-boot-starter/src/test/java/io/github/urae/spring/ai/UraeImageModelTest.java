@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.github.urae.InvalidRequestException;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.ImagePipeline;
+import io.github.urae.flux.Profile;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
 import io.github.urae.spring.UraeAutoConfiguration;
@@ -103,6 +104,61 @@ class UraeImageModelTest {
   }
 
   @Test
+  void whatPromptsLeaveOpenIsAsThePropertiesSay() {
+    String options = "spring.ai.urae.image.options.";
+    runner()
+        .withPropertyValues(
+            options + "n=2",
+            options + "guidance=2.5",
+            options + "negative-prompt=blue",
+            options + "true-guidance-scale=2",
+            options + "max-sequence-length=16",
+            options + "profile=ultra",
+            options + "strength=0.5")
+        .run(
+            context -> {
+              ImageModel model = context.getBean(ImageModel.class);
+              RgbImage start = RgbImage.of(2, 1, new int[] {0xFF0000, 0x0000FF});
+              UraeImageOptions own = UraeImageOptions.builder().initialImage(start).build();
+              ImageResponse drawn = model.call(new ImagePrompt(PROMPT, own));
+              assertThat(drawn.getResults()).hasSize(2);
+              assertThat(picture(drawn))
+                  .isEqualTo(
+                      context
+                          .getBean(ImagePipeline.class)
+                          .generate(
+                              GenerationRequest.builder(PROMPT)
+                                  .size(64, 48)
+                                  .steps(2)
+                                  .seed(5)
+                                  .imagesPerPrompt(2)
+                                  .guidance(2.5)
+                                  .trueGuidance("blue", 2)
+                                  .maxSequenceLength(16)
+                                  .profile(Profile.Choice.ULTRA)
+                                  .initialImage(start, 0.5)
+                                  .build())
+                          .get(0)
+                          .toRgbImage());
+            });
+    runner()
+        .withPropertyValues(
+            options + "width=192",
+            options + "height=192",
+            options + "coarse-to-fine=true",
+            options + "format=jpeg")
+        .run(
+            context -> {
+              ImageModel model = context.getBean(ImageModel.class);
+              assertThat(model.call(new ImagePrompt(PROMPT)).getResult().getOutput().getB64Json())
+                  .startsWith("/9j/");
+              UraeImageOptions own =
+                  UraeImageOptions.builder().initialImage(RgbImage.of(1, 1, new int[1])).build();
+              assertRefused("start", model, PROMPT, own);
+            });
+  }
+
+  @Test
   void whatCannotBeDrawnIsRefusedByName() {
     runner()
         .run(
@@ -116,6 +172,8 @@ class UraeImageModelTest {
                   PROMPT,
                   ImageOptionsBuilder.builder().responseFormat("url").build());
               assertRefused("width", model, PROMPT, UraeImageOptions.builder().width(65).build());
+              assertThatThrownBy(() -> model.call(new ImagePrompt(List.of(new ImageMessage(null)))))
+                  .isInstanceOf(InvalidRequestException.class);
               assertThatThrownBy(
                       () ->
                           model.call(
