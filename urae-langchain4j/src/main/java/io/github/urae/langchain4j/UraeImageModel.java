@@ -15,6 +15,7 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.URI;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
@@ -83,7 +84,7 @@ public final class UraeImageModel implements ImageModel {
    * Draws a picture that begins with another. Unless settings say a size, it has about the
    * checkpoint's native area and the other's proportions.
    *
-   * @param image in base 64; addresses are not fetched
+   * @param image in base 64, also as an address of the kind {@code data:}; others are not fetched
    * @param prompt what to draw: the whole picture, not the difference
    * @return the picture
    * @throws InvalidRequestException if the image cannot be read, or the picture not be drawn
@@ -116,12 +117,9 @@ public final class UraeImageModel implements ImageModel {
   }
 
   private static RgbImage read(Image image) {
-    if (image.base64Data() == null) {
-      throw InvalidRequestException.of(
-          "start.image", "image: expected base 64, found an address alone, which is not fetched");
-    }
+    String data = image.base64Data() == null ? inAddress(image.url()) : image.base64Data();
     try {
-      byte[] bytes = Base64.getDecoder().decode(image.base64Data());
+      byte[] bytes = Base64.getDecoder().decode(data);
       return RgbImage.read(new ByteArrayInputStream(bytes), "image");
     } catch (IllegalArgumentException e) {
       throw InvalidRequestException.of(
@@ -131,6 +129,17 @@ public final class UraeImageModel implements ImageModel {
     } catch (IOException e) {
       throw new UncheckedIOException("an image in memory can be read", e);
     }
+  }
+
+  /** Takes the data out of an address that holds them itself (RFC 2397). */
+  private static String inAddress(URI address) {
+    String text = String.valueOf(address);
+    int comma = text.indexOf(',');
+    if (comma < 0 || !text.startsWith("data:") || !text.startsWith(";base64", comma - 7)) {
+      throw InvalidRequestException.of(
+          "start.image", "image: expected base 64, found an address alone, which is not fetched");
+    }
+    return text.substring(comma + 1);
   }
 
   private GenerationRequest.Builder request(String prompt) {

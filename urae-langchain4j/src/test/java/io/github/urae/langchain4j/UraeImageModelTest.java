@@ -99,6 +99,9 @@ class UraeImageModelTest {
                     .seed(5)
                     .initialImage(picture(start), 0.6)
                     .build()));
+    Image inAddress = Image.builder().url("data:image/png;base64," + start.base64Data()).build();
+    assertThat(picture(model().edit(inAddress, "a green star").content()))
+        .isEqualTo(picture(edited.content()));
     ImageModel open =
         UraeImageModel.builder().pipeline(pipeline).settings(r -> r.steps(1)).strength(1).build();
     RgbImage wide = picture(open.edit(start, PROMPT).content());
@@ -110,6 +113,10 @@ class UraeImageModelTest {
   void whatCannotBeEditedIsRefused() {
     Image start = model().generate(PROMPT).content();
     assertRefused("start.image", Image.builder().url("http://localhost/a.png").build());
+    for (String address : new String[] {"file:///etc/hosts", "data:image/png,AAAA", "data:,"}) {
+      assertRefused("start.image", Image.builder().url(address).build());
+    }
+    assertRefused("start.image", Image.builder().build());
     assertRefused("start.image", Image.builder().base64Data("*").build());
     assertRefused("start.image", Image.builder().base64Data("AAAA").build());
     assertThatThrownBy(() -> model().edit(start, start, PROMPT))
