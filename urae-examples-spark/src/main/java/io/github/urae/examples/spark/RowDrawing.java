@@ -14,6 +14,7 @@ import java.io.UncheckedIOException;
 import java.util.Iterator;
 import java.util.Spliterators;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.apache.spark.api.java.function.MapPartitionsFunction;
@@ -50,6 +51,9 @@ final class RowDrawing implements MapPartitionsFunction<Row, Row> {
 
   private static final int MOST_FAILURES = 3;
 
+  /** After a whole number, they change nothing. */
+  private static final Pattern ZEROS = Pattern.compile("\\.0+$");
+
   private final String model;
 
   RowDrawing(String model) {
@@ -83,8 +87,10 @@ final class RowDrawing implements MapPartitionsFunction<Row, Row> {
     }
 
     /**
-     * A row at fault is a row with an error. So is one on which the engine fails, for it may be too
-     * large; but as many in a row are not, and fail the task, which Spark repeats elsewhere.
+     * A row at fault is a row with an error; so is one of whose scales no finite numbers come,
+     * which an engine that works says without a cause. So is one on which the engine fails, for it
+     * may be too large; but as many in a row are not, and fail the task, which Spark repeats
+     * elsewhere.
      */
     Row draw(Row row) {
       String id = row.getAs("id");
@@ -95,7 +101,7 @@ final class RowDrawing implements MapPartitionsFunction<Row, Row> {
       } catch (InvalidRequestException e) {
         return failed(id, e);
       } catch (InferenceException e) {
-        if (++failuresInARow >= MOST_FAILURES) {
+        if (e.getCause() != null && ++failuresInARow >= MOST_FAILURES) {
           throw e;
         }
         return failed(id, e);
@@ -138,12 +144,17 @@ final class RowDrawing implements MapPartitionsFunction<Row, Row> {
       throw new InvalidRequestException("row: expected a prompt or a request, found neither");
     }
     GenerationRequest.Builder request = GenerationRequest.builder(prompt);
-    set(row, "width", text -> request.width(Integer.parseInt(text)));
-    set(row, "height", text -> request.height(Integer.parseInt(text)));
-    set(row, "steps", text -> request.steps(Integer.parseInt(text)));
+    set(row, "width", text -> request.width(Integer.parseInt(whole(text))));
+    set(row, "height", text -> request.height(Integer.parseInt(whole(text))));
+    set(row, "steps", text -> request.steps(Integer.parseInt(whole(text))));
     set(row, "guidance", text -> request.guidance(Double.parseDouble(text)));
-    set(row, "seed", text -> request.seed(Seeds.parse(text)));
+    set(row, "seed", text -> request.seed(Seeds.parse(whole(text))));
     return request.build();
+  }
+
+  /** Tables that know no null among whole numbers hold others: 64.0. */
+  private static String whole(String text) {
+    return ZEROS.matcher(text.strip()).replaceFirst("");
   }
 
   private static void set(Row row, String column, Consumer<String> setting) {
@@ -155,7 +166,13 @@ final class RowDrawing implements MapPartitionsFunction<Row, Row> {
       setting.accept(text);
     } catch (NumberFormatException e) {
       throw InvalidRequestException.of(
-          column, column + ": expected a number, found '" + text + "'", e);
+          column,
+          column
+              + (column.equals("guidance") ? ": expected a number" : ": expected a whole number")
+              + ", found '"
+              + text
+              + "'",
+          e);
     }
   }
 }

@@ -58,21 +58,100 @@ class DrawTableTest {
       job.draw(requests.toString(), results.toString());
       assertThat(files(results)).isEqualTo(all);
 
-      Path table = folder.resolve("requests");
-      spark
-          .sql("SELECT 'a' AS id, 'a red circle' AS prompt, 64 AS width, 64L AS height, 1 AS steps")
-          .write()
-          .parquet(table.toString());
-      Path drawn = folder.resolve("drawn");
-      job.draw(table.toString(), drawn.toString());
-      assertThat(spark.read().parquet(drawn.toString()).where("error IS NULL").count())
-          .isEqualTo(1);
-
-      Files.writeString(requests, "{\"id\":\"a\",\"prompt\":\"b\"}\n".repeat(2));
-      assertThatThrownBy(() -> job.draw(requests.toString(), drawn.toString()))
-          .isInstanceOf(IllegalArgumentException.class)
-          .hasMessageContaining("id for each row");
+      checkOddTables(spark, job);
     }
+  }
+
+  /** In the session that is there: another takes seconds. */
+  private void checkOddTables(SparkSession spark, DrawTable job) throws Exception {
+    // As a table of pandas: whole numbers with a fraction, since some are missing; capitals.
+    Path table = folder.resolve("requests");
+    spark
+        .sql(
+            """
+            SELECT * FROM VALUES
+              ('a', 'a red circle', 64.0D, 64L, 1, 7.0D, 'aside'),
+              ('b', 'a red circle', 64.5D, 64L, 1, NULL, NULL),
+              ('c', 'a red circle', -64.0D, 64L, 1, NULL, NULL),
+              ('d', NULL, 64.0D, 64L, 1, NULL, NULL),
+              ('e', 'a red circle', 1e300D, 64L, 1, NULL, NULL)
+              AS t(Id, PROMPT, width, height, steps, seed, other)\
+            """)
+        .write()
+        .parquet(table.toString());
+    assertThat(results(spark, job, table, "drawn"))
+        .hasEntrySatisfying("a", row -> assertThat(row.<String>getAs("error")).isNull())
+        .hasEntrySatisfying("b", row -> assertError(row, "width: expected a whole number, found"))
+        .hasEntrySatisfying("c", row -> assertError(row, "width: expected a positive multiple"))
+        .hasEntrySatisfying("d", row -> assertError(row, "expected a prompt or a request"))
+        .hasEntrySatisfying("e", row -> assertError(row, "width: expected a whole number, found"))
+        .hasSize(5);
+
+    Path lines = folder.resolve("lines.json");
+    Files.writeString(
+        lines,
+        """
+        {"id":1,"prompt":"a","width":"64","height":" 64 ","steps":"1","seed":18446744073709551615}
+        {"id":2,"request":{"prompts":{"texts":["a"]},"width":64,"height":64,"sampling":{"steps":1}}}
+        {"id":3,"prompt":null}
+        {"id":4,"prompt":["a"],"width":true}
+        {"id":5,"promt":"a"}
+
+        null
+        5
+        """);
+    Map<String, Row> drawn = results(spark, job, lines, "lines");
+    assertThat(drawn)
+        .hasSize(7)
+        .hasEntrySatisfying("1", row -> assertThat(row.<String>getAs("error")).isNull())
+        .hasEntrySatisfying("3", row -> assertError(row, "expected a prompt or a request"))
+        .hasEntrySatisfying("4", row -> assertError(row, "width: expected a whole number"))
+        .hasEntrySatisfying("5", row -> assertError(row, "expected a prompt or a request"));
+    assertThat(GenerationRequest.fromJson(drawn.get("1").getAs("request")).seeds())
+        .hasToString("18446744073709551615");
+
+    // Nothing that can be read, the same lines twice, and more rows in turn that no engine can
+    // draw.
+    Path bad = folder.resolve("bad.json");
+    Files.writeString(bad, "{\n{\n{\n");
+    assertThat(results(spark, job, bad, "bad").values())
+        .hasSize(3)
+        .allSatisfy(row -> assertError(row, "row: expected JSON, found '{'"));
+    Path wild = folder.resolve("wild.json");
+    Files.writeString(
+        wild,
+        "{\"prompt\":\"a\",\"width\":64,\"height\":64,\"steps\":1,\"guidance\":1e38}\n".repeat(8));
+    assertThat(results(spark, job, wild, "wild").values())
+        .hasSize(8)
+        .allSatisfy(row -> assertError(row, "guidance"));
+
+    Path none = Files.createFile(folder.resolve("none.json"));
+    assertThat(results(spark, job, none, "none")).isEmpty();
+    assertThat(results(spark, job, none, "none")).isEmpty();
+
+    Path twice = folder.resolve("twice.json");
+    Files.writeString(twice, "{\"id\":\"a\",\"prompt\":\"b\"}\n".repeat(2));
+    assertThatThrownBy(() -> job.draw(twice.toString(), folder.resolve("drawn").toString()))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("id for each row");
+    assertThatThrownBy(() -> new DrawTable(spark, "model", 0))
+        .isInstanceOf(IllegalArgumentException.class);
+  }
+
+  private Map<String, Row> results(SparkSession spark, DrawTable job, Path requests, String name)
+      throws IOException {
+    String results = folder.resolve("of-" + name).toString();
+    job.draw(requests.toString(), results);
+    Map<String, Row> rows = new TreeMap<>();
+    for (Row row : spark.read().parquet(results).collectAsList()) {
+      assertThat(rows.put(row.getAs("id"), row)).isNull();
+    }
+    return rows;
+  }
+
+  private static void assertError(Row row, String part) {
+    assertThat(row.<String>getAs("error")).contains(part);
+    assertThat(row.<byte[]>getAs("picture")).isNull();
   }
 
   /** As a job leaves it that is killed when a task has ended and another has not. */
@@ -124,7 +203,7 @@ class DrawTableTest {
     assertThat(errors.values())
         .hasSize(4)
         .anyMatch(error -> error.contains("width: expected a positive multiple of 16"))
-        .anyMatch(error -> error.contains("steps: expected a number, found 'many'"))
+        .anyMatch(error -> error.contains("steps: expected a whole number, found 'many'"))
         .anyMatch(error -> error.contains("guidance"))
         .anyMatch(error -> error.contains("row: expected JSON"));
   }
