@@ -206,12 +206,13 @@ public final class UraeServer implements AutoCloseable {
       database.user().ifPresent(user -> values.put("spring.datasource.username", user));
       database.password().ifPresent(word -> values.put("spring.datasource.password", word));
     } else {
-      // Written at once: what is acknowledged outlives the process.
+      // Written at once: what is acknowledged outlives the process. Without more, the database
+      // would keep pages in memory as the heap allows, which is hundreds of megabytes.
       values.put(
           "spring.datasource.url",
           "jdbc:h2:file:"
               + settings.dataFolder().toAbsolutePath().resolve("jobs-database")
-              + ";WRITE_DELAY=0;DB_CLOSE_ON_EXIT=FALSE");
+              + ";WRITE_DELAY=0;DB_CLOSE_ON_EXIT=FALSE;CACHE_SIZE=4096");
     }
     return values;
   }
