@@ -130,6 +130,8 @@ class PageTest {
     assertThat(find("plan").getText()).contains("of memory");
     find("draw").click();
     await(() -> find("preview").isDisplayed());
+    await(() -> find("stages").getText().matches("(?s).*: done.*denoising.* left.*"));
+    assertThat(browser.findElements(By.cssSelector("#stages [aria-current]"))).hasSize(1);
     awaitStatus("Done");
     assertThat(find("caption").getText()).contains("a lighthouse on a cliff", "128x128", "seed ");
     assertThat(find("seed").getDomProperty("value")).matches("\\d+");
@@ -188,9 +190,12 @@ class PageTest {
     browser.findElement(By.cssSelector("#gallery button")).click();
     await(() -> tiles(9) > 0);
     assertThat(tiles(10)).isZero();
-    find("zoom-full").click();
+    WebElement focused = browser.switchTo().activeElement();
+    assertThat(focused.getDomAttribute("aria-label")).contains("plus and minus zoom");
+    focused.sendKeys("=".repeat(12));
     await(() -> tiles(10) > 0);
     assertThat(tiles(10)).isLessThan(16);
+    find("zoom-full").click();
     browser.manage().window().setSize(before);
     assertThat(
             run(
@@ -305,6 +310,26 @@ class PageTest {
       browser.executeCdpCommand("Emulation.clearDeviceMetricsOverride", Map.of());
       browser.executeCdpCommand("Emulation.setEmulatedMedia", Map.of("features", List.of()));
       browser.manage().window().setSize(before);
+    }
+  }
+
+  @Test
+  void aServerThatIsStartedAnewGoesOnWithThePicture() throws IOException {
+    RunningServer before = RunningServer.start();
+    int port = before.port();
+    try {
+      browser.get(before.url("/"));
+      await(PageTest::isReady);
+      ask("the sea", "128", "60");
+      find("draw").click();
+      await(() -> find("preview").isDisplayed());
+    } finally {
+      before.close();
+    }
+    await(() -> find("status").getText().startsWith("The connection is lost"));
+    try (RunningServer after = RunningServer.start(before.data, settings -> settings.port(port))) {
+      awaitStatus("Done");
+      assertThat(after.get("/v1/jobs").body()).contains("\"completed\"");
     }
   }
 

@@ -12,6 +12,8 @@ import java.net.Socket;
 import java.net.URLEncoder;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,6 +21,7 @@ import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Stream;
 import java.util.zip.CRC32;
 import java.util.zip.DeflaterOutputStream;
 import org.junit.jupiter.api.AfterAll;
@@ -222,6 +225,87 @@ class SecurityTest {
     assertThat(response.body()).contains("pixels");
   }
 
+  /** Headers of a few bytes that promise what no memory holds. */
+  @ParameterizedTest
+  @ValueSource(strings = {"jpeg", "gif", "bmp", "webp", "tiff"})
+  void noFormatsPromiseIsBelieved(String format) throws IOException {
+    ByteBuffer file = ByteBuffer.allocate(200).order(ByteOrder.LITTLE_ENDIAN);
+    switch (format) {
+      case "jpeg" -> {
+        file.put(bytes("\u00FF\u00D8\u00FF\u00C0\0\u0011\b\u00FF\u00DC\u00FF\u00DC\3"));
+        file.put(
+            bytes("\1\u0011\0\2\u0011\0\3\u0011\0\u00FF\u00DA\0\f\3\1\0\2\0\3\0\0?\0\u00FF\u00D9"));
+      }
+      case "gif" ->
+          file.put(bytes("GIF89a\u00FF\u00FF\u00FF\u00FF\0\0\0,\0\0\0\0"))
+              .putInt(-1)
+              .put(bytes("\u0080\0\0\0\0\0\0\2\1\1\0;"));
+      case "bmp" -> {
+        file.put(bytes("BM")).putInt(200).putInt(0).putInt(54).putInt(40);
+        file.putInt(20_000).putInt(20_000).putShort((short) 1).putShort((short) 24);
+      }
+      case "webp" -> {
+        file.put(bytes("RIFF")).putInt(192).put(bytes("WEBPVP8L")).putInt(180);
+        file.put((byte) 0x2F).putInt(0x0FFFFFFF);
+      }
+      default -> {
+        file.put(bytes("II*\0")).putInt(8).putShort((short) 8);
+        int[][] tags = {
+          {256, 40_000}, {257, 40_000}, {258, 8}, {259, 1}, {262, 1}, {273, 8}, {277, 1}, {279, 9}
+        };
+        for (int[] tag : tags) {
+          file.putShort((short) tag[0]).putShort((short) 4).putInt(1).putInt(tag[1]);
+        }
+      }
+    }
+    HttpResponse<String> response = upload(server, "/v1/images/edits", file.array());
+    assertRefused(response, 400, "invalid_value", "image");
+    assertThat(response.body())
+        .containsAnyOf("at most 1048576 pixels", "Invalid width/height for BI_RGB");
+  }
+
+  private static byte[] bytes(String text) {
+    return text.getBytes(StandardCharsets.ISO_8859_1);
+  }
+
+  /** Names of parts and files, and texts of fields, are no paths to anything. */
+  @Test
+  void noNameOfAFormLeadsAnywhere() throws IOException {
+    String form =
+        "--limit\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nthe sea\r\n--limit\r\n"
+            + "Content-Disposition: form-data; name=\"%s\"; filename=\"../../%s\"\r\n\r\n"
+            + "x\r\n--limit--\r\n";
+    for (String name : List.of("../../secret", "/etc/passwd", "image/../../x", "..\\\\x")) {
+      HttpResponse<String> response =
+          server.send(
+              server
+                  .request("/v1/images/edits")
+                  .header("Content-Type", "multipart/form-data; boundary=limit")
+                  .POST(HttpRequest.BodyPublishers.ofString(form.formatted(name, name))));
+      assertThat(response.statusCode()).as(response.body()).isEqualTo(400);
+      assertThat(response.body()).contains("unknown_parameter");
+    }
+    for (String field : List.of("output_format", "profile", "response_format", "size")) {
+      assertRefused(
+          server.post(
+              "/v1/images/generations",
+              "{\"prompt\":\"a\",\"" + field + "\":\"../../../etc/passwd\"}"),
+          400,
+          "invalid_value",
+          field);
+    }
+    // Any name is the one model's.
+    assertThat(
+            server
+                .post("/v1/images/generations", order(",\"model\":\"../../../etc/passwd\""))
+                .statusCode())
+        .isEqualTo(200);
+    try (Stream<Path> files = Files.walk(server.data.getParent())) {
+      assertThat(files.map(file -> file.getFileName().toString()))
+          .doesNotContain("passwd", "x", "secret.png");
+    }
+  }
+
   @Test
   void aBombOfTextsIsNotUnpacked() throws IOException {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
@@ -281,6 +365,8 @@ class SecurityTest {
         "/v1/pictures/..%2f..%2fsecret/0.png",
         "/v1/pictures/00000000000000000000000000000000/../../../secret",
         "/v1/pictures/00000000000000000000000000000000/0/tiles_files/0/..%2f..%2f0_0.jpg",
+        "/v1/pictures/00000000000000000000000000000000/start.png/../../../secret",
+        "/v1/jobs/..%2f..%2fsecret/events",
         "/openseadragon/..%2f..%2f..%2f..%2fetc/passwd",
         "/openseadragon/....//....//etc/passwd",
         "/%5c..%5c..%5cetc",

@@ -7,7 +7,14 @@ import {duration, stage} from './words.js';
 const find = (id) => document.getElementById(id);
 const CURRENT = 'urae.current-job';
 
+/** Five minutes: a server that is started anew may have to load a large model. */
+const MOST_FAILURES = 150;
+
 let following = null;
+
+/** What the job goes through, and where it is. */
+let phases = [];
+let reached = 0;
 
 /** The job that is followed; null for none. */
 export function current() {
@@ -31,12 +38,20 @@ export async function follow(id) {
   sessionStorage.setItem(CURRENT, id);
   begin();
   let job = null;
+  let failures = 0;
   try {
-    for (let attempt = 0; job === null; attempt++) {
+    while (job === null) {
       try {
+        const now = await api.get(`/v1/jobs/${id}`);
+        await plan.phases(now.settings).then(setPhases);
+        if (isEnded(now)) {
+          job = now;
+          break;
+        }
         await api.events(`/v1/jobs/${id}/events?previews=true`, (name, data) => {
+          failures = 0;
           if (name === 'end') {
-            job = data;
+            job = isEnded(data) ? data : null;
           } else if (name === 'status') {
             tell(data);
           } else if (name === 'preview') {
@@ -44,14 +59,20 @@ export async function follow(id) {
           }
         });
         if (job === null) {
-          job = await ended(id);
+          // Not the job has ended but the server: it goes on after the next start.
+          await lost(2);
         }
       } catch (failure) {
-        if (failure instanceof api.Refusal || attempt >= 20) {
+        const refused = failure instanceof api.Refusal;
+        if (++failures > MOST_FAILURES || (refused && !failure.retryAfter)) {
           throw failure;
         }
-        find('status').textContent = 'The connection is lost; trying again ...';
-        await new Promise((resolve) => setTimeout(resolve, 2000));
+        if (!refused) {
+          await lost(2);
+        } else {
+          find('status').textContent = 'Many follow their pictures; asking again ...';
+          await pause(Number(failure.retryAfter));
+        }
       }
     }
   } finally {
@@ -62,9 +83,23 @@ export async function follow(id) {
   return job;
 }
 
-async function ended(id) {
-  const job = await api.get(`/v1/jobs/${id}`);
-  return ['queued', 'generating'].includes(job.status) ? null : job;
+function isEnded(job) {
+  return !['queued', 'generating'].includes(job.status);
+}
+
+async function lost(seconds) {
+  find('status').textContent = 'The connection is lost; trying again ...';
+  await pause(seconds);
+}
+
+function pause(seconds) {
+  return new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+}
+
+function setPhases(found) {
+  phases = found;
+  reached = 0;
+  showStages(null);
 }
 
 function begin() {
@@ -76,7 +111,7 @@ function begin() {
   find('progress').hidden = false;
   find('preview').hidden = true;
   find('status').textContent = 'Asked for';
-  showStages(null);
+  setPhases([]);
 }
 
 function end() {
@@ -87,16 +122,42 @@ function end() {
   find('stages').replaceChildren();
 }
 
-function showStages(current) {
-  find('stages').replaceChildren(...plan.latestPhases().map((phase) => {
+/** Shows what is done, what is left of the present stage, and what the later ones are to take. */
+function showStages(progress) {
+  if (progress) {
+    const found = phases.findIndex((phase, index) => index >= reached && isOf(phase, progress));
+    reached = found < 0 ? reached : found;
+  }
+  find('stages').replaceChildren(...phases.map((phase, index) => {
     const item = document.createElement('li');
-    const seconds = phase.seconds === null ? '' : `: ${duration(phase.seconds)}`;
-    item.textContent = `${stage(phase.stage, phase.component)}${seconds}`;
-    if (current && phase.stage === current.stage) {
+    const now = progress && index === reached && isOf(phase, progress);
+    const seconds = now ? progress.remaining_seconds ?? null : phase.seconds;
+    let text = `${stage(phase.stage, phase.component)}${phase.draft ? ' of the draft' : ''}`;
+    if (progress && index < reached) {
+      text += ': done';
+    } else if (seconds !== null) {
+      text += `: ${duration(seconds)}${now ? ' left' : ''}`;
+    }
+    item.textContent = text;
+    if (now) {
       item.setAttribute('aria-current', 'step');
     }
     return item;
   }));
+}
+
+function isOf(phase, progress) {
+  return phase.stage === progress.stage
+    && (!progress.component || phase.component === progress.component);
+}
+
+/** What is left of all stages; null where that is not known. */
+function remaining(progress) {
+  const present = progress.remaining_seconds ?? null;
+  const later = phases.slice(reached + 1).map((phase) => phase.seconds);
+  return phases.length === 0 || present === null || later.includes(null)
+    ? null
+    : later.reduce((sum, seconds) => sum + seconds, present);
 }
 
 let told = '';
@@ -111,14 +172,17 @@ function tell(data) {
     if (progress.stage && progress.total > 1) {
       text += ` ${progress.done} of ${progress.total}`;
     }
-    if (progress.remaining_seconds !== undefined) {
+    showStages(progress);
+    const left = remaining(progress);
+    if (left !== null) {
+      text += `, ${duration(left)} left in all`;
+    } else if (progress.remaining_seconds !== undefined) {
       text += `, ${duration(progress.remaining_seconds)} left`;
     }
     if (progress.steps) {
       find('progress').max = progress.steps;
       find('progress').value = progress.step;
     }
-    showStages(progress);
   }
   if (text !== told) {
     told = text;

@@ -139,7 +139,7 @@ function listen() {
       find('status').textContent = '';
       await viewer.show(job, index);
       find('drawing').scrollIntoView({block: 'nearest'});
-      find('viewer').focus({preventScroll: true});
+      viewer.focus();
     }
   });
   listenToDrops();

@@ -9,16 +9,23 @@ const PAUSE = 300;
 
 let timer = 0;
 let latest = 0;
-let phases = [];
 
 export function later() {
   clearTimeout(timer);
   timer = setTimeout(show, PAUSE);
 }
 
-/** The phases of the latest plan, with seconds. */
-export function latestPhases() {
-  return phases;
+/** What a job of these settings goes through, with seconds; nothing where that is not known. */
+export async function phases(settings) {
+  const asked = {...settings, strength: undefined};
+  try {
+    return (await api.post('/v1/plan', asked)).phases;
+  } catch (failure) {
+    if (failure instanceof api.Refusal) {
+      return [];
+    }
+    throw failure;
+  }
 }
 
 async function show() {
@@ -28,7 +35,6 @@ async function show() {
   try {
     const plan = await api.post('/v1/plan', asked);
     if (mine === latest) {
-      phases = plan.phases;
       tell(plan);
     }
   } catch (refusal) {

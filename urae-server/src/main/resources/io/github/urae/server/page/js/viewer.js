@@ -36,6 +36,9 @@ export async function show(job, index) {
       visibilityRatio: 0.5,
       animationTime: matchMedia('(prefers-reduced-motion: reduce)').matches ? 0 : 0.5,
     });
+    // The element inside listens to keys.
+    viewer.canvas.setAttribute('role', 'application');
+    viewer.canvas.setAttribute('aria-label', 'The picture: arrows move it, plus and minus zoom');
     viewer.addHandler('open', () => {
       busy(true);
       viewer.world.getItemAt(0).addHandler('fully-loaded-change', (event) => busy(!event.fullyLoaded));
@@ -60,15 +63,34 @@ function caption(job) {
   if (settings.steps) {
     parts.push(`${settings.steps} steps`);
   }
+  if (settings.guidance !== undefined) {
+    parts.push(`guidance ${settings.guidance}`);
+  }
+  if (settings.profile && settings.profile !== 'auto') {
+    parts.push(`${settings.profile} profile`);
+  }
+  if (settings.coarse_to_fine) {
+    parts.push('coarse to fine');
+  }
+  if (settings.strength !== undefined) {
+    parts.push(`from a picture, ${settings.strength} of it changed`);
+  }
   for (const adapter of settings.adapters) {
     parts.push(`${adapter.name} ${adapter.scale}`);
   }
-  return `${settings.prompt}\n${parts.join(', ')}`;
+  const without = settings.negative_prompt
+    ? `\nwithout: ${settings.negative_prompt} (weight ${settings.true_cfg})` : '';
+  return `${settings.prompt}${without}\n${parts.join(', ')}`;
 }
 
 /** The picture that is shown: its job and index. */
 export function current() {
   return shown;
+}
+
+/** Lets keys move and zoom the picture. */
+export function focus() {
+  viewer?.canvas.focus({preventScroll: true});
 }
 
 export function hide() {
