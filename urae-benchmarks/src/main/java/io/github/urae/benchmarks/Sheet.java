@@ -27,12 +27,14 @@ import javax.imageio.stream.ImageOutputStream;
  * Draws what {@code docs/sheet.md} shows: a strip for every row of its table, with the bundled
  * checkpoint at one, two and four times its native size, without and with its adapters.
  *
- * <p>Arguments: the document, and a folder for the cache. Strips are JPEG files of quality 90, in
+ * <p>Arguments: the document, and a folder for the cache; {@code --lora FILE} and {@code --minor
+ * FILE} are other adapters in place of the bundled ones. Strips are JPEG files of quality 90, in
  * the places that the document names.
  */
 public final class Sheet {
 
-  private static final String USAGE = "usage: ./benchmark sheet docs/sheet.md [--cache FOLDER]\n";
+  private static final String USAGE =
+      "usage: ./benchmark sheet docs/sheet.md [--cache FOLDER] [--lora FILE] [--minor FILE]\n";
 
   /** Seed, prompt and file. */
   private static final Pattern ROW =
@@ -57,11 +59,13 @@ public final class Sheet {
     Arguments parsed = Arguments.parse(arguments, USAGE);
     Path document = Path.of(parsed.only()).toAbsolutePath();
     Path cache = Path.of(parsed.option("cache", "target/benchmark-cache"));
+    String ownLora = parsed.option("lora", "");
+    String ownMinor = parsed.option("minor", "");
     parsed.finish();
     List<Row> rows = rows(document);
     DemoModel demo = DemoModel.unpackInto(cache);
-    AdapterSpec lora = new AdapterSpec(demo.adapter2k(), 1);
-    AdapterSpec minor = new AdapterSpec(demo.adapter4k(), 1);
+    AdapterSpec lora = adapter(ownLora, demo.adapter2k());
+    AdapterSpec minor = adapter(ownMinor, demo.adapter4k());
     List<Column> columns =
         List.of(
             new Column(128, List.of()),
@@ -91,6 +95,10 @@ public final class Sheet {
     for (Row row : rows) {
       write(beside(row.pictures()), row.file());
     }
+  }
+
+  private static AdapterSpec adapter(String own, Path bundled) {
+    return new AdapterSpec(own.isEmpty() ? bundled : Path.of(own), 1);
   }
 
   private static List<Row> rows(Path document) throws IOException {

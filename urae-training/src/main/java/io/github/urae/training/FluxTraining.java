@@ -27,8 +27,10 @@ import io.github.urae.training.internal.engine.EngineSettings;
 import io.github.urae.training.internal.engine.OptimizerSettings;
 import io.github.urae.training.internal.engine.TargetModules;
 import io.github.urae.training.internal.engine.TrainingEngine;
+import io.github.urae.training.internal.loop.EndingProcess;
 import io.github.urae.training.internal.loop.HeldOutPictures;
 import io.github.urae.training.internal.loop.Identity;
+import io.github.urae.training.internal.loop.LearningRate;
 import io.github.urae.training.internal.loop.LoopSettings;
 import io.github.urae.training.internal.loop.NoiseLevels;
 import io.github.urae.training.internal.loop.StepMaker;
@@ -105,7 +107,7 @@ public final class FluxTraining {
   private final ProgressListener progress;
   private final CancellationToken cancellation;
   private final long steps;
-  private final double learningRate;
+  private final LearningRate learningRate;
   private final double ntkFactor;
   private final boolean proportionalAttention;
 
@@ -124,7 +126,12 @@ public final class FluxTraining {
     this.cancellation = cancellation;
     boolean minor = given.stage == TrainingStage.MINOR;
     steps = given.steps.orElse(minor ? 10_000 : 2_000);
-    learningRate = given.learningRate == null ? given.optimizer.usualRate() : given.learningRate;
+    learningRate =
+        new LearningRate(
+            given.learningRate == null ? given.optimizer.usualRate() : given.learningRate,
+            given.schedule,
+            given.warmUp,
+            steps);
     ntkFactor = given.ntkFactor == null ? (minor ? 10 : 1) : given.ntkFactor;
     proportionalAttention =
         given.proportionalAttention == null ? minor : given.proportionalAttention;
@@ -139,8 +146,8 @@ public final class FluxTraining {
     return new Builder();
   }
 
-  private CachedExample largest() {
-    return given.data.examples().stream()
+  private static CachedExample largest(DataSet data) {
+    return data.examples().stream()
         .max(
             Comparator.comparingLong(
                 example -> (long) example.latentHeight() * example.latentWidth()))
@@ -148,7 +155,11 @@ public final class FluxTraining {
   }
 
   private int textTokens() {
-    return given.data.examples().stream().mapToInt(CachedExample::textTokens).max().orElseThrow();
+    return textTokens(given.data);
+  }
+
+  private static int textTokens(DataSet data) {
+    return data.examples().stream().mapToInt(CachedExample::textTokens).max().orElseThrow();
   }
 
   private Checkpoint openCheckpoint() throws IOException {
@@ -216,7 +227,17 @@ public final class FluxTraining {
         .withPositions(ntkFactor, proportionalAttention, nativeTokens(checkpoint))
         .withTypes(given.base, given.state)
         .withRecomputation(given.recomputation, given.blockInputsOnHost)
-        .withDevice(deviceName(), given.threads);
+        .withDevice(deviceName(), given.threads)
+        .withWorkers(workers());
+  }
+
+  /**
+   * With pictures for every thread, each computes some of its own: that takes no more memory, and
+   * nobody waits for others in each of thousands of small operations.
+   */
+  private int workers() {
+    int threads = given.threads.orElse(Runtime.getRuntime().availableProcessors());
+    return given.batch >= threads && !(given.device instanceof Device.Cuda) ? threads : 1;
   }
 
   private String deviceName() {
@@ -252,6 +273,8 @@ public final class FluxTraining {
         checkpoint.transformer(),
         TrainedShapes.parameters(checkpoint.transformer(), stage),
         given.optimizer == TrainingOptimizer.PRODIGY,
+        given.batch,
+        workers(),
         new StepCosts.Choices(
             given.base == ElementType.BF16,
             given.state == ElementType.BF16,
@@ -262,13 +285,14 @@ public final class FluxTraining {
 
   private TrainingPlan plan(Checkpoint checkpoint) throws IOException {
     StepCosts costs = costs(checkpoint);
-    CachedExample largest = largest();
+    CachedExample largest = largest(given.data);
     int textTokens = textTokens();
     double flops =
         given.data.examples().stream()
                 .mapToDouble(example -> costs.flops(textTokens, tokens(example)))
                 .average()
                 .orElseThrow()
+            * given.batch
             * given.accumulate;
     int pixels = checkpoint.vae().pixelsPerLatent();
     long checkpointBytes =
@@ -311,30 +335,59 @@ public final class FluxTraining {
     }
     boolean limited = given.memoryLimit.isPresent();
     long usable = limited ? available.getAsLong() : (long) (available.getAsLong() * USABLE);
-    StepCosts costs = costs(checkpoint);
-    CachedExample largest = largest();
-    long needed = costs.bytes(textTokens(), tokens(largest));
-    if (needed <= usable) {
-      return Optional.empty();
-    }
-    int pixels = checkpoint.vae().pixelsPerLatent();
-    int width = largest.latentWidth() * pixels;
-    int height = largest.latentHeight() * pixels;
-    return Optional.of(
-        "training on pictures of "
-            + width
-            + "x"
-            + height
-            + " pixels takes about "
-            + MemoryAdvice.gigabytes(needed)
-            + ", but only "
+    String only =
+        ", but only "
             + MemoryAdvice.gigabytes(usable)
-            + (limited ? " are allowed; " : " are free; ")
-            + MemoryAdvice.of(costs, textTokens(), width, height, usable));
+            + (limited ? " are allowed; " : " are free; ");
+    StepCosts costs = costs(checkpoint);
+    CachedExample largest = largest(given.data);
+    long needed = costs.bytes(textTokens(), tokens(largest));
+    if (needed > usable) {
+      int pixels = checkpoint.vae().pixelsPerLatent();
+      return Optional.of(
+          "training on "
+              + (given.batch == 1 ? "pictures" : given.batch + " pictures at once")
+              + " of "
+              + size(largest, checkpoint)
+              + " pixels takes about "
+              + MemoryAdvice.gigabytes(needed)
+              + only
+              + MemoryAdvice.of(
+                  costs,
+                  textTokens(),
+                  largest.latentWidth() * pixels,
+                  largest.latentHeight() * pixels,
+                  usable));
+    }
+    return given.heldOut.flatMap(
+        heldOut -> {
+          CachedExample measured = largest(heldOut);
+          long bytes = costs.measuringBytes(textTokens(heldOut), tokens(measured));
+          return bytes <= usable
+              ? Optional.empty()
+              : Optional.of(
+                  "measuring held-out picture '"
+                      + measured.name()
+                      + "' of "
+                      + size(measured, checkpoint)
+                      + " pixels takes about "
+                      + MemoryAdvice.gigabytes(bytes)
+                      + only
+                      + "hold out pictures of at most "
+                      + size(largest, checkpoint)
+                      + " pixels, as those that are trained on, or none");
+        });
+  }
+
+  private static String size(CachedExample example, Checkpoint checkpoint) {
+    int pixels = checkpoint.vae().pixelsPerLatent();
+    return example.latentWidth() * pixels + "x" + example.latentHeight() * pixels;
   }
 
   /**
-   * Trains.
+   * Trains. A process that is told to end meanwhile, by a signal or {@code System.exit} on another
+   * thread, cancels the training's token and waits until it has ended its block and saved, for two
+   * minutes at most.
    *
    * @return how it ended: complete, or cancelled and saved
    * @throws IOException if a file is missing, cannot be read or cannot be written; checkpoints stay
@@ -364,6 +417,7 @@ public final class FluxTraining {
     }
     folder.create();
     try (OwnedResources owned = new OwnedResources()) {
+      owned.add(new EndingProcess(cancellation));
       owned.add(folder.lock());
       TrainingEngine engine =
           owned.add(TorchEngine.open(base(), engineSettings(checkpoint), progress, cancellation));
@@ -408,6 +462,7 @@ public final class FluxTraining {
     return new LoopSettings(
         given.seed,
         steps,
+        given.batch,
         given.accumulate,
         learningRate,
         given.maxGradientNorm,
@@ -456,9 +511,15 @@ public final class FluxTraining {
     settings.put("alpha", String.valueOf(given.alpha == null ? given.rank : given.alpha));
     settings.put("target modules", String.join(" ", given.targets.patterns()));
     settings.put("seed", Long.toString(given.seed));
+    settings.put("batch", Integer.toString(given.batch));
     settings.put("accumulation", Integer.toString(given.accumulate));
     settings.put("optimizer", given.optimizer.name());
-    settings.put("learning rate", Double.toString(learningRate));
+    settings.put("learning rate", Double.toString(learningRate.highest()));
+    settings.put("learning rate schedule", given.schedule.name());
+    settings.put("warm-up", Long.toString(given.warmUp));
+    if (given.schedule != LearningRateSchedule.CONSTANT) {
+      settings.put("steps, which the schedule ends with,", Long.toString(steps));
+    }
     settings.put("weight decay", Double.toString(given.weightDecay));
     settings.put("most gradient norm", Double.toString(given.maxGradientNorm));
     settings.put("weighting scheme", given.levels.scheme().name());
@@ -568,9 +629,10 @@ public final class FluxTraining {
     }
 
     /**
-     * Sets a LoRA's alpha: its update is multiplied by alpha / rank.
+     * Sets a LoRA's alpha: its update is multiplied by alpha / rank. In files B is multiplied by
+     * that already, so that every program reads them the same.
      *
-     * @param value positive; by default the rank
+     * @param value positive; by default the rank. Minor components have none
      * @return this
      * @throws IllegalArgumentException if it is not positive
      */
@@ -619,8 +681,24 @@ public final class FluxTraining {
     }
 
     /**
-     * Sets the pictures of an update, whose gradients are averaged. URAE trains with 1 on each of 8
-     * GPUs.
+     * Sets the pictures that are computed at once, as far as they are of one size and their
+     * captions of one length; those that are not are computed one after the other. More of them
+     * keep a processor or GPU busier where pictures or models are small, and take more memory. With
+     * as many as there are threads, each thread of the processor computes some on its own.
+     *
+     * @param value at least 1, the default, as URAE trains
+     * @return this
+     * @throws IllegalArgumentException if it is less
+     */
+    public Builder batch(int value) {
+      check(value >= 1 && value <= 1 << 10, "batch", "1 to 1024", value);
+      options.batch = value;
+      return this;
+    }
+
+    /**
+     * Sets the batches of an update: the gradients of all their pictures are averaged. URAE trains
+     * with 1 picture on each of 8 GPUs.
      *
      * @param value at least 1, the default
      * @return this
@@ -644,7 +722,7 @@ public final class FluxTraining {
     }
 
     /**
-     * Sets the learning rate, which stays the same.
+     * Sets the learning rate, which stays the same unless {@link #schedule} is called.
      *
      * @param value positive; by default {@link TrainingOptimizer#usualRate()}
      * @return this
@@ -653,6 +731,23 @@ public final class FluxTraining {
     public Builder learningRate(double value) {
       check(isPositive(value), "learning rate", "a positive number", value);
       options.learningRate = value;
+      return this;
+    }
+
+    /**
+     * Sets how the learning rate changes.
+     *
+     * @param value how it goes on after the warm-up; by default {@link
+     *     LearningRateSchedule#CONSTANT}, as URAE trains. With another, a training cannot be
+     *     continued with more steps
+     * @param warmUp updates over which it rises in a straight line; by default 0
+     * @return this
+     * @throws IllegalArgumentException if there are less than none
+     */
+    public Builder schedule(LearningRateSchedule value, long warmUp) {
+      check(warmUp >= 0, "warm-up", "0 or more updates", warmUp);
+      options.schedule = Objects.requireNonNull(value, "schedule");
+      options.warmUp = warmUp;
       return this;
     }
 
@@ -1010,11 +1105,25 @@ public final class FluxTraining {
      * @return the training, on which later changes of this builder have no effect
      * @throws IOException if no cache folder is set and the user has no home folder
      * @throws IllegalStateException if model, stage, data or output is not set
+     * @throws IllegalArgumentException if alpha is set for minor components, or the warm-up takes
+     *     all steps
      */
     public FluxTraining build() throws IOException {
       require("stage", options.stage);
       require("data", options.data);
       require("output", options.output);
+      check(
+          options.stage != TrainingStage.MINOR || options.alpha == null,
+          "alpha",
+          "none for minor components, which count as they are: leave it out, or train a LoRA",
+          options.alpha);
+      options.steps.ifPresent(
+          steps ->
+              check(
+                  options.warmUp < steps,
+                  "warm-up",
+                  "fewer updates than the " + steps + " in all",
+                  options.warmUp));
       return new FluxTraining(
           options.copy(),
           new ModelLocation(model(), parts()),

@@ -24,9 +24,12 @@ final class TrainingOptions implements Cloneable {
   TargetModules targets = TargetModules.URAE;
   long seed;
   OptionalLong steps = OptionalLong.empty();
+  int batch = 1;
   int accumulate = 1;
   TrainingOptimizer optimizer = TrainingOptimizer.PRODIGY;
   Double learningRate;
+  LearningRateSchedule schedule = LearningRateSchedule.CONSTANT;
+  long warmUp;
   double weightDecay = OptimizerSettings.AdamW.URAE.weightDecay();
   double maxGradientNorm = 1;
   NoiseLevels levels = new NoiseLevels(WeightingScheme.NONE, 0, 1, 1.29, 1);

@@ -1,22 +1,29 @@
 package io.github.urae.training;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.github.urae.CancellationToken;
+import io.github.urae.TrainingException;
 import io.github.urae.adapter.Adapter;
 import io.github.urae.adapter.AdapterFormat;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.image.RgbImage;
 import io.github.urae.testkit.TestData;
 import io.github.urae.training.internal.metrics.MetricsLog;
+import io.github.urae.weights.Safetensors;
+import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -50,6 +57,16 @@ class FluxTrainingTest {
     try (Stream<Path> files = Files.list(folder)) {
       return files.map(file -> file.getFileName().toString()).sorted().toList();
     }
+  }
+
+  private static Map<String, float[]> values(Path file) throws IOException {
+    Map<String, float[]> values = new LinkedHashMap<>();
+    try (TensorSource source = Safetensors.open(file)) {
+      for (String name : source.tensors().keySet()) {
+        values.put(name, source.tensor(name).toFloats());
+      }
+    }
+    return values;
   }
 
   private void assertEndsAs(String file) throws IOException {
@@ -138,6 +155,114 @@ class FluxTrainingTest {
     SmallTraining.builder(folder).resume(folder.resolve("checkpoint-6")).build().run();
     assertEndsAsWhole();
     assertThat(names(folder)).contains("checkpoint-6", "checkpoint-8");
+  }
+
+  /** Six pictures of three sizes: computed two at once, or one after the other. */
+  @Test
+  void picturesOfOneSizeAreComputedAtOnce() throws IOException {
+    List<List<TrainingStep>> trainings = new ArrayList<>();
+    List<Map<String, float[]>> adapters = new ArrayList<>();
+    for (int batch : new int[] {1, 6}) {
+      Path output = folder.resolve("batch-" + batch);
+      List<TrainingStep> steps = new ArrayList<>();
+      SmallTraining.builder(output)
+          .optimizer(TrainingOptimizer.ADAMW)
+          .learningRate(1e-3)
+          .batch(batch)
+          .accumulate(6 / batch)
+          .steps(3)
+          .trainingListener(
+              new TrainingListener() {
+                @Override
+                public void onStep(TrainingStep step) {
+                  steps.add(step);
+                }
+              })
+          .build()
+          .run();
+      trainings.add(steps);
+      adapters.add(values(output.resolve("adapter.safetensors")));
+    }
+    for (int i = 0; i < 3; i++) {
+      TrainingStep alone = trainings.get(0).get(i);
+      TrainingStep together = trainings.get(1).get(i);
+      assertThat(together.pictures()).containsExactlyInAnyOrderElementsOf(alone.pictures());
+      assertThat(together.sigmas()).containsExactlyInAnyOrderElementsOf(alone.sigmas());
+      assertThat(together.loss()).isCloseTo(alone.loss(), within(1e-5));
+      assertThat(together.gradientNorm()).isCloseTo(alone.gradientNorm(), within(1e-4));
+    }
+    // B began as zeros: its values are its way.
+    double way = 0;
+    double error = 0;
+    for (Map.Entry<String, float[]> alone : adapters.get(0).entrySet()) {
+      float[] together = adapters.get(1).get(alone.getKey());
+      for (int i = 0; i < together.length && alone.getKey().contains("lora_B"); i++) {
+        way += Math.pow(alone.getValue()[i], 2);
+        error += Math.pow(alone.getValue()[i] - together[i], 2);
+      }
+    }
+    assertThat(Math.sqrt(error / way)).isLessThan(1e-3);
+  }
+
+  /** Batches and a schedule go on where they were, too. */
+  @Test
+  void aScheduleIsContinued() throws IOException {
+    List<Double> rates = new ArrayList<>();
+    TrainingListener listener =
+        new TrainingListener() {
+          @Override
+          public void onStep(TrainingStep step) {
+            rates.add(step.learningRate());
+          }
+        };
+    for (String output : List.of("whole", "parts")) {
+      CancellationToken cancellation = new CancellationToken();
+      UnaryOperator<FluxTraining.Builder> settings =
+          builder ->
+              builder
+                  .batch(4)
+                  .accumulate(1)
+                  .optimizer(TrainingOptimizer.ADAMW)
+                  .learningRate(0.01)
+                  .schedule(LearningRateSchedule.LINEAR, 2);
+      FluxTraining.Builder first = settings.apply(SmallTraining.builder(folder.resolve(output)));
+      if (output.equals("whole")) {
+        first.trainingListener(listener).build().run();
+      } else {
+        first
+            .cancellation(cancellation)
+            .trainingListener(
+                new TrainingListener() {
+                  @Override
+                  public void onStep(TrainingStep step) {
+                    if (step.step() == 3) {
+                      cancellation.cancel();
+                    }
+                  }
+                })
+            .build()
+            .run();
+        FluxTraining more =
+            settings
+                .apply(SmallTraining.builder(folder.resolve(output)))
+                .steps(9)
+                .resumeLatest()
+                .build();
+        assertThatThrownBy(more::run)
+            .isInstanceOf(TrainingException.class)
+            .hasMessageContaining("steps, which the schedule ends with, 8, not 9");
+        settings.apply(SmallTraining.builder(folder.resolve(output))).resumeLatest().build().run();
+      }
+    }
+    assertThat(rates.get(0)).isCloseTo(0.005, within(1e-12));
+    assertThat(rates.get(1)).isCloseTo(0.01, within(1e-12));
+    assertThat(rates.get(2)).isCloseTo(0.01, within(1e-12));
+    assertThat(rates.get(7)).isCloseTo(0.01 / 6, within(1e-12));
+    assertThat(
+            Files.mismatch(
+                folder.resolve("whole/adapter.safetensors"),
+                folder.resolve("parts/adapter.safetensors")))
+        .isEqualTo(-1);
   }
 
   /** Those of later steps are there, too, when a training goes on from an earlier one. */

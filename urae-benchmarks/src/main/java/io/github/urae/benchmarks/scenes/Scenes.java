@@ -2,10 +2,14 @@ package io.github.urae.benchmarks.scenes;
 
 import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
+import io.github.urae.internal.FileReplacement;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
@@ -21,10 +25,13 @@ import java.util.Random;
  */
 public final class Scenes {
 
+  private record Task(String name, Scene scene, String caption) {}
+
   private Scenes() {}
 
   /**
-   * Paints pictures.
+   * Paints pictures, on all processors. Those that are there stay, so that a call that was ended
+   * goes on where it was.
    *
    * @param folder made where it is missing
    * @param count how many
@@ -35,15 +42,35 @@ public final class Scenes {
   public static void paint(Path folder, int count, int size, long seed) throws IOException {
     Files.createDirectories(folder);
     Random random = new Random(seed);
+    List<Task> tasks = new ArrayList<>();
     for (int i = 0; i < count; i++) {
       Scene scene = new SceneDice(random).scene();
       String caption = SceneCaption.of(scene, random);
-      String name = String.format(Locale.ROOT, "scene_%05d", i);
-      try (OutputStream out = Files.newOutputStream(folder.resolve(name + ".png"))) {
-        RgbImage picture = RgbImage.of(ScenePainter.paint(scene, size));
-        ImageFormat.PNG.write(picture, Map.of(), out);
+      tasks.add(new Task(String.format(Locale.ROOT, "scene_%05d", i), scene, caption));
+    }
+    try {
+      tasks.parallelStream().forEach(task -> paint(folder, task, size));
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
+    }
+  }
+
+  /** The caption is written last: with it, a picture is there. */
+  private static void paint(Path folder, Task task, int size) {
+    Path caption = folder.resolve(task.name() + ".txt");
+    if (Files.exists(caption)) {
+      return;
+    }
+    Path picture = folder.resolve(task.name() + ".png");
+    Path unfinished = FileReplacement.temporarySibling(picture);
+    try {
+      try (OutputStream out = Files.newOutputStream(unfinished)) {
+        ImageFormat.PNG.write(RgbImage.of(ScenePainter.paint(task.scene(), size)), Map.of(), out);
       }
-      Files.writeString(folder.resolve(name + ".txt"), caption + "\n");
+      FileReplacement.rename(unfinished, picture);
+      Files.writeString(caption, task.caption() + "\n");
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
   }
 }

@@ -9,6 +9,7 @@ import io.github.urae.flux.GenerationRequest;
 import io.github.urae.internal.PrintableText;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.training.FluxTraining;
+import io.github.urae.training.LearningRateSchedule;
 import io.github.urae.training.TrainingData;
 import io.github.urae.training.TrainingOptimizer;
 import io.github.urae.training.TrainingPlan;
@@ -99,9 +100,15 @@ abstract class StageCommand implements Callable<Integer> {
   Long steps;
 
   @Option(
+      names = "--batch",
+      paramLabel = "N",
+      description = "Pictures that are computed at once, where of one size (default: 1).")
+  Integer batch;
+
+  @Option(
       names = "--accumulate",
       paramLabel = "N",
-      description = "Pictures of an update (default: 1).")
+      description = "Batches of an update (default: 1).")
   Integer accumulate;
 
   @Option(
@@ -115,6 +122,20 @@ abstract class StageCommand implements Callable<Integer> {
       paramLabel = "F",
       description = "Default: prodigy 1, adamw 1e-4.")
   Double learningRate;
+
+  @Option(
+      names = "--schedule",
+      paramLabel = "NAME",
+      description =
+          "constant, or how the learning rate falls to 0 at the last step: linear or cosine"
+              + " (default: constant).")
+  LearningRateSchedule schedule = LearningRateSchedule.CONSTANT;
+
+  @Option(
+      names = "--warm-up",
+      paramLabel = "N",
+      description = "Updates over which the learning rate rises (default: ${DEFAULT-VALUE}).")
+  long warmUp;
 
   @Option(
       names = "--weight-decay",
@@ -355,10 +376,10 @@ abstract class StageCommand implements Callable<Integer> {
       applyData(builder, all);
       applyNumbers(builder);
       applySamples(builder);
+      return builder.build();
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), PrintableText.of(e.getMessage()), e);
     }
-    return builder.build();
   }
 
   private void applyData(FluxTraining.Builder builder, TrainingData all) {
@@ -383,6 +404,9 @@ abstract class StageCommand implements Callable<Integer> {
     if (steps != null) {
       builder.steps(steps);
     }
+    if (batch != null) {
+      builder.batch(batch);
+    }
     if (accumulate != null) {
       builder.accumulate(accumulate);
     }
@@ -392,6 +416,7 @@ abstract class StageCommand implements Callable<Integer> {
     if (learningRate != null) {
       builder.learningRate(learningRate);
     }
+    builder.schedule(schedule, warmUp);
     if (weightDecay != null) {
       builder.weightDecay(weightDecay);
     }

@@ -29,7 +29,9 @@ import org.slf4j.LoggerFactory;
 /**
  * The folder that a training writes to. A checkpoint in it, {@code checkpoint-STEP/}, is whole or
  * not there: it is written under another name, forced to the disk and renamed, and it is renamed
- * before it is deleted. Not thread-safe.
+ * before it is deleted. One that replaces another of the same step is whole beside it, as {@code
+ * checkpoint-STEP.next}, before that goes: whenever a process is killed, one of them is found. Not
+ * thread-safe.
  *
  * <p>In a checkpoint lie the adapter as URAE's scripts name it, which can be used as it is, {@code
  * state.safetensors} with what the optimizer knows, and {@code training.json}.
@@ -41,7 +43,13 @@ public final class TrainingFolder {
 
   private static final String STATE = "state.safetensors";
   private static final String LOCK = ".training";
-  private static final Pattern CHECKPOINT = Pattern.compile("checkpoint-(0|[1-9]\\d{0,17})");
+
+  /** Ending of a checkpoint that is whole and about to replace another. */
+  private static final String NEXT = ".next";
+
+  private static final Pattern CHECKPOINT =
+      Pattern.compile("checkpoint-(0|[1-9]\\d{0,17})(" + Pattern.quote(NEXT) + ")?");
+
   private static final Logger LOG = LoggerFactory.getLogger(TrainingFolder.class);
 
   /** Beside the tensors of a checkpoint: headers and the record. */
@@ -66,14 +74,10 @@ public final class TrainingFolder {
    *
    * @param record all but tensors
    * @param adapter the adapter's tensors by name
-   * @param metadata the adapter's metadata
    * @param state the optimizer's tensors by name
    */
   public record Content(
-      TrainingRecord record,
-      Map<String, Tensor> adapter,
-      Map<String, String> metadata,
-      Map<String, Tensor> state) {}
+      TrainingRecord record, Map<String, Tensor> adapter, Map<String, Tensor> state) {}
 
   /**
    * Makes the folder unless it is there.
@@ -156,7 +160,8 @@ public final class TrainingFolder {
         Matcher name = CHECKPOINT.matcher(entry.getFileName().toString());
         // Nothing else is taken for ours, and so deleted some day.
         if (name.matches() && Files.isRegularFile(entry.resolve(TrainingRecord.NAME))) {
-          found.put(Long.valueOf(name.group(1)), entry);
+          boolean next = name.group(2) != null;
+          found.merge(Long.valueOf(name.group(1)), entry, (one, other) -> next ? one : other);
         }
       }
     }
@@ -248,32 +253,30 @@ public final class TrainingFolder {
       bytes += tensor.byteSize();
     }
     FileFailure.checkSpace(folder, target.toString(), bytes);
-    Path replaced = null;
-    if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-      replaced = FileReplacement.temporarySibling(target);
-      Files.move(target, replaced);
-    }
-    try {
-      FileReplacement.createFolder(target, place -> write(content, place));
-    } catch (IOException | RuntimeException e) {
-      if (replaced != null) {
-        try {
-          FileReplacement.rename(replaced, target);
-        } catch (IOException second) {
-          e.addSuppressed(second);
-        }
+    Path next = folder.resolve(target.getFileName() + NEXT);
+    if (Files.exists(next, LinkOption.NOFOLLOW_LINKS)) {
+      // A process was killed while it replaced.
+      if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+        FileReplacement.discard(next);
+      } else {
+        Files.move(next, target);
       }
-      throw e;
     }
-    if (replaced != null) {
+    if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+      FileReplacement.createFolder(next, place -> write(content, place));
+      Path replaced = FileReplacement.temporarySibling(target);
+      Files.move(target, replaced);
+      Files.move(next, target);
       FileReplacement.discard(replaced);
+    } else {
+      FileReplacement.createFolder(target, place -> write(content, place));
     }
     forceFolder();
     return target;
   }
 
   private void write(Content content, Path place) throws IOException {
-    SafetensorsWriter.write(place.resolve(layout.file()), content.metadata(), content.adapter());
+    SafetensorsWriter.write(place.resolve(layout.file()), Map.of(), content.adapter());
     SafetensorsWriter.write(place.resolve(STATE), Map.of(), content.state());
     content.record().write(place.resolve(TrainingRecord.NAME));
   }
@@ -303,6 +306,7 @@ public final class TrainingFolder {
       Path dropped = FileReplacement.temporarySibling(oldest);
       Files.move(oldest, dropped);
       FileReplacement.discard(dropped);
+      FileReplacement.discard(folder.resolve(oldest.getFileName() + NEXT));
     }
   }
 
@@ -310,14 +314,12 @@ public final class TrainingFolder {
    * Writes the adapter of a training that is done.
    *
    * @param adapter its tensors by name
-   * @param metadata its metadata
    * @return the file
    * @throws IOException if it cannot be written
    */
-  public Path saveAdapter(Map<String, Tensor> adapter, Map<String, String> metadata)
-      throws IOException {
+  public Path saveAdapter(Map<String, Tensor> adapter) throws IOException {
     Path file = folder.resolve(ADAPTER);
-    SafetensorsWriter.write(file, metadata, adapter);
+    SafetensorsWriter.write(file, Map.of(), adapter);
     forceFolder();
     return file;
   }

@@ -10,7 +10,9 @@ import io.github.urae.weights.SafetensorsWriter;
 import io.github.urae.weights.TensorInfo;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -33,6 +35,11 @@ record CacheFile(Path file, Shape first, Shape second, Map<String, String> stamp
 
   /** The names of embeddings' tensors. */
   static final List<String> TEXT = List.of("caption_feature_t5", "caption_feature_clip");
+
+  /** How many pieces of a large tensor a digest takes in, and how long they are. */
+  private static final int PIECES = 64;
+
+  private static final int PIECE_BYTES = 4096;
 
   private static final Set<ElementType> TYPES =
       EnumSet.of(ElementType.F32, ElementType.BF16, ElementType.F16);
@@ -114,6 +121,32 @@ record CacheFile(Path file, Shape first, Shape second, Map<String, String> stamp
       Tensor one = copy(stored, names.get(0), first);
       return List.of(one, copy(stored, names.get(1), second));
     }
+  }
+
+  /** Lets a digest take in tensors: small ones whole, of larger ones pieces. */
+  void digestInto(MessageDigest digest, List<String> names) throws IOException {
+    try (SafetensorsFile stored = SafetensorsFile.open(file)) {
+      for (String name : names) {
+        TensorInfo info = checked(stored, name);
+        digest.update((name + info.type() + info.shape() + "\0").getBytes(StandardCharsets.UTF_8));
+        if (info.length() <= (long) PIECES * PIECE_BYTES) {
+          digestInto(digest, stored, name, 0, (int) info.length());
+        } else {
+          for (long piece = 0; piece < PIECES; piece++) {
+            long first = (info.length() - PIECE_BYTES) * piece / (PIECES - 1);
+            digestInto(digest, stored, name, first, PIECE_BYTES);
+          }
+        }
+      }
+    }
+  }
+
+  private static void digestInto(
+      MessageDigest digest, SafetensorsFile stored, String name, long first, int length)
+      throws IOException {
+    ByteBuffer bytes = ByteBuffer.allocate(length);
+    stored.read(name, first, bytes);
+    digest.update(bytes.flip());
   }
 
   private static Tensor copy(SafetensorsFile stored, String name, Shape expected)

@@ -2,6 +2,8 @@ package io.github.urae.training.internal.data;
 
 import io.github.urae.tensor.Tensor;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -92,6 +94,17 @@ public final class CachedExample {
   CaptionKind choose(double uniform, double realPromptRatio) {
     boolean original = prompt.isPresent() && (generated.isEmpty() || uniform < realPromptRatio);
     return original ? CaptionKind.PROMPT : CaptionKind.GENERATED_PROMPT;
+  }
+
+  /** Lets a digest take in what the caches hold. */
+  void digestInto(MessageDigest digest) throws IOException {
+    latents.digestInto(digest, CacheFile.LATENTS);
+    for (CaptionKind kind : CaptionKind.values()) {
+      if (has(kind)) {
+        digest.update((kind + "\0").getBytes(StandardCharsets.UTF_8));
+        text(kind).orElseThrow().digestInto(digest, CacheFile.TEXT);
+      }
+    }
   }
 
   /**

@@ -34,16 +34,7 @@ record DataOrder(long seed, int size) {
     return new Random(mixed(stream + position.index())).nextDouble();
   }
 
-  /**
-   * Scatters neighbouring numbers over all 64 bits.
-   *
-   * @see <a href="https://doi.org/10.1145/2660193.2660195">Steele, Lea and Flood: Fast Splittable
-   *     Pseudorandom Number Generators</a>
-   */
   private static long mixed(long value) {
-    long z = value + 0x9e3779b97f4a7c15L;
-    z = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
-    z = (z ^ (z >>> 27)) * 0x94d049bb133111ebL;
-    return z ^ (z >>> 31);
+    return SplitMix64.mixed(value + SplitMix64.GAMMA);
   }
 }

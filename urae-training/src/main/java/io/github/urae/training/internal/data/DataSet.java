@@ -222,16 +222,20 @@ public record DataSet(List<CachedExample> examples, List<Skipped> skipped) {
   }
 
   /**
-   * Returns what tells the pictures from others: a digest of their names and sizes.
+   * Returns what tells the pictures and captions from others: a digest of their names, and of what
+   * their caches hold. Tensors of up to 256 kB are taken whole, and of larger ones 64 pieces of 4
+   * kB, spread evenly: of 3,000 pictures of 2048x2048 pixels with two captions 2.5 GB of 37 are
+   * read.
    *
    * @return 40 hexadecimal digits
+   * @throws IOException if a cache cannot be read
+   * @throws FileFormatException if one is damaged
    */
-  public String digest() {
+  public String digest() throws IOException {
     MessageDigest digest = Sha256.start();
     for (CachedExample example : examples) {
-      String line =
-          example.name() + "\0" + example.latentHeight() + "x" + example.latentWidth() + "\n";
-      digest.update(line.getBytes(StandardCharsets.UTF_8));
+      digest.update((example.name() + "\0").getBytes(StandardCharsets.UTF_8));
+      example.digestInto(digest);
     }
     return Sha256.name(digest);
   }

@@ -11,17 +11,8 @@ import java.util.concurrent.BlockingQueue;
  */
 public final class ExampleLoader implements Closeable {
 
-  /**
-   * A picture, and where it stands in the data.
-   *
-   * @param example its tensors
-   * @param position of this picture
-   * @param next position of the one that follows
-   */
-  public record Taken(LoadedExample example, DataPosition position, DataPosition next) {}
-
   /** What was read, or why it could not be. */
-  private record Read(Taken taken, Throwable failure) {}
+  private record Read(LoadedExample example, Throwable failure) {}
 
   private final DataSet data;
   private final DataOrder order;
@@ -59,34 +50,29 @@ public final class ExampleLoader implements Closeable {
   }
 
   private void read(DataPosition start) {
-    DataPosition position = start;
-    int[] permutation = order.permutation(position.epoch());
-    long epoch = position.epoch();
     try {
-      while (true) {
-        if (position.epoch() != epoch) {
-          epoch = position.epoch();
-          permutation = order.permutation(epoch);
-        }
-        Read read = read(position, data.examples().get(permutation[position.index()]));
-        ahead.put(read);
-        if (read.failure != null) {
-          return;
-        }
-        position = position.next(order.size());
-      }
+      ahead.put(new Read(null, endOf(start)));
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt(); // Closed.
     }
   }
 
-  private Read read(DataPosition position, CachedExample example) {
+  /** Reads until something fails, and returns that: whoever waits for a picture hears of it. */
+  private Throwable endOf(DataPosition start) throws InterruptedException {
     try {
-      CaptionKind caption = example.choose(order.captionChoice(position), realPromptRatio);
-      return new Read(
-          new Taken(example.load(caption), position, position.next(order.size())), null);
+      DataPosition position = start;
+      while (true) {
+        int[] permutation = order.permutation(position.epoch());
+        long epoch = position.epoch();
+        while (position.epoch() == epoch) {
+          CachedExample example = data.examples().get(permutation[position.index()]);
+          CaptionKind caption = example.choose(order.captionChoice(position), realPromptRatio);
+          ahead.put(new Read(example.load(caption), null));
+          position = position.next(order.size());
+        }
+      }
     } catch (IOException | RuntimeException | Error e) {
-      return new Read(null, e);
+      return e;
     }
   }
 
@@ -99,10 +85,10 @@ public final class ExampleLoader implements Closeable {
    *     not finite; so does every further call
    * @throws InterruptedException if the thread was interrupted while waiting
    */
-  public Taken next() throws IOException, InterruptedException {
+  public LoadedExample next() throws IOException, InterruptedException {
     Read read = ahead.take();
     if (read.failure == null) {
-      return read.taken;
+      return read.example;
     }
     ahead.add(read);
     if (read.failure instanceof IOException failure) {

@@ -26,6 +26,8 @@ import java.util.OptionalInt;
  * @param threads threads of libtorch and OpenBLAS, which are the whole process's and not set back;
  *     results depend on them in their last bits. Empty leaves them as they are, which is by default
  *     one for each core
+ * @param workers threads that pictures of one call are divided among, at least 1; with more than
+ *     one each computes on its own, on the CPU, and {@code threads} must be as many or empty
  */
 public record EngineSettings(
     AdapterStage stage,
@@ -38,7 +40,8 @@ public record EngineSettings(
     boolean recomputation,
     boolean blockInputsOnHost,
     String device,
-    OptionalInt threads) {
+    OptionalInt threads,
+    int workers) {
 
   /** Tokens of FLUX.1 at its native size: 512 of text and 64 x 64 of the picture. */
   public static final long FLUX_NATIVE_TOKENS = 512 + 64 * 64;
@@ -61,6 +64,9 @@ public record EngineSettings(
     if (threads.isPresent() && threads.getAsInt() < 1) {
       throw new IllegalArgumentException(
           "threads: expected at least 1, found " + threads.getAsInt());
+    }
+    if (workers < 1) {
+      throw new IllegalArgumentException("workers: expected at least 1, found " + workers);
     }
   }
 
@@ -90,7 +96,8 @@ public record EngineSettings(
         true,
         false,
         "cpu",
-        OptionalInt.empty());
+        OptionalInt.empty(),
+        1);
   }
 
   /** Returns the same with another optimizer. */
@@ -106,7 +113,8 @@ public record EngineSettings(
         recomputation,
         blockInputsOnHost,
         device,
-        threads);
+        threads,
+        workers);
   }
 
   /** Returns the same with another NTK factor, proportional attention and native tokens. */
@@ -122,7 +130,8 @@ public record EngineSettings(
         recomputation,
         blockInputsOnHost,
         device,
-        threads);
+        threads,
+        workers);
   }
 
   /** Returns the same with other element types of weights and adapters. */
@@ -138,7 +147,8 @@ public record EngineSettings(
         recomputation,
         blockInputsOnHost,
         device,
-        threads);
+        threads,
+        workers);
   }
 
   /** Returns the same with or without recomputation, and with block inputs here or there. */
@@ -154,7 +164,8 @@ public record EngineSettings(
         value,
         inputsOnHost,
         device,
-        threads);
+        threads,
+        workers);
   }
 
   /** Returns the same on another device, with a number of threads. */
@@ -170,6 +181,24 @@ public record EngineSettings(
         recomputation,
         blockInputsOnHost,
         value,
-        threadCount);
+        threadCount,
+        workers);
+  }
+
+  /** Returns the same with pictures divided among a number of threads. */
+  public EngineSettings withWorkers(int value) {
+    return new EngineSettings(
+        stage,
+        optimizer,
+        ntkFactor,
+        proportionalAttention,
+        nativeTokens,
+        weightType,
+        adapterType,
+        recomputation,
+        blockInputsOnHost,
+        device,
+        threads,
+        value);
   }
 }

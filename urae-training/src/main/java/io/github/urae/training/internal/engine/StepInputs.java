@@ -54,6 +54,18 @@ public record StepInputs(
   }
 
   /**
+   * Tells whether two pictures can be computed at once.
+   *
+   * @param other another picture
+   * @return whether both are of one size, and their captions of one length
+   */
+  public boolean isComputedWith(StepInputs other) {
+    return rows == other.rows
+        && columns == other.columns
+        && text.shape().equals(other.text.shape());
+  }
+
+  /**
    * Returns the number of tokens that attention runs over.
    *
    * @return those of the text and of the picture

@@ -3,6 +3,7 @@ package io.github.urae.training.internal.engine;
 import io.github.urae.flux.model.internal.TransformerConfig;
 import io.github.urae.tensor.Tensor;
 import java.io.IOException;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 
@@ -24,18 +25,32 @@ public interface TrainingEngine extends AutoCloseable {
   TransformerConfig config();
 
   /**
-   * Computes a picture's loss, and adds the gradient of {@code weight} times it.
+   * Computes the losses of pictures at once, and adds the gradient of {@code weight} times their
+   * sum.
    *
-   * @param inputs the picture
+   * @param pictures at least one; those of one size, with captions of one length, are computed at
+   *     once
    * @param weight factor on the gradient, such as 1 / pictures of an update
-   * @return the loss, without the factor
+   * @return the losses, without the factor, in the order of the pictures
    * @throws io.github.urae.InferenceException if the loss or a gradient is not finite, and the
    *     gradients that were there are kept; or if memory does not suffice
    * @throws io.github.urae.GenerationCancelledException if it was cancelled, which the engine's
    *     token is asked for before each block; the gradients that were there are kept
    * @throws IllegalArgumentException if the inputs do not fit the transformer
    */
-  double accumulate(StepInputs inputs, double weight);
+  List<Double> accumulate(List<StepInputs> pictures, double weight);
+
+  /**
+   * Computes a picture's loss, and adds the gradient of {@code weight} times it.
+   *
+   * @param picture the picture
+   * @param weight factor on the gradient
+   * @return the loss, without the factor
+   * @throws RuntimeException as for {@link #accumulate(List, double)}
+   */
+  default double accumulate(StepInputs picture, double weight) {
+    return accumulate(List.of(picture), weight).get(0);
+  }
 
   /**
    * Computes a picture's loss and no gradient.
@@ -99,18 +114,13 @@ public interface TrainingEngine extends AutoCloseable {
 
   /**
    * Returns the adapters by the names of URAE's files: {@code transformer.MODULE.lora_A.weight} and
-   * {@code lora_B}, or {@code BLOCK.attn.processor.to_q_a.weight} and {@code to_q_b}.
+   * {@code lora_B}, or {@code BLOCK.attn.processor.to_q_a.weight} and {@code to_q_b}. A LoRA's B is
+   * multiplied by alpha / rank, so that every program reads it the same: those that are told alpha
+   * by a file look for it in different places, or not at all.
    *
    * @return copies, in the order of the network
    */
   Map<String, Tensor> adapter();
-
-  /**
-   * Returns what a file of the adapters needs beside the tensors.
-   *
-   * @return metadata that tells alpha, where that is not the rank; otherwise empty
-   */
-  Map<String, String> adapterMetadata();
 
   /**
    * Returns the accumulated gradients.
@@ -120,7 +130,8 @@ public interface TrainingEngine extends AutoCloseable {
   Map<String, Tensor> gradients();
 
   /**
-   * Returns all that the optimizer knows, its scalars included.
+   * Returns all that the optimizer knows, its scalars included; and the factors as they are trained
+   * where {@link #adapter()} has them multiplied.
    *
    * @return copies, as many as {@link #restore} wants back
    */

@@ -5,7 +5,8 @@ package io.github.urae.training.internal.loop;
  *
  * @param seed of order, captions and noise
  * @param steps updates in all
- * @param accumulate pictures of an update
+ * @param batch pictures that are computed at once, where they are of one size
+ * @param accumulate batches of an update
  * @param learningRate what the optimizer is told
  * @param maxGradientNorm gradients are scaled down to that
  * @param realPromptRatio probability of an original caption beside a generated one
@@ -17,11 +18,18 @@ package io.github.urae.training.internal.loop;
 public record LoopSettings(
     long seed,
     long steps,
+    int batch,
     int accumulate,
-    double learningRate,
+    LearningRate learningRate,
     double maxGradientNorm,
     double realPromptRatio,
     long saveEvery,
     int keep,
     long evaluateEvery,
-    long sampleEvery) {}
+    long sampleEvery) {
+
+  /** Returns the pictures of an update. */
+  int pictures() {
+    return batch * accumulate;
+  }
+}

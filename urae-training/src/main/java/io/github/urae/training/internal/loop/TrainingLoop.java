@@ -40,9 +40,6 @@ public final class TrainingLoop {
 
   private static final Logger LOG = LoggerFactory.getLogger(TrainingLoop.class);
 
-  /** Pictures that are read ahead. */
-  private static final int AHEAD = 1;
-
   private final TrainingEngine engine;
   private final DataSet pictures;
   private final Optional<HeldOutPictures> heldOut;
@@ -165,7 +162,11 @@ public final class TrainingLoop {
     try (MetricsLog log = MetricsLog.open(folder.path(), step);
         ExampleLoader loader =
             new ExampleLoader(
-                pictures, settings.seed(), settings.realPromptRatio(), position(), AHEAD)) {
+                pictures,
+                settings.seed(),
+                settings.realPromptRatio(),
+                position(),
+                settings.batch())) {
       try {
         train(loader, log);
       } catch (GenerationCancelledException e) {
@@ -184,7 +185,7 @@ public final class TrainingLoop {
     }
     Optional<Path> adapter = Optional.empty();
     if (step >= settings.steps()) {
-      adapter = Optional.of(folder.saveAdapter(engine.adapter(), engine.adapterMetadata()));
+      adapter = Optional.of(folder.saveAdapter(engine.adapter()));
     }
     double mean = smoothed.all();
     return new TrainingResult(
@@ -246,7 +247,7 @@ public final class TrainingLoop {
               Double.NaN,
               bucketLosses(),
               Double.NaN,
-              settings.learningRate(),
+              settings.learningRate().at(0),
               engine.stepSize(),
               lastHeldOut,
               (System.nanoTime() - started) / 1e9,
@@ -259,7 +260,12 @@ public final class TrainingLoop {
 
   /** What was found in an update. */
   private record Update(
-      List<String> names, List<Double> sigmas, List<Double> losses, double norm, long nanos) {
+      List<String> names,
+      List<Double> sigmas,
+      List<Double> losses,
+      double norm,
+      double learningRate,
+      long nanos) {
 
     double loss() {
       return losses.stream().mapToDouble(Double::doubleValue).sum() / losses.size();
@@ -271,29 +277,35 @@ public final class TrainingLoop {
     List<String> names = new ArrayList<>();
     List<Double> sigmas = new ArrayList<>();
     List<Double> losses = new ArrayList<>();
+    double rate = settings.learningRate().at(step);
     double norm;
     try {
       for (int i = 0; i < settings.accumulate(); i++) {
-        cancellation.throwIfCancelled();
-        LoadedExample picture = next(loader);
-        names.add(picture.example().name());
-        StepInputs inputs = maker.make(picture, draws(picture, turn + i));
-        sigmas.add(inputs.sigma());
-        losses.add(engine.accumulate(inputs, 1.0 / settings.accumulate()));
+        List<StepInputs> pictures = new ArrayList<>();
+        for (int j = 0; j < settings.batch(); j++) {
+          cancellation.throwIfCancelled();
+          LoadedExample picture = next(loader);
+          long itsTurn = turn + (long) i * settings.batch() + j;
+          StepInputs inputs = maker.make(picture, draws(picture, itsTurn));
+          names.add(picture.example().name());
+          sigmas.add(inputs.sigma());
+          pictures.add(inputs);
+        }
+        losses.addAll(engine.accumulate(pictures, 1.0 / settings.pictures()));
       }
       norm = engine.clipGradients(settings.maxGradientNorm());
       torn = true;
-      engine.update(settings.learningRate());
+      engine.update(rate);
       torn = false;
     } catch (InferenceException e) {
       throw failed(names, sigmas, e);
     }
     step++;
-    turn += settings.accumulate();
+    turn += settings.pictures();
     for (int i = 0; i < losses.size(); i++) {
       smoothed.add(sigmas.get(i), losses.get(i));
     }
-    return new Update(names, sigmas, losses, norm, System.nanoTime() - started);
+    return new Update(names, sigmas, losses, norm, rate, System.nanoTime() - started);
   }
 
   private PictureDraws draws(LoadedExample picture, long itsTurn) {
@@ -303,7 +315,7 @@ public final class TrainingLoop {
 
   private static LoadedExample next(ExampleLoader loader) throws IOException {
     try {
-      return loader.next().example();
+      return loader.next();
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new GenerationCancelledException("cancelled: the thread was interrupted", e);
@@ -380,7 +392,7 @@ public final class TrainingLoop {
             smoothed.all(),
             bucketLosses(),
             update.norm(),
-            settings.learningRate(),
+            update.learningRate(),
             engine.stepSize(),
             measured,
             update.nanos() / 1e9,
@@ -395,7 +407,7 @@ public final class TrainingLoop {
             smoothed.all(),
             smoothedBySigma(),
             update.norm(),
-            settings.learningRate(),
+            update.learningRate(),
             engine.stepSize(),
             Duration.ofNanos(update.nanos()),
             memory,
@@ -469,9 +481,7 @@ public final class TrainingLoop {
             bestStep,
             smoothed);
     Path saved =
-        folder.save(
-            new TrainingFolder.Content(
-                record, engine.adapter(), engine.adapterMetadata(), engine.optimizerState()));
+        folder.save(new TrainingFolder.Content(record, engine.adapter(), engine.optimizerState()));
     checkpoint = Optional.of(saved);
     savedStep = step;
     listener.onCheckpoint(step, saved);

@@ -28,6 +28,15 @@ public final class MemoryAdvice {
     List<String> fitting = new ArrayList<>();
     List<String> all = new ArrayList<>();
     StepCosts.Choices most = now;
+    if (costs.batch() > 1) {
+      int batch = costs.batch();
+      while (batch > 1 && costs.withBatch(batch).bytes(textTokens, tokens) > available) {
+        batch--;
+      }
+      consider(
+          "a batch of " + batch, costs.withBatch(batch), textTokens, tokens, available, fitting);
+      all.add("a batch of 1");
+    }
     if (!now.recomputation()) {
       StepCosts.Choices other =
           new StepCosts.Choices(
@@ -64,7 +73,7 @@ public final class MemoryAdvice {
     if (!fitting.isEmpty()) {
       return "what would fit: " + String.join(", or ", fitting);
     }
-    StepCosts together = costs.with(most);
+    StepCosts together = costs.withBatch(1).with(most);
     if (!all.isEmpty() && together.bytes(textTokens, tokens) <= available) {
       return "what would fit: " + String.join(" and ", all) + " together";
     }

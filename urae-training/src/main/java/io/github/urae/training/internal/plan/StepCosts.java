@@ -21,10 +21,17 @@ import java.util.Optional;
  * @param config the transformer
  * @param parameters numbers that are trained
  * @param prodigy whether the optimizer is Prodigy, which keeps twice as much as AdamW
+ * @param batch pictures that are computed at once, at least 1
+ * @param workers threads that these are divided among, each with gradients of its own
  * @param choices what can be chosen
  */
 public record StepCosts(
-    TransformerConfig config, long parameters, boolean prodigy, Choices choices) {
+    TransformerConfig config,
+    long parameters,
+    boolean prodigy,
+    int batch,
+    int workers,
+    Choices choices) {
 
   private static final double DOUBLE_BLOCK_WIDTHS = 17.8;
   private static final double SINGLE_BLOCK_WIDTHS = 16.1;
@@ -39,6 +46,8 @@ public record StepCosts(
   private static final long FIXED_BYTES = 500L << 20;
 
   private static final int FLOAT_BYTES = 4;
+
+  private static final String BLOCK_INPUTS = "what enters each block";
 
   /**
    * What decides the memory.
@@ -67,7 +76,12 @@ public record StepCosts(
 
   /** Returns the same with other choices. */
   StepCosts with(Choices other) {
-    return new StepCosts(config, parameters, prodigy, other);
+    return new StepCosts(config, parameters, prodigy, batch, workers, other);
+  }
+
+  /** Returns the same for another number of pictures at once. */
+  StepCosts withBatch(int other) {
+    return new StepCosts(config, parameters, prodigy, other, Math.min(workers, other), choices);
   }
 
   /**
@@ -113,16 +127,16 @@ public record StepCosts(
    *
    * @param textTokens of a caption
    * @param imageTokens of a picture
-   * @return parts, the largest picture's
+   * @return parts, for a batch of such pictures
    */
   public List<TrainingPlan.Part> parts(long textTokens, long imageTokens) {
-    long tokens = textTokens + imageTokens;
+    long tokens = batch * (textTokens + imageTokens);
     long row = tokens * config.width() * choices.baseBytes();
     List<TrainingPlan.Part> parts = new ArrayList<>();
     add(parts, "base weights", weights() * choices.baseBytes(), choices.host());
     add(parts, "adapters", parameters * choices.stateBytes(), false);
-    // Those of the picture at hand, and the sum over an update's.
-    add(parts, "their gradients", 2 * parameters * choices.stateBytes(), false);
+    // Those of the pictures at hand, and the sum over an update's.
+    add(parts, "their gradients", (1L + workers) * parameters * choices.stateBytes(), false);
     add(parts, "optimizer's state", parameters * choices.stateBytes() * (prodigy ? 4 : 2), false);
     double kept =
         choices.recomputation()
@@ -133,14 +147,14 @@ public record StepCosts(
                 + config.singleBlocks() * SINGLE_BLOCK_WIDTHS;
     if (choices.recomputation() && (choices.host() || !choices.blockInputsOnHost())) {
       long blocks = (long) config.doubleBlocks() + config.singleBlocks();
-      add(parts, "what enters each block", blocks * row, false);
+      add(parts, BLOCK_INPUTS, blocks * row, false);
     }
     String activations = choices.recomputation() ? "one block's activations" : "all activations";
     add(parts, activations, (long) ((kept + GRADIENT_WIDTHS) * row), false);
     add(
         parts,
         "latents and noise",
-        INPUT_COPIES * imageTokens * config.inputChannels() * FLOAT_BYTES,
+        (long) INPUT_COPIES * batch * imageTokens * config.inputChannels() * FLOAT_BYTES,
         false);
     add(parts, "libraries and Java", FIXED_BYTES, false);
     return parts;
@@ -162,6 +176,25 @@ public record StepCosts(
         .filter(part -> !part.inFiles())
         .mapToLong(TrainingPlan.Part::bytes)
         .sum();
+  }
+
+  /**
+   * Returns the memory that measuring a picture's loss takes, which is one at a time and has no
+   * gradients.
+   *
+   * @param textTokens of a caption
+   * @param imageTokens of the picture
+   * @return bytes that are not pages of files, what training keeps meanwhile included
+   */
+  public long measuringBytes(long textTokens, long imageTokens) {
+    Choices alone =
+        new Choices(choices.bfloat16Base(), choices.bfloat16State(), true, true, choices.host());
+    long inputs =
+        withBatch(1).with(alone).parts(textTokens, imageTokens).stream()
+            .filter(part -> part.name().equals(BLOCK_INPUTS))
+            .mapToLong(TrainingPlan.Part::bytes)
+            .sum();
+    return withBatch(1).with(alone).bytes(textTokens, imageTokens) - inputs;
   }
 
   /**

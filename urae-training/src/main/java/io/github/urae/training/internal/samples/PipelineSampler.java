@@ -69,7 +69,7 @@ public final class PipelineSampler implements TrainingLoop.Sampler {
     Path folder = Files.createDirectories(output.resolve("samples"));
     Path adapter = FileReplacement.temporarySibling(folder.resolve("adapter.safetensors"));
     try {
-      SafetensorsWriter.write(adapter, engine.adapterMetadata(), engine.adapter());
+      SafetensorsWriter.write(adapter, Map.of(), engine.adapter());
       List<GeneratedImage> pictures = new ArrayList<>();
       try (FluxPipeline pipeline = open(adapter)) {
         RunOptions options = RunOptions.builder().cancellation(cancellation).build();

@@ -17,6 +17,9 @@ import org.bytedeco.pytorch.Tensor;
 @SuppressWarnings("try") // A scope is there to be closed.
 final class AdamWOptimizer implements AdapterOptimizer {
 
+  /** Numbers that are changed at once: enough to be quick, few enough for temporaries. */
+  private static final long SPAN = 1 << 20;
+
   private final OptimizerSettings.AdamW settings;
   private final AdapterParameters parameters;
   private final OptimizerState state;
@@ -37,16 +40,18 @@ final class AdamWOptimizer implements AdapterOptimizer {
     long step = updates + 1;
     double ofMean = 1 - Math.pow(settings.beta1(), (double) step);
     double ofSquare = 1 - Math.pow(settings.beta2(), (double) step);
-    for (int i = 0; i < parameters.size(); i++) {
+    // Each number is on its own here, so that parameters need not be told apart.
+    for (long first = 0; first < parameters.count(); first += SPAN) {
+      long length = Math.min(SPAN, parameters.count() - first);
       try (PointerScope temporaries = new PointerScope()) {
-        Tensor value = parameters.piece(parameters.values, i);
-        Tensor gradient = parameters.piece(parameters.gradients, i);
+        Tensor value = parameters.values.narrow(0, first, length);
+        Tensor gradient = parameters.gradients.narrow(0, first, length);
         value.mul_(new Scalar(1 - learningRate * settings.weightDecay()));
         Tensor ownMean =
-            parameters.piece(mean, i).lerp_(gradient, new Scalar(1 - settings.beta1()));
+            mean.narrow(0, first, length).lerp_(gradient, new Scalar(1 - settings.beta1()));
         Tensor root =
-            parameters
-                .piece(square, i)
+            square
+                .narrow(0, first, length)
                 .mul_(new Scalar(settings.beta2()))
                 .addcmul_(gradient, gradient, new Scalar(1 - settings.beta2()))
                 .sqrt()

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
@@ -16,8 +17,8 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * All trained numbers in one tensor, their accumulated gradients in another, and those of the
- * picture at hand in a third: each parameter is a piece of all three. Owns them.
+ * All trained numbers in one tensor, and their accumulated gradients in another: each parameter is
+ * a piece of both. Owns them.
  */
 @SuppressWarnings("try") // A scope is there to be closed.
 final class AdapterParameters implements AutoCloseable {
@@ -28,32 +29,32 @@ final class AdapterParameters implements AutoCloseable {
   private final long[] firsts;
   private final List<Tensor> parameters = new ArrayList<>();
   private final List<Tensor> gradientPieces = new ArrayList<>();
-  private final List<Tensor> freshPieces = new ArrayList<>();
+  private final Set<String> ups;
   private final Device device;
 
-  /** All numbers, their gradients, and the gradients of one picture: [count] each. */
+  /** All numbers, and their gradients: [count] each. */
   final Tensor values;
 
   final Tensor gradients;
-
-  private final Tensor fresh;
 
   /**
    * Makes room, filled with zeros.
    *
    * @param shapes of all parameters by their keys, in order
+   * @param ups keys of the factors B
    * @param type float32 or bfloat16
    * @param device where they are
    */
-  AdapterParameters(Map<String, Shape> shapes, torch.ScalarType type, Device device) {
+  AdapterParameters(
+      Map<String, Shape> shapes, Set<String> ups, torch.ScalarType type, Device device) {
     this.device = device;
+    this.ups = Set.copyOf(ups);
     this.shapes = List.copyOf(shapes.values());
     this.firsts = new long[shapes.size()];
     long count = this.shapes.stream().mapToLong(Shape::elementCount).sum();
     try (PointerScope temporaries = new PointerScope()) {
       values = zeros(count, type);
       gradients = zeros(count, type);
-      fresh = zeros(count, type);
       long first = 0;
       for (Map.Entry<String, Shape> parameter : shapes.entrySet()) {
         Shape shape = parameter.getValue();
@@ -62,7 +63,6 @@ final class AdapterParameters implements AutoCloseable {
         Tensor piece = piece(values, first, shape).detach();
         parameters.add(owned.add(piece.set_requires_grad(true)));
         gradientPieces.add(owned.add(piece(gradients, first, shape)));
-        freshPieces.add(owned.add(piece(fresh, first, shape)));
         first += shape.elementCount();
       }
     } catch (Throwable e) {
@@ -99,6 +99,11 @@ final class AdapterParameters implements AutoCloseable {
     return parameters;
   }
 
+  /** Returns the shape of a parameter. */
+  Shape shape(int index) {
+    return shapes.get(index);
+  }
+
   /** Returns how many parameters there are. */
   int size() {
     return shapes.size();
@@ -109,40 +114,14 @@ final class AdapterParameters implements AutoCloseable {
     return all.narrow(0, firsts[index], shapes.get(index).elementCount());
   }
 
-  /** Forgets the gradients of the last picture. */
-  void startPicture() {
-    fresh.zero_();
+  /** Returns a parameter's place among all. */
+  int place(String key) {
+    return places.get(key);
   }
 
-  /**
-   * Puts gradients of the picture at hand.
-   *
-   * @param keys whose
-   * @param result autograd's, undefined where the loss does not depend on a parameter
-   * @param first index of the first of them there
-   */
-  void putGradients(List<String> keys, TensorVector result, int first) {
-    for (int i = 0; i < keys.size(); i++) {
-      Tensor gradient = result.get(first + i);
-      if (gradient.defined()) {
-        freshPieces.get(places.get(keys.get(i))).copy_(gradient);
-      }
-    }
-  }
-
-  /** Returns the sum of squares of the picture's gradients: not finite if one of them is not. */
-  double freshSquares() {
-    try (PointerScope temporaries = new PointerScope()) {
-      Tensor wide = fresh.to(torch.ScalarType.Float);
-      return wide.dot(wide).item_double();
-    }
-  }
-
-  /** Adds the picture's gradients to those accumulated. */
-  void addPicture(double weight) {
-    try (PointerScope temporaries = new PointerScope()) {
-      gradients.add_(fresh, new Scalar(weight));
-    }
+  /** Makes room for the gradients of pictures at hand; the caller closes it. */
+  FreshGradients fresh() {
+    return new FreshGradients(this);
   }
 
   /**
@@ -159,15 +138,27 @@ final class AdapterParameters implements AutoCloseable {
     }
   }
 
-  /** Copies the values, or the gradients, to Java. */
-  Map<String, io.github.urae.tensor.Tensor> copies(boolean ofGradients) {
+  /** Copies the gradients to Java. */
+  Map<String, io.github.urae.tensor.Tensor> gradients() {
     Map<String, io.github.urae.tensor.Tensor> copies = new LinkedHashMap<>();
     places.forEach(
-        (key, place) ->
-            copies.put(
-                key,
-                TensorTransfer.toJava(
-                    (ofGradients ? gradientPieces : parameters).get(place), key)));
+        (key, place) -> copies.put(key, TensorTransfer.toJava(gradientPieces.get(place), key)));
+    return copies;
+  }
+
+  /** Copies the values to Java, the factors B multiplied by a scale. */
+  Map<String, io.github.urae.tensor.Tensor> adapter(double scale) {
+    Map<String, io.github.urae.tensor.Tensor> copies = new LinkedHashMap<>();
+    try (NoGradGuard guard = new NoGradGuard()) {
+      places.forEach(
+          (key, place) -> {
+            try (PointerScope temporaries = new PointerScope()) {
+              Tensor value = parameters.get(place);
+              Tensor given = scale != 1 && ups.contains(key) ? value.mul(new Scalar(scale)) : value;
+              copies.put(key, TensorTransfer.toJava(given, key));
+            }
+          });
+    }
     return copies;
   }
 
@@ -207,16 +198,44 @@ final class AdapterParameters implements AutoCloseable {
             });
   }
 
-  /** Puts values, all of them. */
-  void put(Map<String, io.github.urae.tensor.Tensor> saved) {
+  /** Puts values, all of them, the factors B divided by a scale. */
+  void put(Map<String, io.github.urae.tensor.Tensor> saved, double scale) {
     try (PointerScope temporaries = new PointerScope();
         NoGradGuard guard = new NoGradGuard()) {
       places.forEach(
           (key, place) -> {
             Tensor target = parameters.get(place);
-            target.copy_(
-                TensorTransfer.toTorch(saved.get(key), target.scalar_type().intern(), device));
+            Tensor value =
+                TensorTransfer.toTorch(saved.get(key), target.scalar_type().intern(), device);
+            target.copy_(scale != 1 && ups.contains(key) ? value.div(new Scalar(scale)) : value);
           });
+    }
+  }
+
+  /**
+   * Makes sure that values may be put as they were trained.
+   *
+   * @param saved all values in one tensor; null where there are none
+   * @param scale of the factors B in adapters: without one, they are what was trained
+   * @throws AdapterException if they are missing or not as many
+   */
+  void checkTrained(io.github.urae.tensor.Tensor saved, double scale) {
+    boolean wanted = scale != 1;
+    if (wanted != (saved != null) || (wanted && !saved.shape().equals(Shape.of(count())))) {
+      throw new AdapterException(
+          "trained factors: expected "
+              + (wanted ? count() + " numbers" : "none")
+              + ", found "
+              + (saved == null ? "none" : saved.shape())
+              + "; the state is of another training");
+    }
+  }
+
+  /** Puts what was checked, bit for bit. */
+  void putTrained(io.github.urae.tensor.Tensor saved) {
+    try (PointerScope temporaries = new PointerScope();
+        NoGradGuard guard = new NoGradGuard()) {
+      values.copy_(TensorTransfer.toTorch(saved, values.scalar_type().intern(), device));
     }
   }
 

@@ -9,6 +9,8 @@ import io.github.urae.training.internal.engine.EngineSettings;
 import io.github.urae.training.internal.engine.StepInputs;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
+import java.util.function.ToDoubleFunction;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Scalar;
@@ -21,7 +23,7 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * FLUX's transformer in operations that have gradients, cut into an embedding, blocks and a head.
  * Streams are [text, image] before and in double blocks, and one joint stream from the first single
- * block on; each is [1, tokens, width]. Results belong to the caller's scope.
+ * block on; each is [pictures, tokens, width]. Results belong to the caller's scope.
  *
  * @see <a
  *     href="https://github.com/huggingface/diffusers/blob/main/src/diffusers/models/transformers/transformer_flux.py">
@@ -85,37 +87,47 @@ final class FluxTransformer {
         : TransformerShapes.singleBlock(index - config.doubleBlocks());
   }
 
-  /** Brings what a picture consists of to the device. */
-  NetworkInputs inputs(StepInputs step) {
-    Tensor pooled = toDevice(step.pooled()).reshape(1, config.pooledDim());
+  /** Brings what pictures of one size and length of text consist of to the device. */
+  NetworkInputs inputs(List<StepInputs> pictures) {
+    StepInputs first = pictures.get(0);
     return new NetworkInputs(
-        toDevice(step.latents()).reshape(1, -1, config.inputChannels()),
-        toDevice(step.text()).reshape(1, -1, config.textDim()),
-        Scopes.one(() -> embedding((float) step.sigma(), (float) step.guidance(), pooled)),
-        rotary(Math.toIntExact(step.text().shape().dimension(0)), step.rows(), step.columns()));
+        together(pictures, StepInputs::latents),
+        together(pictures, StepInputs::text),
+        Scopes.one(() -> embedding(pictures)),
+        rotary(Math.toIntExact(first.text().shape().dimension(0)), first.rows(), first.columns()));
   }
 
-  private Tensor toDevice(io.github.urae.tensor.Tensor tensor) {
-    return TensorTransfer.toTorch(tensor, type, device);
+  private Tensor together(
+      List<StepInputs> pictures, Function<StepInputs, io.github.urae.tensor.Tensor> part) {
+    return TensorTransfer.stacked(pictures.stream().map(part).toList(), type, device);
   }
 
-  private Tensor embedding(float sigma, float guidance, Tensor pooled) {
-    Tensor sum = twoLayers(sinusoid(sigma), "time_text_embed.timestep_embedder");
+  private Tensor embedding(List<StepInputs> pictures) {
+    Tensor sum =
+        twoLayers(sinusoids(pictures, StepInputs::sigma), "time_text_embed.timestep_embedder");
     if (config.guidance()) {
-      sum = sum.add(twoLayers(sinusoid(guidance), "time_text_embed.guidance_embedder"));
+      sum =
+          sum.add(
+              twoLayers(
+                  sinusoids(pictures, StepInputs::guidance), "time_text_embed.guidance_embedder"));
     }
+    Tensor pooled = together(pictures, StepInputs::pooled);
     return sum.add(twoLayers(pooled, "time_text_embed.text_embedder"));
   }
 
-  /** Cosines, then sines, [1, 256], of falling frequencies. */
-  private Tensor sinusoid(float value) {
+  /** Cosines, then sines, [pictures, 256], of falling frequencies. */
+  private Tensor sinusoids(List<StepInputs> pictures, ToDoubleFunction<StepInputs> value) {
     int pairs = TransformerShapes.SINUSOID_CHANNELS / 2;
+    float[] values = new float[pictures.size()];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) value.applyAsDouble(pictures.get(i)) * EMBEDDING_SCALE;
+    }
     Tensor frequencies =
         torch
             .arange(new Scalar(pairs), new TensorOptions(torch.ScalarType.Float))
             .mul(new Scalar(-Math.log(MAX_PERIOD) / pairs))
             .exp();
-    Tensor angles = frequencies.mul(new Scalar(value * EMBEDDING_SCALE)).unsqueeze(0);
+    Tensor angles = frequencies.mul(TensorTransfer.ofFloats(values, values.length, 1));
     return torch.cat(new TensorVector(angles.cos(), angles.sin()), -1).to(device, type);
   }
 
@@ -174,7 +186,7 @@ final class FluxTransformer {
         : torch.cat(new TensorVector(streams.get(0), streams.get(1)), 1);
   }
 
-  /** Returns the velocity, [1, image tokens, 64], of what the last block returned. */
+  /** Returns the velocity, [pictures, image tokens, 64], of what the last block returned. */
   Tensor head(List<Tensor> streams, NetworkInputs inputs) {
     return Scopes.one(
         () -> {
@@ -273,7 +285,7 @@ final class FluxTransformer {
     return gated(x, modulation.get(2), change);
   }
 
-  /** Shifts, scales and gates of a block: [1, width] each. */
+  /** Shifts, scales and gates of a block: [pictures, width] each. */
   private TensorVector modulation(NetworkInputs inputs, String module, int parts) {
     return linear(torch.silu(inputs.embedding()), module).chunk(parts, 1);
   }
@@ -301,7 +313,7 @@ final class FluxTransformer {
     return torch.gelu(x, "tanh");
   }
 
-  /** Query or key, [1, tokens, heads, headDim], of unit root mean square times a weight. */
+  /** Query or key, [pictures, tokens, heads, headDim], of unit root mean square times a weight. */
   private Tensor normed(Tensor x, String projection, String norm) {
     return Scopes.one(
         () ->
@@ -330,7 +342,7 @@ final class FluxTransformer {
                     new DoubleOptional(attentionScale(query.size(1))),
                     false)
                 .transpose(1, 2)
-                .reshape(1, -1, config.width())
+                .reshape(query.size(0), -1, config.width())
                 .to(type));
   }
 
@@ -347,7 +359,8 @@ final class FluxTransformer {
     return Scopes.one(
         () -> {
           Tensor pairs =
-              x.to(torch.ScalarType.Float).reshape(1, -1, config.heads(), config.headDim() / 2, 2);
+              x.to(torch.ScalarType.Float)
+                  .reshape(x.size(0), -1, config.heads(), config.headDim() / 2, 2);
           return torch
               .view_as_real(torch.view_as_complex(pairs).mul(rotary))
               .flatten(3, -1)

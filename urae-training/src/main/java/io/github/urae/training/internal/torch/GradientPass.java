@@ -9,21 +9,21 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Loss and gradients of one picture. With recomputation, the network runs without a graph first and
- * only what enters each block is kept; then each block runs again, from the last one on, with a
- * graph of its own.
+ * Losses and gradients of pictures that are computed at once. With recomputation, the network runs
+ * without a graph first and only what enters each block is kept; then each block runs again, from
+ * the last one on, with a graph of its own. Of one thread at a time.
  */
 @SuppressWarnings("try") // A scope is there to be closed.
 final class GradientPass {
 
   private final FluxTransformer network;
   private final AdapterParameters parameters;
+  private final FreshGradients fresh;
   private final boolean recomputation;
 
   /** Where what enters the blocks waits; the network's device where it stays there. */
@@ -43,6 +43,7 @@ final class GradientPass {
   GradientPass(
       FluxTransformer network,
       AdapterParameters parameters,
+      FreshGradients fresh,
       List<TrainedModule> modules,
       boolean recomputation,
       Device waiting,
@@ -50,6 +51,7 @@ final class GradientPass {
       CancellationToken cancellation) {
     this.network = network;
     this.parameters = parameters;
+    this.fresh = fresh;
     this.recomputation = recomputation;
     this.waiting = waiting;
     this.device = device;
@@ -97,55 +99,60 @@ final class GradientPass {
     return next;
   }
 
-  /** Returns {@code weight * mean((prediction - target)^2)}, in float32. */
-  static Tensor loss(Tensor prediction, Tensor target, double weight) {
+  /**
+   * What predictions are compared with.
+   *
+   * @param velocities [pictures, image tokens, 64], float32
+   * @param weights factors on the losses, [pictures], float32
+   */
+  record Targets(Tensor velocities, Tensor weights) {}
+
+  /** Returns {@code weight * mean((prediction - target)^2)} of each picture, in float32. */
+  static Tensor losses(Tensor prediction, Targets targets) {
     return Scopes.one(
         () -> {
-          Tensor error = prediction.to(torch.ScalarType.Float).sub(target);
-          Tensor mean = error.mul(error).mean();
-          return weight == 1 ? mean : mean.mul(new Scalar(weight));
+          Tensor error = prediction.to(torch.ScalarType.Float).sub(targets.velocities());
+          return error.mul(error).flatten(1, -1).mean(1).mul(targets.weights());
         });
   }
 
   /**
-   * Computes the loss, and puts its gradients into the parameters' for one picture.
+   * Computes the losses, and adds the gradients of their sum to the fresh ones.
    *
-   * @param inputs the picture; its tensors stay
-   * @param target [1, image tokens, 64], float32
-   * @param weight factor on the loss
-   * @return the loss
+   * @param inputs the pictures; their tensors stay
+   * @param targets what is to be predicted of them
+   * @return the losses
    */
-  double run(NetworkInputs inputs, Tensor target, double weight) {
-    parameters.startPicture();
-    return recomputation ? blockwise(inputs, target, weight) : whole(inputs, target, weight);
+  float[] run(NetworkInputs inputs, Targets targets) {
+    return recomputation ? blockwise(inputs, targets) : whole(inputs, targets);
   }
 
-  private double whole(NetworkInputs inputs, Tensor target, double weight) {
+  private float[] whole(NetworkInputs inputs, Targets targets) {
     try (PointerScope scope = new PointerScope()) {
       List<Tensor> streams = network.embed(inputs);
       for (int i = 0; i < network.blocks(); i++) {
         streams = block(i, streams, inputs);
       }
-      Tensor loss = loss(network.head(streams, inputs), target, weight);
+      Tensor losses = losses(network.head(streams, inputs), targets);
       TensorVector gradients =
-          gradients(List.of(loss), parameters.parameters(), new TensorVector());
-      parameters.putGradients(parameters.keys(), gradients, 0);
-      return loss.item_double();
+          gradients(List.of(losses.sum()), parameters.parameters(), new TensorVector());
+      fresh.add(parameters.keys(), gradients, 0);
+      return TensorTransfer.toFloats(losses);
     }
   }
 
-  private double blockwise(NetworkInputs inputs, Tensor target, double weight) {
+  private float[] blockwise(NetworkInputs inputs, Targets targets) {
     int last = network.blocks() - 1;
     try (Waiting entering = new Waiting()) {
       forward(inputs, last, entering);
-      double value;
+      float[] values;
       List<Tensor> fromAbove;
       try (PointerScope scope = new PointerScope()) {
         List<Tensor> entered = entering.take();
         List<Tensor> streams = block(last, entered, inputs);
-        Tensor loss = loss(network.head(streams, inputs), target, weight);
-        value = loss.item_double();
-        fromAbove = entering.keep(backward(last, entered, List.of(loss), List.of()));
+        Tensor losses = losses(network.head(streams, inputs), targets);
+        values = TensorTransfer.toFloats(losses);
+        fromAbove = entering.keep(backward(last, entered, List.of(losses.sum()), List.of()));
       }
       for (int i = last - 1; i >= lowest; i--) {
         try (PointerScope scope = new PointerScope()) {
@@ -154,7 +161,7 @@ final class GradientPass {
           fromAbove = entering.keep(backward(i, entered, left, fromAbove));
         }
       }
-      return value;
+      return values;
     }
   }
 
@@ -175,11 +182,11 @@ final class GradientPass {
   }
 
   /**
-   * Puts the gradients of a block's parameters.
+   * Adds the gradients of a block's parameters.
    *
    * @param entered what entered the block
-   * @param left what it made of that, or the loss
-   * @param fromAbove the gradient of what it made; empty for the loss
+   * @param left what it made of that, or the sum of the losses
+   * @param fromAbove the gradient of what it made; empty for that sum
    * @return the gradient of what entered it; of the lowest trained block nothing
    */
   private List<Tensor> backward(
@@ -203,7 +210,7 @@ final class GradientPass {
     }
     TensorVector result = gradients(outputs, wanted, vector(ofOutputs));
     int streams = lowermost ? 0 : entered.size();
-    parameters.putGradients(keys.get(block), result, streams);
+    fresh.add(keys.get(block), result, streams);
     List<Tensor> below = new ArrayList<>();
     for (int i = 0; i < streams; i++) {
       below.add(result.get(i));

@@ -2,7 +2,6 @@ package io.github.urae.training.internal.torch;
 
 import io.github.urae.GenerationCancelledException;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,7 +35,7 @@ final class RunningCalls {
   private RunningCalls() {}
 
   /** Makes a call that the end of the process waits for. */
-  static <T> T during(Supplier<T> call) {
+  static <T, E extends Exception> T during(TorchFailure.Computation<T, E> call) throws E {
     synchronized (LOCK) {
       running++;
     }

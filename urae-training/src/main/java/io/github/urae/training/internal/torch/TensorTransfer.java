@@ -4,12 +4,14 @@ import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.List;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
 /** Values between Java and libtorch. What libtorch gets belongs to the caller's scope. */
@@ -48,6 +50,19 @@ final class TensorTransfer {
                     new TensorOptions(torch.ScalarType.Float))
                 .clone()
                 .to(device, type));
+  }
+
+  /** Copies tensors of ours, all of one shape, into one with a first axis that counts them. */
+  static Tensor stacked(
+      List<io.github.urae.tensor.Tensor> tensors, torch.ScalarType type, Device device) {
+    return Scopes.one(
+        () -> {
+          Tensor[] copies =
+              tensors.stream().map(each -> toTorch(each, type, device)).toArray(Tensor[]::new);
+          return copies.length == 1
+              ? copies[0].unsqueeze(0)
+              : torch.stack(new TensorVector(copies), 0);
+        });
   }
 
   /** Copies a tensor of libtorch's, float32 or bfloat16, bit for bit. */

@@ -25,13 +25,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.function.Function;
-import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /** The training step on libtorch. */
@@ -41,6 +41,9 @@ public final class TorchEngine implements TrainingEngine {
   /** As in torch's {@code clip_grad_norm_}. */
   private static final double CLIP_EPSILON = 1e-6;
 
+  /** In the optimizer's state: the factors without the scale that adapters are given with. */
+  private static final String TRAINED = "trained";
+
   private final TransformerConfig config;
   private final EngineSettings settings;
   private final OwnedResources owned;
@@ -49,7 +52,15 @@ public final class TorchEngine implements TrainingEngine {
   private final FluxTransformer network;
   private final AdapterParameters parameters;
   private final AdapterOptimizer optimizer;
-  private final GradientPass pass;
+  private final Workers workers;
+
+  /** One for each worker, with the gradients that it adds to. */
+  private final List<GradientPass> passes = new ArrayList<>();
+
+  private final List<FreshGradients> fresh = new ArrayList<>();
+
+  /** alpha / rank of a LoRA; 1 for minor components. */
+  private final double scale;
 
   private TorchEngine(
       BaseWeights base,
@@ -77,16 +88,18 @@ public final class TorchEngine implements TrainingEngine {
         owned.add(
             new AdapterParameters(
                 shapes(modules, stage.rank()),
+                modules.stream().map(TrainedModule::upKey).collect(Collectors.toSet()),
                 TensorTransfer.scalarType(settings.adapterType()),
                 device));
     parameters.put(
         stage instanceof AdapterStage.Lora lora
             ? gaussianStart(modules, lora)
-            : minorStart(modules, minor));
+            : minorStart(modules, minor),
+        1);
     weights = owned.add(FrozenWeights.of(places, settings.weightType(), device, files));
     optimizer = owned.add(AdapterOptimizer.of(settings.optimizer(), parameters));
     Map<String, AdaptedLayer> adapters = new LinkedHashMap<>();
-    double scale = stage instanceof AdapterStage.Lora lora ? lora.alpha() / lora.rank() : 1;
+    scale = stage instanceof AdapterStage.Lora lora ? lora.alpha() / lora.rank() : 1;
     for (TrainedModule module : modules) {
       adapters.put(
           module.name(),
@@ -97,9 +110,20 @@ public final class TorchEngine implements TrainingEngine {
     Device waiting = settings.blockInputsOnHost() ? TorchDevices.find("cpu") : device;
     waiting.retainReference();
     owned.add(waiting::releaseReference);
-    pass =
-        new GradientPass(
-            network, parameters, modules, settings.recomputation(), waiting, device, cancellation);
+    workers = owned.add(new Workers(settings.workers()));
+    for (int i = 0; i < settings.workers(); i++) {
+      fresh.add(owned.add(parameters.fresh()));
+      passes.add(
+          new GradientPass(
+              network,
+              parameters,
+              fresh.get(i),
+              modules,
+              settings.recomputation(),
+              waiting,
+              device,
+              cancellation));
+    }
   }
 
   /**
@@ -159,15 +183,28 @@ public final class TorchEngine implements TrainingEngine {
       EngineSettings settings, BaseWeights.Making making, BaseOpening opening) throws IOException {
     NativeLibraries.unpackInto(making.cache().folder());
     TorchLibrary.load();
-    TorchLibrary.useThreads(settings.threads());
+    // Workers compute on their own: to wait for each other in every operation would cost more.
+    TorchLibrary.useThreads(settings.workers() > 1 ? OptionalInt.of(1) : settings.threads());
     OwnedResources owned = new OwnedResources();
-    try (PointerScope temporaries = new PointerScope()) {
-      OwnedResources files = owned.add(new OwnedResources());
-      Device device = TorchDevices.find(settings.device());
-      device.retainReference();
-      owned.add(device::releaseReference);
-      return new TorchEngine(
-          opening.open(making, files), making.cancellation(), settings, device, files, owned);
+    try {
+      return TorchFailure.<TorchEngine, IOException>named(
+          "opening the transformer",
+          wayOut(settings),
+          () -> {
+            try (PointerScope temporaries = new PointerScope()) {
+              OwnedResources files = owned.add(new OwnedResources());
+              Device device = TorchDevices.find(settings.device());
+              device.retainReference();
+              owned.add(device::releaseReference);
+              return new TorchEngine(
+                  opening.open(making, files),
+                  making.cancellation(),
+                  settings,
+                  device,
+                  files,
+                  owned);
+            }
+          });
     } catch (Throwable e) {
       owned.closeAfter(e);
       throw e;
@@ -235,25 +272,28 @@ public final class TorchEngine implements TrainingEngine {
     return config;
   }
 
-  private <T> T compute(StepInputs step, Function<NetworkInputs, T> computation) {
-    check(step);
+  private <T> T compute(StepInputs picture, Function<NetworkInputs, T> computation) {
+    check(picture);
     checkFiles();
-    String what = "a step of " + step.tokens() + " tokens";
     return explained(
-        what,
+        "a picture of " + picture.tokens() + " tokens",
+        "",
         () -> {
           try (PointerScope scope = new PointerScope()) {
-            return computation.apply(network.inputs(step));
+            return computation.apply(network.inputs(List.of(picture)));
           }
         });
   }
 
-  private <T> T explained(String what, Supplier<T> computation) {
-    return TorchFailure.explained(
-        what,
-        (settings.recomputation() ? "" : "turn recomputation on, ")
-            + "take smaller pictures, or a device with more memory",
-        computation);
+  private <T, E extends Exception> T explained(
+      String what, String fewer, TorchFailure.Computation<T, E> computation) throws E {
+    return TorchFailure.explained(what, fewer + wayOut(settings), computation);
+  }
+
+  /** What to do where memory does not suffice. */
+  private static String wayOut(EngineSettings settings) {
+    return (settings.recomputation() ? "" : "turn recomputation on, ")
+        + "take smaller pictures, or a device with more memory";
   }
 
   private void checkFiles() {
@@ -284,43 +324,107 @@ public final class TorchEngine implements TrainingEngine {
   }
 
   @Override
-  public double accumulate(StepInputs step, double weight) {
+  public List<Double> accumulate(List<StepInputs> pictures, double weight) {
     if (!Double.isFinite(weight)) {
       throw new IllegalArgumentException("weight: expected a finite number, found " + weight);
     }
-    double loss = compute(step, inputs -> pass.run(inputs, target(step), step.lossWeight()));
-    if (!Double.isFinite(loss)) {
-      throw new InferenceException("the loss is not finite: " + loss);
+    if (pictures.isEmpty()) {
+      throw new IllegalArgumentException("expected at least one picture, found none");
     }
-    if (!Double.isFinite(parameters.freshSquares())) {
-      throw new InferenceException(
-          "the gradient of a loss of " + loss + " is not finite, or too large for float32");
-    }
-    parameters.addPicture(weight);
-    return loss;
+    pictures.forEach(this::check);
+    checkFiles();
+    boolean several = pictures.size() > 1;
+    return explained(
+        "a step of "
+            + (several ? pictures.size() + " pictures of up to " : "")
+            + pictures.stream().mapToLong(StepInputs::tokens).max().orElseThrow()
+            + " tokens",
+        several ? "compute fewer pictures at once (a smaller batch), " : "",
+        () -> {
+          PictureShares shares = PictureShares.of(pictures, settings.workers());
+          float[] losses = losses(pictures, shares);
+          List<Double> all = finite(losses);
+          for (int i = 0; i < shares.workers().size(); i++) {
+            if (!Double.isFinite(fresh.get(i).squares())) {
+              throw new InferenceException(
+                  "the gradient of "
+                      + (several ? "the losses " + all : "a loss of " + all.get(0))
+                      + " is not finite, or too large for float32");
+            }
+          }
+          for (int i = 0; i < shares.workers().size(); i++) {
+            fresh.get(i).addToUpdate(weight);
+          }
+          return all;
+        });
   }
 
-  private Tensor target(StepInputs step) {
-    return TensorTransfer.toTorch(step.target(), torch.ScalarType.Float, device).unsqueeze(0);
+  /** Computes the losses, by the workers, and their gradients into the fresh ones. */
+  private float[] losses(List<StepInputs> pictures, PictureShares shares) {
+    float[] losses = new float[pictures.size()];
+    List<Runnable> work = new ArrayList<>();
+    for (int i = 0; i < shares.workers().size(); i++) {
+      List<List<Integer>> groups = shares.workers().get(i);
+      FreshGradients gradients = fresh.get(i);
+      GradientPass pass = passes.get(i);
+      work.add(
+          () -> {
+            gradients.clear();
+            for (List<Integer> group : groups) {
+              List<StepInputs> together = group.stream().map(pictures::get).toList();
+              try (PointerScope scope = new PointerScope()) {
+                float[] some = pass.run(network.inputs(together), targets(together));
+                for (int j = 0; j < some.length; j++) {
+                  losses[group.get(j)] = some[j];
+                }
+              }
+            }
+          });
+    }
+    workers.run(work);
+    return losses;
+  }
+
+  private static List<Double> finite(float[] losses) {
+    List<Double> all = new ArrayList<>();
+    for (int i = 0; i < losses.length; i++) {
+      if (!Float.isFinite(losses[i])) {
+        throw new InferenceException(
+            "the loss is not finite: "
+                + losses[i]
+                + (losses.length == 1 ? "" : ", of picture " + (i + 1) + " of " + losses.length));
+      }
+      all.add((double) losses[i]);
+    }
+    return all;
+  }
+
+  private GradientPass.Targets targets(List<StepInputs> pictures) {
+    float[] weights = new float[pictures.size()];
+    for (int i = 0; i < weights.length; i++) {
+      weights[i] = (float) pictures.get(i).lossWeight();
+    }
+    return new GradientPass.Targets(
+        TensorTransfer.stacked(
+            pictures.stream().map(StepInputs::target).toList(), torch.ScalarType.Float, device),
+        TensorTransfer.ofFloats(weights, weights.length).to(device, torch.ScalarType.Float));
   }
 
   @Override
-  public double evaluate(StepInputs step) {
-    double loss =
-        compute(
-            step,
-            inputs ->
-                GradientPass.loss(pass.prediction(inputs), target(step), step.lossWeight())
-                    .item_double());
-    if (!Double.isFinite(loss)) {
-      throw new InferenceException("the loss is not finite: " + loss);
-    }
-    return loss;
+  public double evaluate(StepInputs picture) {
+    return compute(
+        picture,
+        inputs ->
+            finite(
+                    TensorTransfer.toFloats(
+                        GradientPass.losses(
+                            passes.get(0).prediction(inputs), targets(List.of(picture)))))
+                .get(0));
   }
 
   @Override
-  public float[] prediction(StepInputs step) {
-    return compute(step, inputs -> TensorTransfer.toFloats(pass.prediction(inputs)));
+  public float[] prediction(StepInputs picture) {
+    return compute(picture, inputs -> TensorTransfer.toFloats(passes.get(0).prediction(inputs)));
   }
 
   @Override
@@ -328,22 +432,27 @@ public final class TorchEngine implements TrainingEngine {
     if (!(maxNorm > 0)) {
       throw new IllegalArgumentException("norm: expected a positive number, found " + maxNorm);
     }
-    double norm = RunningCalls.during(parameters::gradientNorm);
-    if (!Double.isFinite(norm)) {
-      throw new InferenceException("the norm of the gradients is not finite: " + norm);
-    }
-    double factor = maxNorm / (norm + CLIP_EPSILON);
-    if (factor < 1) {
-      try (PointerScope temporaries = new PointerScope()) {
-        parameters.gradients.mul_(new Scalar(factor));
-      }
-    }
-    return norm;
+    return explained(
+        "the norm of the gradients",
+        "",
+        () -> {
+          double norm = parameters.gradientNorm();
+          if (!Double.isFinite(norm)) {
+            throw new InferenceException("the norm of the gradients is not finite: " + norm);
+          }
+          double factor = maxNorm / (norm + CLIP_EPSILON);
+          if (factor < 1) {
+            try (PointerScope temporaries = new PointerScope()) {
+              parameters.gradients.mul_(new Scalar(factor));
+            }
+          }
+          return norm;
+        });
   }
 
   @Override
   public void discardGradients() {
-    parameters.gradients.zero_();
+    explained("discarding gradients", "", () -> parameters.gradients.zero_());
   }
 
   @Override
@@ -354,11 +463,11 @@ public final class TorchEngine implements TrainingEngine {
     }
     explained(
         "an update",
+        "",
         () -> {
           optimizer.update(learningRate);
-          return null;
+          return parameters.gradients.zero_();
         });
-    discardGradients();
   }
 
   @Override
@@ -378,30 +487,26 @@ public final class TorchEngine implements TrainingEngine {
 
   @Override
   public Map<String, io.github.urae.tensor.Tensor> adapter() {
-    return RunningCalls.during(() -> parameters.copies(false));
-  }
-
-  @Override
-  public Map<String, String> adapterMetadata() {
-    return settings.stage() instanceof AdapterStage.Lora lora && lora.alpha() != lora.rank()
-        ? Map.of(
-            "lora_adapter_metadata",
-            "{\"transformer.lora_alpha\": "
-                + lora.alpha()
-                + ", \"transformer.r\": "
-                + lora.rank()
-                + "}")
-        : Map.of();
+    return explained("copying the adapters", "", () -> parameters.adapter(scale));
   }
 
   @Override
   public Map<String, io.github.urae.tensor.Tensor> gradients() {
-    return RunningCalls.during(() -> parameters.copies(true));
+    return explained("copying the gradients", "", parameters::gradients);
   }
 
   @Override
   public Map<String, io.github.urae.tensor.Tensor> optimizerState() {
-    return RunningCalls.during(optimizer::state);
+    return explained(
+        "copying the optimizer's state",
+        "",
+        () -> {
+          Map<String, io.github.urae.tensor.Tensor> state = new LinkedHashMap<>(optimizer.state());
+          if (scale != 1) {
+            state.put(TRAINED, TensorTransfer.toJava(parameters.values, TRAINED));
+          }
+          return state;
+        });
   }
 
   @Override
@@ -409,12 +514,24 @@ public final class TorchEngine implements TrainingEngine {
       Map<String, io.github.urae.tensor.Tensor> adapter,
       Map<String, io.github.urae.tensor.Tensor> optimizerState) {
     parameters.check(adapter);
+    Map<String, io.github.urae.tensor.Tensor> state = new LinkedHashMap<>(optimizerState);
+    io.github.urae.tensor.Tensor trained = state.remove(TRAINED);
     if (!optimizerState.isEmpty()) {
-      optimizer.check(optimizerState);
+      optimizer.check(state);
+      parameters.checkTrained(trained, scale);
     }
-    parameters.put(adapter);
-    optimizer.put(optimizerState);
-    discardGradients();
+    explained(
+        "restoring the adapters",
+        "",
+        () -> {
+          if (trained == null) {
+            parameters.put(adapter, scale);
+          } else {
+            parameters.putTrained(trained);
+          }
+          optimizer.put(state);
+          return parameters.gradients.zero_();
+        });
   }
 
   @Override

@@ -2,7 +2,6 @@ package io.github.urae.training.internal.torch;
 
 import io.github.urae.InferenceException;
 import java.util.Locale;
-import java.util.function.Supplier;
 
 /** What libtorch reports becomes an exception of this library. */
 final class TorchFailure {
@@ -10,7 +9,18 @@ final class TorchFailure {
   private TorchFailure() {}
 
   /**
-   * Computes something.
+   * Calls libtorch.
+   *
+   * @param <T> what comes of it
+   * @param <E> what may be thrown beside libtorch's failures
+   */
+  @FunctionalInterface
+  interface Computation<T, E extends Exception> {
+    T get() throws E;
+  }
+
+  /**
+   * Computes something that the end of the process waits for.
    *
    * @param what for messages: what is computed, such as {@code "a step of 4608 tokens"}
    * @param wayOut what to do where memory does not suffice
@@ -18,9 +28,24 @@ final class TorchFailure {
    * @return its result
    * @throws InferenceException if libtorch fails
    */
-  static <T> T explained(String what, String wayOut, Supplier<T> computation) {
+  static <T, E extends Exception> T explained(
+      String what, String wayOut, Computation<T, E> computation) throws E {
+    return named(what, wayOut, () -> RunningCalls.during(computation));
+  }
+
+  /**
+   * Computes something that takes long and may be cut off by the end of the process.
+   *
+   * @param what as for {@link #explained}
+   * @param wayOut as for {@link #explained}
+   * @param computation calls libtorch here and there
+   * @return its result
+   * @throws InferenceException if libtorch fails
+   */
+  static <T, E extends Exception> T named(String what, String wayOut, Computation<T, E> computation)
+      throws E {
     try {
-      return RunningCalls.during(computation);
+      return computation.get();
     } catch (OutOfMemoryError e) {
       throw new InferenceException(
           what + " takes more memory than there is (" + firstLine(e) + "); " + wayOut, e);

@@ -15,6 +15,11 @@ final class TorchLibrary {
 
   private static boolean loaded;
 
+  /** One for each core, unless the environment says otherwise. */
+  private static int usualThreads;
+
+  private static int usualBlasThreads;
+
   private TorchLibrary() {}
 
   /**
@@ -49,6 +54,8 @@ final class TorchLibrary {
               + e,
           e);
     }
+    usualThreads = torch.get_num_threads();
+    usualBlasThreads = openblas_nolapack.blas_get_num_threads();
     loaded = true;
   }
 
@@ -56,17 +63,16 @@ final class TorchLibrary {
    * Sets the number of threads, of the whole process: libtorch's, and those of OpenBLAS, which
    * multiplies matrices of float32 for it. Minor components are computed with as many, too.
    *
-   * @param threads empty leaves both as they are
+   * @param threads empty for as many as there were at first
    */
-  static void useThreads(OptionalInt threads) {
-    if (threads.isEmpty()) {
-      return;
+  static synchronized void useThreads(OptionalInt threads) {
+    int wanted = threads.orElse(usualThreads);
+    if (torch.get_num_threads() != wanted) {
+      torch.set_num_threads(wanted);
     }
-    if (torch.get_num_threads() != threads.getAsInt()) {
-      torch.set_num_threads(threads.getAsInt());
-    }
-    if (openblas_nolapack.blas_get_num_threads() != threads.getAsInt()) {
-      openblas_nolapack.blas_set_num_threads(threads.getAsInt());
+    int wantedBlas = threads.orElse(usualBlasThreads);
+    if (openblas_nolapack.blas_get_num_threads() != wantedBlas) {
+      openblas_nolapack.blas_set_num_threads(wantedBlas);
     }
   }
 }

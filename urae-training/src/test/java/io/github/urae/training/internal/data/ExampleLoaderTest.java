@@ -2,18 +2,25 @@ package io.github.urae.training.internal.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import io.github.urae.FileFormatException;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.SafetensorsWriter;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -29,8 +36,8 @@ class ExampleLoaderTest {
     List<String> taken = new ArrayList<>();
     try (ExampleLoader loader = new ExampleLoader(data, seed, 0.5, start, 2)) {
       for (int i = 0; i < count; i++) {
-        ExampleLoader.Taken one = loader.next();
-        taken.add(one.position() + one.example().example().name() + one.example().caption());
+        LoadedExample one = loader.next();
+        taken.add(one.example().name() + one.caption());
       }
     }
     return taken;
@@ -91,7 +98,7 @@ class ExampleLoaderTest {
   void drawsLatentsLikeTheReference() throws IOException, InterruptedException {
     DataSet data = DataSet.open(FOLDER, FOLDER);
     try (ExampleLoader loader = new ExampleLoader(data, 0, 0.2, DataPosition.START, 1)) {
-      LoadedExample example = loader.next().example();
+      LoadedExample example = loader.next();
       float[] mean = example.mean().toFloats();
       float[] noise = new float[mean.length];
       Arrays.fill(noise, -1.5f);
@@ -130,6 +137,49 @@ class ExampleLoaderTest {
             .isInstanceOf(FileFormatException.class)
             .hasMessageContaining("image_2_latent_code.safetensors")
             .hasMessageContaining("NaN at 3");
+      }
+    }
+  }
+
+  /** Whoever waits for a picture hears of an error, too, and does not wait for ever. */
+  @Test
+  void anErrorEndsTheReading(@TempDir Path folder) throws IOException {
+    long count = (1L << 29) - 64;
+    assumeThat(Runtime.getRuntime().maxMemory()).isLessThan(4 * count);
+    for (String name : List.of("image_0_prompt_embed", "image_0_generated_prompt_embed")) {
+      Path text = FOLDER.resolve(name + ".safetensors");
+      if (Files.exists(text)) {
+        Files.copy(text, folder.resolve(text.getFileName()));
+      }
+    }
+    // More than the heap holds; on the disk a hole.
+    String header =
+        String.format(
+            Locale.ROOT,
+            "{'mean':{'dtype':'F32','shape':[16,2,%d],'data_offsets':[0,%d]},"
+                + "'std':{'dtype':'F32','shape':[16,2,%d],'data_offsets':[%d,%d]}}",
+            count / 32,
+            4 * count,
+            count / 32,
+            4 * count,
+            8 * count);
+    byte[] text = header.replace('\'', '"').getBytes(StandardCharsets.UTF_8);
+    Path latents = folder.resolve("image_0_latent_code.safetensors");
+    try (FileChannel file =
+        FileChannel.open(
+            latents,
+            StandardOpenOption.CREATE_NEW,
+            StandardOpenOption.SPARSE,
+            StandardOpenOption.WRITE)) {
+      ByteBuffer length = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+      file.write(length.putLong(0, text.length));
+      file.write(ByteBuffer.wrap(text));
+      file.write(ByteBuffer.allocate(1), 8 + text.length + 8 * count - 1);
+    }
+    DataSet data = DataSet.open(folder, folder);
+    try (ExampleLoader loader = new ExampleLoader(data, 0, 0.2, DataPosition.START, 1)) {
+      for (int again = 0; again < 2; again++) {
+        assertThatThrownBy(loader::next).isInstanceOf(OutOfMemoryError.class);
       }
     }
   }

@@ -20,7 +20,12 @@ class StepCostsTest {
 
   private static StepCosts costs(boolean bfloat16, boolean recomputation, boolean host) {
     return new StepCosts(
-        DEV, PARAMETERS, true, new StepCosts.Choices(bfloat16, false, recomputation, false, host));
+        DEV,
+        PARAMETERS,
+        true,
+        1,
+        1,
+        new StepCosts.Choices(bfloat16, false, recomputation, false, host));
   }
 
   private static long bytes(StepCosts costs, long imageTokens, String part) {
@@ -88,6 +93,26 @@ class StepCostsTest {
         .contains("nothing smaller fits");
     assertThat(MemoryAdvice.of(costs(false, false, false), 512, 4096, 4096, 36L << 30))
         .contains("together");
+  }
+
+  @Test
+  void aBatchTakesMoreAndItsPartThatFitsIsNamed() {
+    StepCosts one = costs(true, true, true);
+    StepCosts four = one.withBatch(4);
+    assertThat((double) bytes(four, 4096, "what enters each block"))
+        .isEqualTo(4.0 * bytes(one, 4096, "what enters each block"));
+    assertThat(bytes(four, 4096, "adapters")).isEqualTo(bytes(one, 4096, "adapters"));
+    long available = one.withBatch(3).bytes(512, 4096);
+    assertThat(MemoryAdvice.of(four, 512, 1024, 1024, available)).contains("a batch of 3 (");
+  }
+
+  @Test
+  void measuringTakesLessThanTraining() {
+    for (boolean recomputation : new boolean[] {true, false}) {
+      StepCosts costs = costs(true, recomputation, true);
+      assertThat(costs.measuringBytes(512, 16384)).isLessThan(costs.bytes(512, 16384));
+      assertThat(costs.measuringBytes(512, 16384)).isGreaterThan(costs.measuringBytes(512, 4096));
+    }
   }
 
   @Test

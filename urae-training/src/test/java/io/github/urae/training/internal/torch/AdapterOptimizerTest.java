@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.TensorVector;
@@ -84,8 +85,9 @@ class AdapterOptimizerTest {
     try (PointerScope scope = new PointerScope()) {
       Device device = new Device("cpu");
       device.retainReference();
-      AdapterParameters parameters = new AdapterParameters(SHAPES, torch.ScalarType.Float, device);
-      parameters.put(values);
+      AdapterParameters parameters =
+          new AdapterParameters(SHAPES, Set.of(), torch.ScalarType.Float, device);
+      parameters.put(values, 1);
       return parameters;
     }
   }
@@ -114,16 +116,16 @@ class AdapterOptimizerTest {
     Map<String, float[]> gradients = new LinkedHashMap<>();
     gradients.put("w1", product(x, true, ofInner, false, 12, 24, 4));
     gradients.put("w2", product(inner, true, error, false, 4, 24, 5));
-    try (PointerScope scope = new PointerScope()) {
-      parameters.startPicture();
+    try (PointerScope scope = new PointerScope();
+        FreshGradients fresh = parameters.fresh()) {
       gradients.forEach(
           (key, values) ->
-              parameters.putGradients(
+              fresh.add(
                   List.of(key),
                   new TensorVector(TensorTransfer.ofFloats(values, SHAPES.get(key).toArray())),
                   0));
       parameters.gradients.zero_();
-      parameters.addPicture(1);
+      fresh.addToUpdate(1);
     }
     return loss;
   }
@@ -194,7 +196,7 @@ class AdapterOptimizerTest {
       }
       Map<String, io.github.urae.tensor.Tensor> state = optimizer.state();
       second.check(state);
-      resumed.put(whole.copies(false));
+      resumed.put(whole.adapter(1), 1);
       second.put(state);
       for (int step = 0; step < 5; step++) {
         gradient(whole);
