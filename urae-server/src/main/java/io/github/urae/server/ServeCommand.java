@@ -234,6 +234,8 @@ final class ServeCommand implements Callable<Integer> {
               Optional.ofNullable(System.getenv("URAE_DATABASE_PASSWORD"))));
     }
     if (adapterFolder != null) {
+      // Before a large model is loaded.
+      UraeServer.checkAdapters(adapterFolder);
       settings.adapterFolder(adapterFolder);
     }
     if (publicUrl != null) {

@@ -82,7 +82,8 @@ public final class UraeServer implements AutoCloseable {
     }
   }
 
-  private static void checkAdapters(Path folder) throws IOException {
+  /** Refuses what is no folder that can be listed. */
+  static void checkAdapters(Path folder) throws IOException {
     if (!Files.isDirectory(folder) || !Files.isReadable(folder)) {
       throw new IOException(
           folder
