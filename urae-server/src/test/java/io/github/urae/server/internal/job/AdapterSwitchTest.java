@@ -51,19 +51,19 @@ class AdapterSwitchTest {
               pipeline, new AdapterCatalogue(Optional.empty(), Map.of("two", adapter)));
       List<Future<?>> ends = new ArrayList<>();
       for (int i = 0; i < 60; i++) {
-        Random random = new Random(seeds.nextLong());
+        int fate = seeds.nextInt(4);
+        CancellationToken cancellation = new CancellationToken();
+        List<AdapterChoice> wanted = WANTED.get(seeds.nextInt(WANTED.size()));
+        if (fate == 0) {
+          int millis = seeds.nextInt(300);
+          ends.add(clock.schedule(cancellation::cancel, millis, TimeUnit.MILLISECONDS));
+        }
         ends.add(
             workers.submit(
                 () -> {
-                  CancellationToken cancellation = new CancellationToken();
-                  int fate = random.nextInt(4);
-                  if (fate == 0) {
-                    clock.schedule(cancellation::cancel, random.nextInt(60), TimeUnit.MILLISECONDS);
-                  }
                   if (fate == 1) {
                     Thread.currentThread().interrupt();
                   }
-                  List<AdapterChoice> wanted = WANTED.get(random.nextInt(WANTED.size()));
                   List<AdapterSpec> specs =
                       wanted.stream().map(w -> new AdapterSpec(adapter, w.scale())).toList();
                   try {
