@@ -137,7 +137,7 @@ public record GenerationRecord(
   /**
    * Reads what a saved picture was made with.
    *
-   * @param picture a PNG, JPEG or TIFF file
+   * @param picture a PNG, JPEG, TIFF or WebP file
    * @return the record
    * @throws IOException if the file cannot be read
    * @throws FileFormatException if the file is damaged or holds no record
@@ -151,7 +151,7 @@ public record GenerationRecord(
   /**
    * Reads what a saved picture was made with, whatever it started from.
    *
-   * @param picture a PNG, JPEG or TIFF file
+   * @param picture a PNG, JPEG, TIFF or WebP file
    * @param inputs what the file only names
    * @return the record, its request complete
    * @throws IOException if the file cannot be read

@@ -188,7 +188,7 @@ public final class GenerationRequest {
    * into the file. Model, adapters, device and element type are the pipeline's: {@link
    * GenerationRecord#read(Path)} tells them.
    *
-   * @param picture a PNG, JPEG or TIFF file
+   * @param picture a PNG, JPEG, TIFF or WebP file
    * @return the request for that picture alone
    * @throws IOException if the file cannot be read
    * @throws io.github.urae.FileFormatException if the file is damaged or tells of no request

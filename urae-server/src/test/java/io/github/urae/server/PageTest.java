@@ -237,7 +237,7 @@ class PageTest {
   }
 
   @Test
-  void aPictureThatIsDroppedLoadsItsSettings() {
+  void aPictureThatIsDroppedLoadsItsSettings() throws IOException {
     ask("boats <i>in a row</i>", "64", "3");
     set("seed", "77");
     find("keep-seed").click();
@@ -252,6 +252,14 @@ class PageTest {
     assertThat(find("seed").getDomProperty("value")).isEqualTo("77");
     assertThat(find("width").getDomProperty("value")).isEqualTo("64");
     assertThat(find("steps").getDomProperty("value")).isEqualTo("3");
+
+    // Where nothing can be dropped, as on a phone, it is chosen.
+    browser.navigate().refresh();
+    await(() -> isReady());
+    Path file = Files.write(server.data.resolve("chosen.png"), picture(path));
+    find("settings-file").sendKeys(file.toString());
+    awaitStatus("Settings loaded");
+    assertThat(find("seed").getDomProperty("value")).isEqualTo("77");
 
     drop("#start", path);
     await(() -> find("start-picture").isDisplayed());

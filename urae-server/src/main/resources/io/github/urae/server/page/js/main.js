@@ -142,6 +142,14 @@ function listen() {
       viewer.focus();
     }
   });
+  find('settings-file').addEventListener('change', async () => {
+    const file = find('settings-file').files[0];
+    if (file) {
+      await loadSettings(file);
+      // So that the same one can be chosen again.
+      find('settings-file').value = '';
+    }
+  });
   listenToDrops();
 }
 
