@@ -12,6 +12,7 @@ import io.github.urae.flux.model.Component;
 import io.github.urae.flux.model.internal.Checkpoint;
 import io.github.urae.flux.model.internal.CheckpointFiles;
 import io.github.urae.flux.model.internal.ModelLocation;
+import io.github.urae.internal.BoundedJson;
 import io.github.urae.internal.FileFailure;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.NativeLibraries;
@@ -48,7 +49,7 @@ public final class CheckpointMerger {
   /** Most bytes of tensors in one shard: diffusers' default, 10 GB. */
   private static final long SHARD_BYTES = 10_000_000_000L;
 
-  private static final JsonMapper JSON = new JsonMapper();
+  private static final JsonMapper JSON = new JsonMapper(BoundedJson.factory().build());
 
   private static final List<ElementType> MERGED_TYPES =
       List.of(ElementType.BF16, ElementType.F16, ElementType.F32, ElementType.F64);

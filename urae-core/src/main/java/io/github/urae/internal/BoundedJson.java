@@ -31,6 +31,18 @@ public final class BoundedJson {
   private BoundedJson() {}
 
   /**
+   * Begins a factory whose readers and writers leave nothing with the threads that use them:
+   * Jackson would keep a buffer with each, and its classes with that where an application is
+   * deployed again in a running process.
+   *
+   * @return a builder of one that bounds nothing
+   */
+  public static JsonFactoryBuilder factory() {
+    return new JsonFactoryBuilder()
+        .disable(JsonFactory.Feature.USE_THREAD_LOCAL_FOR_BUFFER_RECYCLING);
+  }
+
+  /**
    * Begins a factory of readers that make trees.
    *
    * @return a builder of one for up to 64 levels
@@ -47,7 +59,7 @@ public final class BoundedJson {
    * @return a builder of it
    */
   public static JsonFactoryBuilder trees(int maxDepth, int maxTextLength) {
-    return new JsonFactoryBuilder()
+    return factory()
         // Keys of strangers are not worth a place in the JVM's table.
         .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
         .streamReadConstraints(treeLimits(maxDepth, maxTextLength).build());

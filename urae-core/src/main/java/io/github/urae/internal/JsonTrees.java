@@ -28,7 +28,7 @@ import java.util.Map;
 public final class JsonTrees implements JsonConfig.Reader {
 
   private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
-  private static final JsonFactory WRITING = new JsonFactory();
+  private static final JsonFactory WRITING = BoundedJson.factory().build();
 
   private final JsonFactory factory;
 

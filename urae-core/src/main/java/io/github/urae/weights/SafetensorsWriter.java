@@ -2,6 +2,7 @@ package io.github.urae.weights;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import io.github.urae.internal.BoundedJson;
 import io.github.urae.internal.FileFailure;
 import io.github.urae.internal.FileReplacement;
 import io.github.urae.internal.OwnedResources;
@@ -71,7 +72,7 @@ public final class SafetensorsWriter implements Closeable {
   /** Taken at once from tensors that may be larger than a buffer. */
   private static final int PIECE_BYTES = 1 << 26;
 
-  private static final JsonFactory JSON = new JsonFactory();
+  private static final JsonFactory JSON = BoundedJson.factory().build();
 
   private final Path target;
   private final Path temporary;

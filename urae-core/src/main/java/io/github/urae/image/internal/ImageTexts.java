@@ -5,7 +5,6 @@ import static java.nio.charset.StandardCharsets.US_ASCII;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonFactoryBuilder;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.json.JsonWriteFeature;
@@ -67,7 +66,7 @@ public final class ImageTexts {
   private static final JsonTrees JSON = new JsonTrees(BoundedJson.trees(1, MAX_LENGTH));
 
   private static final JsonFactory ASCII =
-      new JsonFactoryBuilder().enable(JsonWriteFeature.ESCAPE_NON_ASCII).build();
+      BoundedJson.factory().enable(JsonWriteFeature.ESCAPE_NON_ASCII).build();
 
   private final Path file;
   private final int maxBytes;

@@ -1,7 +1,6 @@
 package io.github.urae.weights.internal;
 
 import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonFactoryBuilder;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
@@ -51,7 +50,7 @@ public final class SafetensorsHeader {
   public static final String METADATA_KEY = "__metadata__";
 
   private static final JsonFactory JSON =
-      new JsonFactoryBuilder()
+      BoundedJson.factory()
           .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
           // Names and metadata may be long; the header's own limit bounds them.

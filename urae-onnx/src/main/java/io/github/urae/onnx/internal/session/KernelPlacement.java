@@ -1,8 +1,8 @@
 package io.github.urae.onnx.internal.session;
 
-import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import io.github.urae.internal.BoundedJson;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
@@ -34,7 +34,7 @@ final class KernelPlacement {
    */
   static Map<String, Integer> onProcessor(Path profile) throws IOException {
     Map<String, Integer> found = new TreeMap<>();
-    try (JsonParser json = new JsonFactory().createParser(profile.toFile())) {
+    try (JsonParser json = BoundedJson.factory().build().createParser(profile.toFile())) {
       while (json.nextToken() != null) {
         if (json.currentToken() == JsonToken.START_OBJECT && "args".equals(json.currentName())) {
           Kernel kernel = kernel(json);
