@@ -471,8 +471,12 @@ public final class JobQueue implements AutoCloseable {
         worker.join(Math.max(1, TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime())));
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
-        return;
+        break;
       }
     }
+    // An operator that takes longer keeps no caller waiting.
+    live.values().stream()
+        .filter(job -> job.isAttached() && !job.state().status().isFinal())
+        .forEach(this::interrupt);
   }
 }
