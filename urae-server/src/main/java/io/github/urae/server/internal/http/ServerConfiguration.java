@@ -9,6 +9,8 @@ import io.github.urae.server.internal.job.JobStore;
 import io.github.urae.server.internal.picture.DecodingTurn;
 import io.github.urae.server.internal.picture.PictureFiles;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.sql.SQLException;
 import java.util.concurrent.TimeUnit;
 import javax.sql.DataSource;
@@ -164,8 +166,16 @@ public class ServerConfiguration {
   }
 
   @Bean
-  WebServerFactoryCustomizer<TomcatServletWebServerFactory> connectionProbes() {
-    return factory -> factory.addEngineValves(new ConnectionProbe.Valve());
+  WebServerFactoryCustomizer<TomcatServletWebServerFactory> tomcat(ServerSettings settings)
+      throws IOException {
+    // Empty: without one, Tomcat makes one in the system's temporary folder, which may be
+    // read-only.
+    Path root = settings.dataFolder().toAbsolutePath().resolve("temporary").resolve("root");
+    Files.createDirectories(root);
+    return factory -> {
+      factory.setDocumentRoot(root.toFile());
+      factory.addEngineValves(new ConnectionProbe.Valve());
+    };
   }
 
   @Bean
