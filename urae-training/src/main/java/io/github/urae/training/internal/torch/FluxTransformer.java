@@ -330,20 +330,22 @@ final class FluxTransformer {
 
   private Tensor attention(Tensor query, Tensor key, Tensor value, Tensor rotary) {
     return Scopes.one(
-        () ->
-            torch
-                .scaled_dot_product_attention(
-                    turned(query, rotary).transpose(1, 2),
-                    turned(key, rotary).transpose(1, 2),
-                    value.to(attentionType).transpose(1, 2),
-                    new TensorOptional(),
-                    0,
-                    false,
-                    new DoubleOptional(attentionScale(query.size(1))),
-                    false)
-                .transpose(1, 2)
-                .reshape(query.size(0), -1, config.width())
-                .to(type));
+        () -> {
+          Tensor q = turned(query, rotary).transpose(1, 2);
+          Tensor k = turned(key, rotary).transpose(1, 2);
+          Tensor v = value.to(attentionType).transpose(1, 2);
+          double scale = attentionScale(query.size(1));
+          Tensor mixed =
+              device.is_cpu()
+                  ? AttentionThreads.during(q, k, v, () -> attention(q, k, v, scale))
+                  : attention(q, k, v, scale);
+          return mixed.transpose(1, 2).reshape(query.size(0), -1, config.width()).to(type);
+        });
+  }
+
+  private static Tensor attention(Tensor query, Tensor key, Tensor value, double scale) {
+    return torch.scaled_dot_product_attention(
+        query, key, value, new TensorOptional(), 0, false, new DoubleOptional(scale), false);
   }
 
   private double attentionScale(long tokens) {

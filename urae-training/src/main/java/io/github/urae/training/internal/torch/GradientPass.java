@@ -220,7 +220,12 @@ final class GradientPass {
 
   private static TensorVector gradients(
       List<Tensor> outputs, List<Tensor> wanted, TensorVector ofOutputs) {
-    return torch.grad(vector(outputs), vector(wanted), ofOutputs, new BoolOptional(), false, true);
+    try {
+      return torch.grad(
+          vector(outputs), vector(wanted), ofOutputs, new BoolOptional(), false, true);
+    } finally {
+      AttentionThreads.giveBack();
+    }
   }
 
   private static TensorVector vector(List<Tensor> tensors) {
