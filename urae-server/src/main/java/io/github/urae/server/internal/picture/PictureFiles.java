@@ -209,10 +209,8 @@ public final class PictureFiles {
     }
   }
 
+  /** Removes a file or folder. Others may remove it, or parts of it, at the same time. */
   static void deleteTree(Path root) throws IOException {
-    if (!Files.exists(root)) {
-      return;
-    }
     Files.walkFileTree(
         root,
         new SimpleFileVisitor<>() {
@@ -221,6 +219,15 @@ public final class PictureFiles {
               throws IOException {
             Files.deleteIfExists(file);
             return FileVisitResult.CONTINUE;
+          }
+
+          @Override
+          public FileVisitResult visitFileFailed(Path file, IOException failure)
+              throws IOException {
+            if (failure instanceof NoSuchFileException) {
+              return FileVisitResult.CONTINUE;
+            }
+            throw failure;
           }
 
           @Override
