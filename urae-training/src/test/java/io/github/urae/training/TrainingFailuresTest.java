@@ -9,8 +9,10 @@ import io.github.urae.FileFormatException;
 import io.github.urae.InferenceException;
 import io.github.urae.TrainingException;
 import io.github.urae.UraeException;
+import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
 import io.github.urae.training.internal.checkpoint.TrainingFolder;
+import io.github.urae.weights.SafetensorsWriter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -18,6 +20,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
@@ -25,6 +28,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What cannot be trained, or not go on: each is told, and nothing is lost. */
 class TrainingFailuresTest {
@@ -75,6 +80,37 @@ class TrainingFailuresTest {
     }
     TrainingData fewer = TrainingData.open(folder);
     assertNotContinued(training -> training.data(fewer), "other pictures");
+  }
+
+  private Path copyOfData() throws IOException {
+    Path copy = Files.createDirectories(folder.resolve("data"));
+    try (Stream<Path> files = Files.list(TestData.path("training/data"))) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        Files.copy(file, copy.resolve(file.getFileName()));
+      }
+    }
+    return copy;
+  }
+
+  /** Names and sizes of files stay: one value of a tensor is another. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "image_0_latent_code.safetensors",
+        "image_1_prompt_embed.safetensors",
+        "image_2_generated_prompt_embed.safetensors"
+      })
+  void anotherValueOfACacheIsNotContinuedWith(String cache) throws IOException {
+    Path data = copyOfData();
+    TrainingData same = TrainingData.open(data);
+    assertThat(same.dataSet().digest())
+        .isEqualTo(TrainingData.open(TestData.path("training/data")).dataSet().digest());
+    Path file = data.resolve(cache);
+    byte[] bytes = Files.readAllBytes(file);
+    bytes[bytes.length - 4] ^= 1;
+    Files.write(file, bytes);
+    TrainingData changed = TrainingData.open(data);
+    assertNotContinued(training -> training.data(changed), "other pictures");
   }
 
   @Test
@@ -233,12 +269,7 @@ class TrainingFailuresTest {
   /** No checkpoint is due: the step before is saved all the same. */
   @Test
   void aCacheThatCannotBeReadLosesNothing() throws IOException {
-    Path data = Files.createDirectories(folder.resolve("data"));
-    try (Stream<Path> files = Files.list(TestData.path("training/data"))) {
-      for (Path file : files.filter(Files::isRegularFile).toList()) {
-        Files.copy(file, data.resolve(file.getFileName()));
-      }
-    }
+    Path data = copyOfData();
     Path output = folder.resolve("output");
     FluxTraining training =
         SmallTraining.builder(output)
@@ -279,6 +310,38 @@ class TrainingFailuresTest {
         .hasMessageContainingAll("192x192", "allowed", "what would fit", "pictures of at most");
     assertThat(training.plan().refusal()).isPresent();
     assertThat(folder).isEmptyDirectory();
+  }
+
+  /** What is trained on would do; only what is measured now and then is too large. */
+  @Test
+  void heldOutPicturesThatDoNotFitIntoMemoryAreRefusedByName() throws IOException {
+    Path data = copyOfData();
+    Tensor latents = Tensor.ofFloats(new float[16 * 128 * 96], 16, 128, 96);
+    SafetensorsWriter.write(
+        data.resolve("image_1_latent_code.safetensors"),
+        Map.of(),
+        Map.of("mean", latents, "std", latents));
+    Path output = folder.resolve("output");
+    FluxTraining.Builder builder =
+        SmallTraining.builder(output)
+            .memoryLimit(SmallTraining.builder(output).build().plan().bytes());
+    assertThat(builder.build().plan().refusal()).isEmpty();
+    FluxTraining training = builder.heldOut(TrainingData.open(data), 1).build();
+    assertThatThrownBy(training::run)
+        .isInstanceOf(TrainingException.class)
+        .hasMessageContainingAll(
+            "held-out picture 'image_1' of 768x1024 pixels", "allowed", "at most 192x192 pixels");
+    assertThat(training.plan().refusal()).isPresent();
+    assertThat(output).doesNotExist();
+  }
+
+  @Test
+  void anAlphaOfMinorComponentsIsRefusedByName() throws IOException {
+    FluxTraining.Builder builder =
+        SmallTraining.builder(folder).stage(TrainingStage.MINOR).alpha(8);
+    assertThatThrownBy(builder::build)
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContainingAll("alpha", "minor components", "found 8");
   }
 
   @Test
