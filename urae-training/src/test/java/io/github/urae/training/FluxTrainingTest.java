@@ -10,7 +10,11 @@ import io.github.urae.adapter.Adapter;
 import io.github.urae.adapter.AdapterFormat;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.image.RgbImage;
+import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
+import io.github.urae.training.internal.checkpoint.AdapterLayout;
+import io.github.urae.training.internal.checkpoint.TrainingFolder;
+import io.github.urae.training.internal.checkpoint.TrainingRecord;
 import io.github.urae.training.internal.metrics.MetricsLog;
 import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.TensorSource;
@@ -28,6 +32,9 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole trainings of the small checkpoint. */
 class FluxTrainingTest {
@@ -280,6 +287,69 @@ class FluxTrainingTest {
     assertThat(names(folder))
         .contains("checkpoint-2", "checkpoint-3")
         .doesNotContain("checkpoint-1");
+  }
+
+  private void copyCheckpoint(String from, String to) throws IOException {
+    Path copy = Files.createDirectories(folder.resolve(to));
+    for (String name : names(whole.resolve(from))) {
+      Files.copy(whole.resolve(from).resolve(name), copy.resolve(name));
+    }
+  }
+
+  /**
+   * What a kill leaves while checkpoint 6 is saved again: the one that was there, what is half
+   * written, what is whole beside it, and what was replaced and is not deleted yet.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "checkpoint-6, half",
+    "checkpoint-6, checkpoint-6.next",
+    "checkpoint-6.next, old",
+    "checkpoint-6, old"
+  })
+  void aKillWhileACheckpointIsReplacedLosesNothing(String one, String other) throws IOException {
+    String partial = "checkpoint-6.0b2f3c44-95d5-4d0e-9e6a-3a4c51f0d9a7.partial";
+    for (String name : List.of(one, other)) {
+      switch (name) {
+        case "half" -> {
+          copyCheckpoint("checkpoint-6", partial.replace("6.", "6.next."));
+          Files.delete(folder.resolve(partial.replace("6.", "6.next.")).resolve("training.json"));
+        }
+        case "old" -> copyCheckpoint("checkpoint-8", partial);
+        default -> copyCheckpoint("checkpoint-6", name);
+      }
+    }
+    Files.copy(whole.resolve(MetricsLog.TABLE), folder.resolve(MetricsLog.TABLE));
+    TrainingResult result =
+        SmallTraining.builder(folder).checkpoints(3, 1).resumeLatest().build().run();
+    assertThat(result.isComplete()).isTrue();
+    assertEndsAsWhole();
+    assertThat(names(folder))
+        .filteredOn(name -> name.matches("checkpoint-\\d+(\\.next)?"))
+        .containsExactly("checkpoint-8");
+  }
+
+  /** A folder with what a kill left is saved into again. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void aReplacementThatWasKilledIsDoneAgain(boolean oldIsThere) throws IOException {
+    copyCheckpoint("checkpoint-6", "checkpoint-3");
+    copyCheckpoint("checkpoint-6", "checkpoint-6.next");
+    if (oldIsThere) {
+      copyCheckpoint("checkpoint-8", "checkpoint-6");
+    }
+    TrainingFolder checkpoints = new TrainingFolder(folder, AdapterLayout.LORA);
+    assertThat(checkpoints.latest())
+        .contains(folder.resolve(oldIsThere ? "checkpoint-6" : "checkpoint-6.next"));
+    TrainingRecord record = TrainingFolder.record(folder.resolve("checkpoint-6.next"));
+    Tensor tensor = Tensor.ofFloats(new float[] {1, 2}, 2);
+    Path saved =
+        checkpoints.save(
+            new TrainingFolder.Content(record, Map.of("a", tensor), Map.of("s", tensor)));
+    assertThat(saved).isEqualTo(folder.resolve("checkpoint-6"));
+    assertThat(names(folder)).containsExactly("checkpoint-3", "checkpoint-6");
+    checkpoints.read(
+        saved, (adapter, state) -> assertThat(adapter.get("a").toFloats()).containsExactly(1, 2));
   }
 
   @Test
