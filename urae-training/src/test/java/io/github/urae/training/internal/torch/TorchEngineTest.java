@@ -10,20 +10,26 @@ import io.github.urae.GenerationCancelledException;
 import io.github.urae.InferenceException;
 import io.github.urae.ModelException;
 import io.github.urae.ProgressListener;
+import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.arithmetic.TorchGenerator;
+import io.github.urae.flux.model.internal.ModelLocation;
 import io.github.urae.pipeline.FluxPipeline;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Tensor;
 import io.github.urae.testkit.TestData;
 import io.github.urae.training.internal.engine.AdapterStage;
+import io.github.urae.training.internal.engine.BaseModel;
 import io.github.urae.training.internal.engine.EngineSettings;
 import io.github.urae.training.internal.engine.NativeMemory;
 import io.github.urae.training.internal.engine.OptimizerSettings;
 import io.github.urae.training.internal.engine.StepInputs;
 import io.github.urae.training.internal.engine.TargetModules;
 import io.github.urae.training.internal.engine.TrainingEngine;
+import io.github.urae.weights.SafetensorsWriter;
+import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -31,6 +37,7 @@ import java.util.Map;
 import java.util.OptionalInt;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -253,6 +260,40 @@ class TorchEngineTest {
           .isLessThan(1e-4);
       assertThatThrownBy(() -> plain.restore(scaled.adapter(), scaled.optimizerState()))
           .isInstanceOf(AdapterException.class);
+    }
+  }
+
+  /** As a pipeline reads it: merged into the weights, the file changes what it did in training. */
+  @Test
+  void aLoraWithAnAlphaIsMergedAsItWasTrained(@TempDir Path folder) throws IOException {
+    RecordedRun run = run("2k");
+    Path file = folder.resolve("adapter.safetensors");
+    float[] untrained;
+    float[] trained;
+    try (TrainingEngine engine =
+        run.open(
+            EngineSettings.of(new AdapterStage.Lora(4, 10, TargetModules.URAE, 0))
+                .withOptimizer(OptimizerSettings.AdamW.URAE)
+                .withDevice("cpu", OptionalInt.of(1)))) {
+      untrained = engine.prediction(run.step(4));
+      for (int step = 1; step <= 3; step++) {
+        engine.accumulate(run.step(step), 1);
+        engine.clipGradients(1);
+        engine.update(1e-2);
+      }
+      trained = engine.prediction(run.step(4));
+      SafetensorsWriter.write(file, Map.of(), engine.adapter());
+    }
+    BaseModel merged =
+        new BaseModel(
+            ModelLocation.of(TestData.checkpoint()),
+            List.of(new AdapterSpec(file, 1)),
+            new WeightCache(folder.resolve("cache"), WeightCache.DEFAULT_MAX_BYTES));
+    try (TrainingEngine engine =
+        TorchEngine.open(merged, run.settings(), ProgressListener.NONE, new CancellationToken())) {
+      float[] found = engine.prediction(run.step(4));
+      assertThat(largestError(trained, found)).isLessThan(1e-4);
+      assertThat(largestError(untrained, found)).isGreaterThan(1e-2);
     }
   }
 
