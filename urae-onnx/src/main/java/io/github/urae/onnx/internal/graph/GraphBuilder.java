@@ -339,8 +339,13 @@ final class GraphBuilder {
     return microsoftNode("MultiHeadAttention", List.of(q, k, v), attributes);
   }
 
-  /** Completes the graph. */
+  /** Completes the graph, whose operators are of {@link NetworkGraph#OPSET}. */
   NetworkGraph build() {
-    return new NetworkGraph(name, type, graph.build(), Collections.unmodifiableMap(weights));
+    return build(NetworkGraph.OPSET);
+  }
+
+  /** Completes the graph; {@code opset} is the version of ONNX's operators. */
+  NetworkGraph build(long opset) {
+    return new NetworkGraph(name, type, graph.build(), Collections.unmodifiableMap(weights), opset);
   }
 }

@@ -29,8 +29,8 @@ public record NetworkGraph(
     long opset) {
 
   /**
-   * ONNX operator set of all graphs made here: the first with rotary embedding and RMS
-   * normalisation.
+   * ONNX operator set of the graphs made here, the autoencoder's apart: the first with rotary
+   * embedding and RMS normalisation.
    */
   public static final long OPSET = 23;
 
@@ -182,11 +182,5 @@ public record NetworkGraph(
                 .setVersion(MICROSOFT_OPSET))
         .setGraph(complete)
         .build();
-  }
-
-  /** A graph of {@link #OPSET}. */
-  NetworkGraph(
-      String name, ElementType type, OnnxMl.GraphProto graph, Map<String, GraphWeight> weights) {
-    this(name, type, graph, weights, OPSET);
   }
 }

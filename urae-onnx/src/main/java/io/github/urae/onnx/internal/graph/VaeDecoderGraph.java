@@ -60,6 +60,6 @@ public final class VaeDecoderGraph {
     x = g.silu(layers.groupNorm("decoder.conv_norm_out", x, channels));
     x = layers.convolution("decoder.conv_out", x, channels, 3, 3);
     g.output("sample", x, ElementType.F32, "batch", 3, "height", "width");
-    return g.build();
+    return g.build(VaeLayers.OPSET);
   }
 }

@@ -64,6 +64,6 @@ public final class VaeEncoderGraph {
         2 * config.latentChannels(),
         "rows",
         "columns");
-    return g.build();
+    return g.build(VaeLayers.OPSET);
   }
 }

@@ -10,6 +10,16 @@ import java.util.List;
 /** The layers that the autoencoder's two halves are made of. Activations are [B, C, H, W]. */
 final class VaeLayers {
 
+  /**
+   * ONNX operator set of the autoencoder: the last whose instance normalisation ONNX Runtime's CUDA
+   * provider has; the processor would do that of a later one.
+   *
+   * @see <a
+   *     href="https://github.com/microsoft/onnxruntime/blob/v1.29.0/onnxruntime/core/providers/cuda/nn/instance_norm.cc">
+   *     ONNX Runtime: {@code instance_norm.cc}, of operator set 6 to 21</a>
+   */
+  static final long OPSET = 21;
+
   private static final double EPSILON = 1e-6;
 
   private final GraphBuilder g;

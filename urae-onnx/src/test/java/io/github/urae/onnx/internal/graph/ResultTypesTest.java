@@ -216,7 +216,7 @@ class ResultTypesTest {
     Map<String, GraphWeight> weights = new LinkedHashMap<>();
     weights.put(w0, GraphWeight.values(w0, Shape.of(3), ElementType.F32));
     weights.put(w1, GraphWeight.values(w1, Shape.of(3), ElementType.F32));
-    return new NetworkGraph("blocks", ElementType.F32, graph, weights);
+    return new NetworkGraph("blocks", ElementType.F32, graph, weights, NetworkGraph.OPSET);
   }
 
   private static NodeProto named(
@@ -256,7 +256,8 @@ class ResultTypesTest {
     assertThatThrownBy(
             () ->
                 GraphSegments.cut(
-                    new NetworkGraph("blocks", ElementType.F32, graph.build(), whole.weights())))
+                    new NetworkGraph(
+                        "blocks", ElementType.F32, graph.build(), whole.weights(), whole.opset())))
         .isInstanceOf(ModelException.class)
         .hasMessageContainingAll("SequenceConstruct", "'first'", "one at a time");
   }
