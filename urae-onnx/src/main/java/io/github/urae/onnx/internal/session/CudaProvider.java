@@ -39,7 +39,11 @@ final class CudaProvider {
           "no kernel image",
           "the GPU is of a generation that this build of ONNX Runtime has no code for",
           "out of memory",
-          "the GPU's memory is taken; nvidia-smi lists who holds it");
+          "the GPU's memory is taken; nvidia-smi lists who holds it",
+          "not compiled with CUDA support",
+          "libonnxruntime4j_jni is the CPU build's, though libonnxruntime has CUDA; take both from"
+              + " com.microsoft.onnxruntime:onnxruntime_gpu, without :onnxruntime on the class"
+              + " path");
 
   private CudaProvider() {}
 
@@ -57,7 +61,8 @@ final class CudaProvider {
       throw new InferenceException(
           cuda
               + ": this build of ONNX Runtime is for the CPU only; depend on"
-              + " com.microsoft.onnxruntime:onnxruntime_gpu instead of :onnxruntime, or use the CPU",
+              + " com.microsoft.onnxruntime:onnxruntime_gpu instead of :onnxruntime, or use the"
+              + " CPU",
           null);
     }
     try (OrtCUDAProviderOptions provider = new OrtCUDAProviderOptions(cuda.index())) {

@@ -35,8 +35,8 @@ class CudaProviderTest {
             + "|libcublasLt.so.12 is missing: this build of ONNX Runtime needs CUDA 12 and cuDNN 9;"
             + " install them, or put their folders into LD_LIBRARY_PATH",
         "Failed to load library libonnxruntime_providers_cuda.so with error: libcublasLt.so.13:"
-            + " cannot open shared object file: No such file or directory"
-            + "|libcublasLt.so.13 is missing: this build of ONNX Runtime needs CUDA 13 and cuDNN 9;",
+            + " cannot open shared object file: No such file or directory|libcublasLt.so.13 is"
+            + " missing: this build of ONNX Runtime needs CUDA 13 and cuDNN 9;",
         "Error loading onnxruntime_providers_cuda.dll which depends on \"cublas64_13.dll\" which is"
             + " missing.|needs CUDA 13",
         "Error loading onnxruntime_providers_cuda.dll which depends on \"cudnn64_9.dll\" which is"
@@ -45,6 +45,8 @@ class CudaProviderTest {
         "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version"
             + "|update the driver",
         "CUDA failure 101: invalid device ordinal|no GPU of that number",
+        "Error code - ORT_INVALID_ARGUMENT - message: This binary was not compiled with CUDA"
+            + " support.|libonnxruntime4j_jni is the CPU build's",
         "something new|CUDA cannot be used"
       })
   void theErrorNamesWhatIsMissing(String message, String expected) {
