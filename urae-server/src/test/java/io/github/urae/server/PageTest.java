@@ -328,7 +328,7 @@ class PageTest {
     try {
       browser.get(before.url("/"));
       await(PageTest::isReady);
-      ask("the sea", "128", "60");
+      ask("the sea", "128", "200");
       find("draw").click();
       await(() -> find("preview").isDisplayed());
     } finally {
