@@ -125,7 +125,7 @@ class PageTest {
 
   @Test
   void aNewcomerDrawsAndWatches() throws IOException {
-    ask("a lighthouse on a cliff at sunset with clouds", "128", "40");
+    ask("a lighthouse on a cliff at sunset with clouds", "128", "200");
     await(() -> find("plan").getText().contains("128x128"));
     assertThat(find("plan").getText()).contains("of memory");
     find("draw").click();
