@@ -130,11 +130,8 @@ class PageTest {
     assertThat(find("plan").getText()).contains("of memory");
     find("draw").click();
     await(() -> find("preview").isDisplayed());
-    // A quick machine may have drawn it before the page was looked at.
-    await(
-        () ->
-            find("stages").getText().matches("(?s).*: done.*denoising.* left.*")
-                || find("status").getText().equals("Done"));
+    await(() -> find("stages").getText().matches("(?s).*: done.*denoising.* left.*"));
+    assertThat(browser.findElements(By.cssSelector("#stages [aria-current]"))).hasSize(1);
     awaitStatus("Done");
     assertThat(find("caption").getText()).contains("a lighthouse on a cliff", "128x128", "seed ");
     assertThat(find("seed").getDomProperty("value")).matches("\\d+");
