@@ -314,6 +314,7 @@ class UraeAutoConfigurationTest {
   @Test
   void theEndOfTheApplicationCancels() throws Exception {
     CountDownLatch drawing = new CountDownLatch(1);
+    CountDownLatch waiting = new CountDownLatch(1);
     CompletableFuture<?>[] drawn = new CompletableFuture<?>[2];
     ImagePipeline[] kept = new ImagePipeline[1];
     runner()
@@ -325,7 +326,12 @@ class UraeAutoConfigurationTest {
               RunOptions options = RunOptions.builder().onStep(step -> drawing.countDown()).build();
               drawn[0] = kept[0].generateAsync(endless, options);
               await(drawing);
-              drawn[1] = kept[0].generateAsync(endless);
+              drawn[1] =
+                  kept[0].generateAsync(
+                      endless,
+                      RunOptions.builder().listener(progress -> waiting.countDown()).build());
+              // One that has not begun when the end comes is refused, not cancelled.
+              await(waiting);
             });
     for (CompletableFuture<?> ended : drawn) {
       assertThatThrownBy(() -> ended.orTimeout(1, TimeUnit.MINUTES).join())
