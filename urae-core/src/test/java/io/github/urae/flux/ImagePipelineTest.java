@@ -84,9 +84,10 @@ class ImagePipelineTest {
 
   @Test
   void aTimeOutCancelsTheCall() throws Exception {
-    CompletableFuture<List<GeneratedImage>> future =
-        new Fake(true).generateAsync(request).orTimeout(10, TimeUnit.MILLISECONDS);
-    assertThatThrownBy(future::get).hasCauseInstanceOf(TimeoutException.class);
+    CompletableFuture<List<GeneratedImage>> future = new Fake(true).generateAsync(request);
+    // Before it has begun, it would not begin at all.
+    waiting.await();
+    assertThatThrownBy(() -> future.orTimeout(10, TimeUnit.MILLISECONDS).get()).hasCauseInstanceOf(TimeoutException.class);
     cancelled.await();
   }
 
