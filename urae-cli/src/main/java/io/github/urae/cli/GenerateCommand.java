@@ -2,7 +2,6 @@ package io.github.urae.cli;
 
 import io.github.urae.FileFormatException;
 import io.github.urae.InvalidRequestException;
-import io.github.urae.device.Offload;
 import io.github.urae.flux.CoarseToFine;
 import io.github.urae.flux.GeneratedImage;
 import io.github.urae.flux.GenerationPlan;
@@ -102,14 +101,7 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(names = "--plan", description = "Print tokens, work and memory by stage; draw nothing.")
   boolean planOnly;
 
-  @Option(
-      names = {"--offload", "--residency"},
-      paramLabel = "WHEN",
-      defaultValue = "all",
-      converter = OffloadConverter.class,
-      description =
-          "Networks in memory: all, one-at-a-time, or block by block (default: ${DEFAULT-VALUE}).")
-  Offload offload;
+  @Mixin OffloadOption offload;
 
   @Option(
       names = "--prompt-2",
@@ -439,7 +431,8 @@ final class GenerateCommand implements Callable<Integer> {
 
   private FluxPipeline.Builder pipeline(Progress progress) throws IOException {
     FluxPipeline.Builder builder =
-        model.pipeline().offload(offload).listener(progress).cancellation(urae.cancellation());
+        model.pipeline().listener(progress).cancellation(urae.cancellation());
+    offload.applyTo(builder);
     matching.applyTo(builder);
     model.addAdapters(adapters, builder);
     if (memoryLimit != null) {
@@ -611,18 +604,6 @@ final class GenerateCommand implements Callable<Integer> {
       try {
         return Seeds.parse(value);
       } catch (InvalidRequestException e) {
-        throw new TypeConversionException(e.getMessage());
-      }
-    }
-  }
-
-  /** Reads an offload. */
-  static final class OffloadConverter implements ITypeConverter<Offload> {
-    @Override
-    public Offload convert(String value) {
-      try {
-        return Offload.parse(value);
-      } catch (IllegalArgumentException e) {
         throw new TypeConversionException(e.getMessage());
       }
     }

@@ -3,8 +3,10 @@ package io.github.urae.server;
 import io.github.urae.adapter.AdapterSpec;
 import io.github.urae.cli.MatchingOptions;
 import io.github.urae.cli.ModelOptions;
+import io.github.urae.cli.OffloadOption;
 import io.github.urae.cli.OutputOptions;
 import io.github.urae.cli.Progress;
+import io.github.urae.cli.SizeConverter;
 import io.github.urae.cli.UraeCommand;
 import io.github.urae.pipeline.FluxPipeline;
 import java.io.IOException;
@@ -70,8 +72,8 @@ final class ServeCommand implements Callable<Integer> {
       names = "--api-key-file",
       paramLabel = "FILE",
       description =
-          "Ask callers for the key in the file's first line (default: that of URAE_API_KEY, if it"
-              + " is set).")
+          "Ask callers for the key in the file's first line, 16 characters or more (default: that"
+              + " of URAE_API_KEY, if it is set).")
   Path apiKeyFile;
 
   @Option(names = "--no-auth", description = "Let everybody call who reaches the server.")
@@ -111,9 +113,12 @@ final class ServeCommand implements Callable<Integer> {
 
   @Option(
       names = "--memory-limit",
-      paramLabel = "BYTES",
-      description = "Refuse what is expected to take more memory.")
+      paramLabel = "SIZE",
+      converter = SizeConverter.class,
+      description = "Refuse what is expected to take more memory, as in 6G or 800M.")
   Long memoryLimit;
+
+  @Mixin OffloadOption offload;
 
   @Option(
       names = "--concurrency",
@@ -152,7 +157,9 @@ final class ServeCommand implements Callable<Integer> {
   @Option(
       names = "--allowed-host",
       paramLabel = "NAME",
-      description = "Name that the server may be called by, behind a proxy; repeatable.")
+      description =
+          "Name that the server may be called by, behind a proxy, beside that of --public-url;"
+              + " repeatable.")
   List<String> hosts = List.of();
 
   @Option(
@@ -198,6 +205,7 @@ final class ServeCommand implements Callable<Integer> {
       FluxPipeline.Builder builder =
           model.pipeline().listener(progress).cancellation(urae.cancellation());
       matching.applyTo(builder);
+      offload.applyTo(builder);
       List<AdapterSpec> always = new ArrayList<>();
       for (String text : adapters) {
         always.add(model.adapter(text));
