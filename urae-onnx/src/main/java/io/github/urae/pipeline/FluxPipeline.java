@@ -450,6 +450,7 @@ public final class FluxPipeline implements ImagePipeline {
     private boolean prepacking;
     private Precision precision = Precision.AUTO;
     private Offload offload = Offload.ALL;
+    private boolean loadWhenNeeded;
     private OptionalLong memoryLimit = OptionalLong.empty();
     private int maxConcurrent = Integer.MAX_VALUE;
 
@@ -495,6 +496,20 @@ public final class FluxPipeline implements ImagePipeline {
      */
     public Builder offload(Offload value) {
       offload = Objects.requireNonNull(value, "offload");
+      return this;
+    }
+
+    /**
+     * Converts and loads each network when a call first needs it, not all of them when the pipeline
+     * is built: for encoding alone, which needs no transformer. With {@link Offload#ALL} it stays
+     * from then on. Networks that adapters change are made at once all the same, and files that are
+     * missing or no networks of FLUX.1 are told of at once.
+     *
+     * @param value by default false
+     * @return this
+     */
+    public Builder loadWhenNeeded(boolean value) {
+      loadWhenNeeded = value;
       return this;
     }
 
@@ -612,7 +627,8 @@ public final class FluxPipeline implements ImagePipeline {
               new AdapterOptions(ignoresUnmatched(), allowsBareMinorComponents()));
       try {
         return new FluxPipeline(
-            Networks.open(source, settings, adapters(), listener(), cancellation()), maxConcurrent);
+            Networks.open(source, settings, adapters(), loadWhenNeeded, listener(), cancellation()),
+            maxConcurrent);
       } catch (NoSuchFileException e) {
         throw HuggingFaceCache.explained(e);
       }

@@ -21,7 +21,8 @@ import java.util.OptionalInt;
  * TrainingData} and URAE's scripts read.
  *
  * <pre>{@code
- * try (FluxPipeline pipeline = FluxPipeline.builder().model(model).build()) {
+ * try (FluxPipeline pipeline =
+ *     FluxPipeline.builder().model(model).loadWhenNeeded(true).build()) {
  *   PreparationReport report =
  *       DataPreparation.builder(folder).resolution(2048).build().run(pipeline);
  *   report.skipped().forEach(System.err::println);

@@ -50,8 +50,9 @@ final class PrepareCommand implements Callable<Integer> {
       required = true,
       paramLabel = "DIR",
       description =
-          "Folder of pictures, with captions in NAME.json ('prompt', 'generated_prompt'), NAME.txt"
-              + " or metadata.jsonl.")
+          "Folder of pictures, with captions in NAME.json ('prompt', 'generated_prompt'), in"
+              + " metadata.jsonl or metadata.csv ('file_name' and 'prompt', 'text' or 'caption'),"
+              + " in NAME.txt or in NAME.caption.")
   Path data;
 
   @Option(
@@ -135,7 +136,12 @@ final class PrepareCommand implements Callable<Integer> {
     PreparationReport report;
     try (Progress progress = verbosity.progress();
         FluxPipeline pipeline =
-            model.pipeline().listener(progress).cancellation(train.urae.cancellation()).build()) {
+            model
+                .pipeline()
+                .loadWhenNeeded(true)
+                .listener(progress)
+                .cancellation(train.urae.cancellation())
+                .build()) {
       report = preparation.listener(progress).build().run(pipeline);
     }
     print(report);

@@ -51,13 +51,15 @@ public final class Networks implements Closeable {
 
   private final Lease<Model> model;
   private final List<AdapterSpec> adapters;
+  private final boolean whenNeeded;
   private final Map<Component, Filled> slots = new EnumMap<>(Component.class);
   private final OwnedResources held = new OwnedResources();
   private List<UnmatchedKey> unmatched = List.of();
 
-  private Networks(Lease<Model> model, List<AdapterSpec> adapters) {
+  private Networks(Lease<Model> model, List<AdapterSpec> adapters, boolean whenNeeded) {
     this.model = held.add(model);
     this.adapters = List.copyOf(adapters);
+    this.whenNeeded = whenNeeded;
   }
 
   /**
@@ -78,8 +80,26 @@ public final class Networks implements Closeable {
       ProgressListener listener,
       CancellationToken cancellation)
       throws IOException {
+    return open(source, settings, adapters, false, listener, cancellation);
+  }
+
+  /**
+   * Opens a model's networks, all of them or none yet.
+   *
+   * @param whenNeeded whether a network that no adapter changes is converted and loaded by its
+   *     first use
+   * @see #open(ModelSource, PipelineSettings, List, ProgressListener, CancellationToken)
+   */
+  public static Networks open(
+      ModelSource source,
+      PipelineSettings settings,
+      List<AdapterSpec> adapters,
+      boolean whenNeeded,
+      ProgressListener listener,
+      CancellationToken cancellation)
+      throws IOException {
     Lease<Model> model = Lease.of(Model.open(source, settings));
-    return new Networks(model, adapters).filled(Map.of(), listener, cancellation);
+    return new Networks(model, adapters, whenNeeded).filled(Map.of(), listener, cancellation);
   }
 
   /**
@@ -95,7 +115,7 @@ public final class Networks implements Closeable {
     synchronized (this) {
       before = new EnumMap<>(slots);
     }
-    return new Networks(model.another(), others).filled(before, listener, cancellation);
+    return new Networks(model.another(), others, whenNeeded).filled(before, listener, cancellation);
   }
 
   private AdapterChain openChain() throws IOException {
@@ -128,11 +148,12 @@ public final class Networks implements Closeable {
       }
       for (Component component : checkpoint().family().networks()) {
         Filled old = before.get(component);
-        if (component.isOnDemand() && old == null) {
-          continue;
-        }
         List<String> recipe =
             component.isAdaptable() ? chain.recipeOf(component) : List.<String>of();
+        boolean later = component.isOnDemand() || (whenNeeded && recipe.isEmpty());
+        if (later && old == null) {
+          continue;
+        }
         fill(
             component,
             recipe,
@@ -278,7 +299,16 @@ public final class Networks implements Closeable {
       slots.forEach((component, filled) -> graphs.put(component, filled.slot().get().graph()));
     }
     try {
-      return model().heldWeights(running, graphs);
+      long held = model().heldWeights(running, graphs);
+      if (sessionsStay()) {
+        // A generation loads these before it ends, and they stay as well.
+        for (Component other : checkpoint().family().networks()) {
+          if (other != running && !other.isOnDemand() && !graphs.containsKey(other)) {
+            held += model().heldWeights(other, Map.of());
+          }
+        }
+      }
+      return held;
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
