@@ -92,7 +92,7 @@ final class CommandProcess implements AutoCloseable {
 
   /** Waits for the end and returns the exit status. */
   int status() throws InterruptedException {
-    if (!process.waitFor(2, TimeUnit.MINUTES)) {
+    if (!process.waitFor(10, TimeUnit.MINUTES)) {
       throw new AssertionError("still running; it said: " + said());
     }
     reader.join();

@@ -40,7 +40,7 @@ class HostileSurroundingsTest {
             "generate star --width 64 --height 64 --steps 1 --output a.png --cache-dir "
                 + TestData.CACHE);
     Process process = shell.start();
-    if (!process.waitFor(2, TimeUnit.MINUTES)) {
+    if (!process.waitFor(10, TimeUnit.MINUTES)) {
       process.destroyForcibly();
       throw new AssertionError("no end: " + Files.readString(said));
     }

@@ -73,7 +73,7 @@ class SurroundingsTest {
     try (InputStream in = process.getInputStream()) {
       out = in.readAllBytes();
     }
-    assertThat(process.waitFor(3, TimeUnit.MINUTES)).isTrue();
+    assertThat(process.waitFor(10, TimeUnit.MINUTES)).isTrue();
     return new Result(
         process.exitValue(), ByteBuffer.wrap(out), Files.readString(root.resolve("err")));
   }

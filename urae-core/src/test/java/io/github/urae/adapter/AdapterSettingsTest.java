@@ -228,7 +228,7 @@ class AdapterSettingsTest {
 
   /** diffusers writes one for every module; a file of anybody's may hold worse. */
   @Test
-  @Timeout(value = 20, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+  @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
   void manyPatternsTakeNoTime() throws IOException {
     AdapterFile file = new AdapterFile();
     StringBuilder names = new StringBuilder();

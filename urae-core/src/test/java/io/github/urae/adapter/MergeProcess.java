@@ -15,6 +15,7 @@ import io.github.urae.tensor.ElementType;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.WeightCache;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -41,7 +42,11 @@ public final class MergeProcess {
     return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
   }
 
-  /** Arguments: what to do, a checkpoint's folder, an adapter, and a folder for the result. */
+  /**
+   * Arguments: what to do, a checkpoint's folder, an adapter, and a folder for the result. With a
+   * fifth, merging into a cache stops when all is written and has no name yet, says so, and waits
+   * to be killed.
+   */
   public static void main(String[] arguments) throws IOException {
     Path model = Path.of(arguments[1]);
     AdapterSpec adapter = new AdapterSpec(Path.of(arguments[2]), 1);
@@ -49,7 +54,10 @@ public final class MergeProcess {
     System.out.println("begins");
     System.out.flush();
     switch (arguments[0]) {
-      case "cache" -> System.out.println(cached(model, adapter, result) ? "merged" : "found");
+      case "cache" -> {
+        ProgressListener listener = arguments.length > 4 ? stopping() : ProgressListener.NONE;
+        System.out.println(cached(model, adapter, result, listener) ? "merged" : "found");
+      }
       case "checkpoint" -> {
         CheckpointMerger.builder()
             .model(model)
@@ -63,10 +71,34 @@ public final class MergeProcess {
     }
   }
 
+  /** Stops before the end. */
+  private static ProgressListener stopping() {
+    return progress -> {
+      if (progress.stage() == Stage.MERGING && progress.isComplete()) {
+        System.out.println("written");
+        System.out.flush();
+        try {
+          System.in.read(); // Which ends with the process that started this one.
+        } catch (IOException e) {
+          throw new UncheckedIOException(e);
+        }
+      }
+    };
+  }
+
   /** Opens merged weights through a cache; tells whether they were merged for that. */
   public static boolean cached(Path model, AdapterSpec adapter, Path folder) throws IOException {
+    return cached(model, adapter, folder, ProgressListener.NONE);
+  }
+
+  private static boolean cached(Path model, AdapterSpec adapter, Path folder, ProgressListener told)
+      throws IOException {
     boolean[] merged = new boolean[1];
-    ProgressListener listener = progress -> merged[0] |= progress.stage() == Stage.MERGING;
+    ProgressListener listener =
+        progress -> {
+          merged[0] |= progress.stage() == Stage.MERGING;
+          told.onProgress(progress);
+        };
     try (OwnedResources opened = new OwnedResources()) {
       Map<Component, TensorSource> weights =
           CheckpointWeights.open(ModelLocation.of(model), opened).byNetwork();

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** A service's own fake: no more than four methods, without an engine. */
-@Timeout(60)
+@Timeout(300)
 class ImagePipelineTest {
 
   private final CountDownLatch waiting = new CountDownLatch(1);
@@ -87,7 +87,8 @@ class ImagePipelineTest {
     CompletableFuture<List<GeneratedImage>> future = new Fake(true).generateAsync(request);
     // Before it has begun, it would not begin at all.
     waiting.await();
-    assertThatThrownBy(() -> future.orTimeout(10, TimeUnit.MILLISECONDS).get()).hasCauseInstanceOf(TimeoutException.class);
+    assertThatThrownBy(() -> future.orTimeout(10, TimeUnit.MILLISECONDS).get())
+        .hasCauseInstanceOf(TimeoutException.class);
     cancelled.await();
   }
 

@@ -95,9 +95,14 @@ class NativeLibrariesTest {
   @Test
   void aCheckedFileThatIsTouchedIsReadAgain() throws Exception {
     NativeLibraries libraries = jar("1.jar", "one", "two");
+    long before = System.currentTimeMillis();
     Path library = libraries.unpack().resolve("a.so");
     Path note = library.resolveSibling("a.so.checked");
-    assertThat(note).as("of a file as young as this").doesNotExist();
+    if (Files.exists(note)) {
+      assertThat(System.currentTimeMillis() - before)
+          .as("how old a file is at most that was noted")
+          .isGreaterThanOrEqualTo(2000);
+    }
     Thread.sleep(2100);
     libraries.unpack();
     assertThat(note).exists();

@@ -26,7 +26,7 @@ class FuzzRegressionTest {
 
   private static final int RANDOM_INPUTS = 60;
 
-  private static final Duration LONGEST = Duration.ofSeconds(20);
+  private static final Duration LONGEST = Duration.ofMinutes(2);
 
   @TempDir Path folder;
 

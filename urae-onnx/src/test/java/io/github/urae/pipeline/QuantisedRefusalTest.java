@@ -91,7 +91,7 @@ class QuantisedRefusalTest {
   void endsAsExpected(String name) {
     Path file = files.resolve(name + ".safetensors");
     Assertions.assertTimeoutPreemptively(
-        Duration.ofSeconds(20),
+        Duration.ofMinutes(2),
         () -> {
           Throwable thrown = catchThrowable(() -> readAll(file));
           if (READ.contains(name)) {

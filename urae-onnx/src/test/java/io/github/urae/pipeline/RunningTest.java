@@ -271,7 +271,9 @@ class RunningTest {
                     })
                 .build());
     assertThat(waits.await(60, TimeUnit.SECONDS)).isTrue();
-    CompletableFuture<List<GeneratedImage>> third = pipeline.generateAsync(small().build());
+    CountDownLatch thirdIsGone = new CountDownLatch(1);
+    CompletableFuture<List<GeneratedImage>> third =
+        pipeline.generateAsync(small().build(), telling(thirdIsGone).build());
     assertThatThrownBy(() -> pipeline.generate(small().maxSequenceLength(65).build()))
         .as("what cannot run need not wait")
         .isInstanceOf(InvalidRequestException.class);
@@ -280,6 +282,21 @@ class RunningTest {
     float[] latents = second.get().get(0).latents().toFloats();
     assertThat(latents).isEqualTo(first.get().get(0).latents().toFloats());
     assertThat(told).startsWith("waiting 0/1", "waiting 1/1");
+    // Another test's generation would wait for it.
+    assertThat(thirdIsGone.await(60, TimeUnit.SECONDS)).isTrue();
+  }
+
+  /** Runs on a thread of its own, and tells when that is done, whatever became of the future. */
+  private static RunOptions.Builder telling(CountDownLatch ended) {
+    return RunOptions.builder()
+        .executor(
+            task ->
+                new Thread(
+                        () -> {
+                          task.run();
+                          ended.countDown();
+                        })
+                    .start());
   }
 
   /** Stops in every step, tells that it is there, and waits until it may go on. */
@@ -329,17 +346,7 @@ class RunningTest {
     CompletableFuture<List<GeneratedImage>> endless =
         pipeline.generateAsync(
             small().size(256, 256).steps(1000).build(),
-            RunOptions.builder()
-                .onStep(step -> inStep.countDown())
-                .executor(
-                    task ->
-                        new Thread(
-                                () -> {
-                                  task.run();
-                                  ended.countDown();
-                                })
-                            .start())
-                .build());
+            telling(ended).onStep(step -> inStep.countDown()).build());
     assertThat(inStep.await(60, TimeUnit.SECONDS)).isTrue();
     endless.cancel(false);
     assertThat(ended.await(60, TimeUnit.SECONDS)).isTrue();

@@ -39,7 +39,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** A checkpoint draws the same picture in whatever form it is held, or says what it is. */
 class StoredCheckpointsTest {
 
-  private static final Duration SOON = Duration.ofSeconds(20);
+  private static final Duration SOON = Duration.ofMinutes(2);
   private static final JsonMapper JSON = new JsonMapper();
 
   private static byte[] expected;

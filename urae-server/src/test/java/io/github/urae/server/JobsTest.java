@@ -11,6 +11,7 @@ import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
@@ -35,12 +36,14 @@ class JobsTest {
 
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  /** Some seconds, if nobody ends it. */
-  private static final String LONG =
-      "{\"prompt\":\"the sea\",\"size\":\"128x128\",\"steps\":200,\"seed\":1}";
+  /** Ten pictures, of many steps each: to be ended by whoever asks for it. */
+  static final String LONG =
+      "{\"prompt\":\"the sea\",\"size\":\"256x256\",\"steps\":200,\"seed\":1,\"n\":10}";
 
   private static final String SHORT =
       "{\"prompt\":\"the sea\",\"size\":\"32x32\",\"steps\":1,\"seed\":1}";
+
+  private static final Duration PATIENCE = Duration.ofMinutes(5);
 
   private static RunningServer server;
 
@@ -68,6 +71,48 @@ class JobsTest {
     String events = of.get("/v1/jobs/" + id + "/events").body();
     assertThat(events).contains("event: end");
     return json(of.get("/v1/jobs/" + id));
+  }
+
+  /** Something that is true sooner or later. */
+  @FunctionalInterface
+  interface Condition {
+    boolean holds() throws IOException;
+  }
+
+  static void await(String what, Condition condition) throws IOException {
+    long end = System.nanoTime() + PATIENCE.toNanos();
+    while (!condition.holds()) {
+      if (System.nanoTime() - end > 0) {
+        throw new AssertionError("waited in vain: " + what);
+      }
+      try {
+        Thread.sleep(10);
+      } catch (InterruptedException e) {
+        throw new IllegalStateException(e);
+      }
+    }
+  }
+
+  static String status(RunningServer of, String id) throws IOException {
+    return json(of.get("/v1/jobs/" + id)).get("status").textValue();
+  }
+
+  static void awaitGenerating(RunningServer of, String id) throws IOException {
+    await(
+        id + " is generated",
+        () -> {
+          String status = status(of, id);
+          assertThat(status).isIn("queued", "generating");
+          return status.equals("generating");
+        });
+  }
+
+  /** Ends a job that is drawn. */
+  private static void cancel(RunningServer of, String id) throws IOException {
+    JsonNode answered = json(of.post("/v1/jobs/" + id + "/cancel", ""));
+    // Whoever draws it may need more time than the answer waits.
+    assertThat(answered.get("status").textValue()).isIn("cancelled", "generating");
+    assertThat(awaitEnd(of, id).get("status").textValue()).isEqualTo("cancelled");
   }
 
   @Test
@@ -147,17 +192,14 @@ class JobsTest {
   @Test
   void jobsWaitInOrderAndAreRefusedWhenTooMany() throws IOException {
     String running = submit(server, LONG);
-    while (!json(server.get("/v1/jobs/" + running)).get("status").asText().equals("generating")) {
-      Thread.onSpinWait();
-    }
+    awaitGenerating(server, running);
     List<String> waiting = new ArrayList<>();
     for (int i = 0; i < 3; i++) {
       waiting.add(submit(server, SHORT));
     }
     for (int i = 0; i < 3; i++) {
-      JsonNode job = json(server.get("/v1/jobs/" + waiting.get(i)));
-      assertThat(job.get("status").textValue()).isEqualTo("queued");
-      assertThat(job.get("queue_position").intValue()).isEqualTo(i + 1);
+      assertThat(status(server, waiting.get(i))).isEqualTo("queued");
+      awaitPosition(waiting.get(i), i + 1);
     }
     HttpResponse<String> refused = server.post("/v1/jobs", SHORT);
     assertThat(refused.statusCode()).isEqualTo(429);
@@ -168,22 +210,28 @@ class JobsTest {
 
     JsonNode cancelled = json(server.post("/v1/jobs/" + waiting.get(0) + "/cancel", ""));
     assertThat(cancelled.get("status").textValue()).isEqualTo("cancelled");
-    assertThat(json(server.get("/v1/jobs/" + waiting.get(2))).get("queue_position").intValue())
-        .isEqualTo(2);
+    awaitPosition(waiting.get(2), 2);
     assertThat(server.get("/v1/jobs/" + running + "/result").statusCode()).isEqualTo(409);
     assertThat(server.send(server.request("/v1/jobs/" + running).DELETE()).statusCode())
         .isEqualTo(409);
-    JsonNode stopped = json(server.post("/v1/jobs/" + running + "/cancel", ""));
-    assertThat(stopped.get("status").textValue()).isEqualTo("cancelled");
+    cancel(server, running);
     for (String id : waiting.subList(1, 3)) {
       assertThat(awaitEnd(server, id).get("status").textValue()).isEqualTo("completed");
     }
+  }
+
+  /** A job that has just ended counts until its thread is done with it. */
+  private static void awaitPosition(String id, int position) throws IOException {
+    await(
+        id + " is number " + position,
+        () -> json(server.get("/v1/jobs/" + id)).get("queue_position").asInt() == position);
   }
 
   @Test
   void whoGoesIsNotDrawnFor() throws IOException {
     for (String stream : List.of("", ",\"stream\":true")) {
       String order = LONG.substring(0, LONG.length() - 1) + stream + "}";
+      String before = newest().path("id").asText();
       try (RawConnection caller = new RawConnection(server)) {
         caller.send(
             "POST /v1/images/generations HTTP/1.1\r\nHost: localhost\r\n"
@@ -191,9 +239,13 @@ class JobsTest {
                 + order.length()
                 + "\r\n\r\n"
                 + order);
-        while (!newest().get("status").asText().equals("generating")) {
-          Thread.onSpinWait();
-        }
+        await(
+            "the caller's job is generated",
+            () -> {
+              JsonNode job = newest();
+              return !job.path("id").asText().equals(before)
+                  && job.get("status").asText().equals("generating");
+            });
       }
       String id = newest().get("id").textValue();
       assertThat(awaitEnd(server, id).get("status").textValue()).isEqualTo("cancelled");
@@ -207,12 +259,23 @@ class JobsTest {
 
   @Test
   void eventsTellOfStepsAndShowPreviews() throws IOException {
+    // So that it is not drawn before somebody follows it.
+    String before = submit(server, LONG);
+    awaitGenerating(server, before);
     String id =
         submit(server, "{\"prompt\":\"the sea\",\"size\":\"64x64\",\"steps\":30,\"seed\":1}");
-    String events = server.get("/v1/jobs/" + id + "/events?previews=true").body();
+    HttpResponse<InputStream> following =
+        server.send(
+            server.request("/v1/jobs/" + id + "/events?previews=true"),
+            HttpResponse.BodyHandlers.ofInputStream());
+    cancel(server, before);
+    String events = new String(following.body().readAllBytes(), StandardCharsets.UTF_8);
     List<JsonNode> previews = new ArrayList<>();
     JsonNode end = null;
     for (String event : events.split("\n\n", 0)) {
+      if (event.startsWith(":")) {
+        continue; // A comment, where nothing happens for a while.
+      }
       JsonNode data = JSON.readTree(event.substring(event.indexOf("data: ") + 6));
       if (event.startsWith("event: preview")) {
         previews.add(data);
@@ -376,25 +439,17 @@ class JobsTest {
       String other = submit(two, with);
       awaitGenerating(two, other);
       // It has its turn, but not its adapter; whoever needs none is not kept from drawing by it.
-      JsonNode cancelled = json(two.post("/v1/jobs/" + other + "/cancel", ""));
-      assertThat(cancelled.get("status").textValue()).isEqualTo("cancelled");
+      cancel(two, other);
       assertThat(awaitEnd(two, submit(two, SHORT)).get("status").textValue())
           .isEqualTo("completed");
       String next = submit(two, with);
       awaitGenerating(two, next);
-      assertThat(json(two.get("/v1/jobs/" + drawn)).get("status").textValue())
-          .isEqualTo("generating");
+      assertThat(status(two, drawn)).isEqualTo("generating");
       two.post("/v1/jobs/" + drawn + "/cancel", "");
-      while (json(two.get("/v1/jobs/" + next)).get("progress").get("steps").intValue() == 0) {
-        Thread.sleep(10);
-      }
+      await(
+          "the other has its adapter",
+          () -> json(two.get("/v1/jobs/" + next)).at("/progress/steps").asInt() > 0);
       two.post("/v1/jobs/" + next + "/cancel", "");
-    }
-  }
-
-  private static void awaitGenerating(RunningServer of, String id) throws Exception {
-    while (!json(of.get("/v1/jobs/" + id)).get("status").asText().equals("generating")) {
-      Thread.sleep(10);
     }
   }
 
@@ -417,15 +472,17 @@ class JobsTest {
       assertThat(server.get("/v1/jobs/" + id).statusCode()).isEqualTo(200);
       // Whoever goes makes place.
       followers.get(0).close();
-      HttpResponse<Void> taken = null;
-      while (taken == null || taken.statusCode() == 429) {
-        taken =
-            server.send(
-                server.request("/v1/jobs/" + id + "/events"),
-                ignored -> HttpResponse.BodySubscribers.replacing(null));
-        server.post("/v1/jobs/" + id + "/cancel", "");
-      }
-      assertThat(taken.statusCode()).isEqualTo(200);
+      await(
+          "there is a place",
+          () -> {
+            HttpResponse<InputStream> taken =
+                server.send(
+                    server.request("/v1/jobs/" + id + "/events"),
+                    HttpResponse.BodyHandlers.ofInputStream());
+            taken.body().close();
+            assertThat(taken.statusCode()).isIn(200, 429);
+            return taken.statusCode() == 200;
+          });
     } finally {
       server.post("/v1/jobs/" + id + "/cancel", "");
       for (RawConnection follower : followers) {
@@ -443,40 +500,42 @@ class JobsTest {
             + "--a\r\nContent-Disposition: form-data; name=\"steps\"\r\n\r\n2\r\n"
             + "--a\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\n";
     List<RawConnection> slow = new ArrayList<>();
-    Path uploads = server.data.resolve("temporary").resolve("uploads");
-    try {
+    // They may be slow for longer than anything here takes.
+    try (RunningServer patient =
+        RunningServer.start(settings -> settings.patience(Duration.ofMinutes(30)))) {
+      Path uploads = patient.data.resolve("temporary").resolve("uploads");
       for (int i = 0; i < 8; i++) {
         slow.add(
-            new RawConnection(server)
+            new RawConnection(patient)
                 .send(
                     "POST /v1/images/edits HTTP/1.1\r\nHost: localhost\r\n"
                         + "Content-Type: multipart/form-data; boundary=a\r\n"
                         + "Content-Length: 100000\r\n\r\n"
                         + begin));
       }
-      while (count(uploads) < 8) {
-        Thread.sleep(10);
-      }
+      await("all of them are received", () -> count(uploads) == 8);
       ByteArrayOutputStream form = new ByteArrayOutputStream();
       form.writeBytes(begin.getBytes(StandardCharsets.UTF_8));
       form.writeBytes(start.toByteArray());
       form.writeBytes("\r\n--a--\r\n".getBytes(StandardCharsets.UTF_8));
       HttpResponse<String> drawn =
-          server.send(
-              server
+          patient.send(
+              patient
                   .request("/v1/images/edits")
-                  .timeout(Duration.ofSeconds(9))
+                  .timeout(PATIENCE)
                   .header("Content-Type", "multipart/form-data; boundary=a")
                   .POST(HttpRequest.BodyPublishers.ofByteArray(form.toByteArray())));
       assertThat(drawn.statusCode()).as(drawn.body()).isEqualTo(200);
       assertThat(json(drawn).get("size").textValue()).isEqualTo("32x32");
+      assertThat(count(uploads)).as("those who are slow are still at it").isEqualTo(8);
+      for (RawConnection connection : slow) {
+        connection.close();
+      }
+      await("nothing is left of them", () -> count(uploads) == 0);
     } finally {
       for (RawConnection connection : slow) {
         connection.close();
       }
-    }
-    while (count(uploads) > 0) {
-      Thread.sleep(10);
     }
   }
 
@@ -494,9 +553,12 @@ class JobsTest {
         ids.add(submit(forgetful, SHORT));
         awaitEnd(forgetful, ids.get(i));
       }
-      assertThat(forgetful.get("/v1/jobs/" + ids.get(0)).statusCode()).isEqualTo(404);
+      // After the last has ended.
+      await(
+          "the oldest is removed",
+          () -> forgetful.get("/v1/jobs/" + ids.get(0)).statusCode() == 404);
       assertThat(forgetful.get("/v1/jobs/" + ids.get(3)).statusCode()).isEqualTo(200);
-      assertThat(files(forgetful.data)).hasSize(2);
+      await("two have files", () -> files(forgetful.data).size() == 2);
       forgetful.send(forgetful.request("/v1/jobs/" + ids.get(3)).DELETE());
       assertThat(files(forgetful.data)).hasSize(1);
     }

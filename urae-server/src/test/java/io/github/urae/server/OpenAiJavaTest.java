@@ -152,7 +152,8 @@ class OpenAiJavaTest {
 
   private static ImageGenerateParams endless() {
     return boat()
-        .size(ImageGenerateParams.Size.of("128x128"))
+        .size(ImageGenerateParams.Size.of("256x256"))
+        .n(10)
         .putAdditionalBodyProperty("steps", JsonValue.from(200))
         .build();
   }

@@ -16,6 +16,11 @@ final class Postgres implements AutoCloseable {
 
   private static final Path INSTALLED = Path.of("/usr/lib/postgresql");
 
+  /** Another program may take a free port before PostgreSQL does. */
+  private static final int TRIES = 3;
+
+  private static final String WAIT_SECONDS = "240";
+
   private final Path programs;
   private final Path cluster;
   private final int port;
@@ -38,29 +43,42 @@ final class Postgres implements AutoCloseable {
     if (!Files.isExecutable(programs.resolve("postgres"))) {
       return Optional.empty();
     }
-    int port;
-    try (ServerSocket free = new ServerSocket(0)) {
-      port = free.getLocalPort();
-    }
     // Below the system's folder, since PostgreSQL's own user has to get there.
     Path cluster = Files.createTempDirectory(Path.of("/tmp"), "urae-postgres");
     if (isRoot()) {
       run(List.of("chown", "postgres", cluster.toString()));
     }
-    Postgres server = new Postgres(programs, cluster, port);
-    server.asOwner(
-        "initdb", "-D", cluster.resolve("data").toString(), "-U", "urae", "-A", "trust", "-N");
-    server.asOwner(
-        "pg_ctl",
-        "-D",
-        cluster.resolve("data").toString(),
-        "-l",
-        cluster.resolve("log").toString(),
-        "-w",
-        "-o",
-        "-p " + port + " -h 127.0.0.1 -k " + cluster + " -F",
-        "start");
-    return Optional.of(server);
+    String data = cluster.resolve("data").toString();
+    Postgres server = new Postgres(programs, cluster, freePort());
+    server.asOwner("initdb", "-D", data, "-U", "urae", "-A", "trust", "-N");
+    for (int tries = 1; ; tries++) {
+      try {
+        server.asOwner(
+            "pg_ctl",
+            "-D",
+            data,
+            "-l",
+            cluster.resolve("log").toString(),
+            "-w",
+            "-t",
+            WAIT_SECONDS,
+            "-o",
+            "-p " + server.port + " -h 127.0.0.1 -k " + cluster + " -F",
+            "start");
+        return Optional.of(server);
+      } catch (IOException e) {
+        if (tries == TRIES) {
+          throw e;
+        }
+        server = new Postgres(programs, cluster, freePort());
+      }
+    }
+  }
+
+  private static int freePort() throws IOException {
+    try (ServerSocket free = new ServerSocket(0)) {
+      return free.getLocalPort();
+    }
   }
 
   String url() {
@@ -91,7 +109,7 @@ final class Postgres implements AutoCloseable {
             .redirectOutput(output.toFile())
             .start();
     try {
-      if (!process.waitFor(60, TimeUnit.SECONDS) || process.exitValue() != 0) {
+      if (!process.waitFor(5, TimeUnit.MINUTES) || process.exitValue() != 0) {
         process.destroyForcibly();
         throw new IOException(command + ": " + Files.readString(output));
       }
@@ -103,7 +121,16 @@ final class Postgres implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
-    asOwner("pg_ctl", "-D", cluster.resolve("data").toString(), "-m", "immediate", "-w", "stop");
+    asOwner(
+        "pg_ctl",
+        "-D",
+        cluster.resolve("data").toString(),
+        "-m",
+        "immediate",
+        "-w",
+        "-t",
+        WAIT_SECONDS,
+        "stop");
     try (Stream<Path> files = Files.walk(cluster)) {
       for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
         Files.delete(file);

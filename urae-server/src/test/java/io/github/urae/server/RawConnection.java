@@ -15,7 +15,7 @@ final class RawConnection implements AutoCloseable {
 
   RawConnection(RunningServer server) throws IOException {
     socket = new Socket(InetAddress.getLoopbackAddress(), server.port());
-    socket.setSoTimeout(30_000);
+    socket.setSoTimeout(120_000);
   }
 
   RawConnection send(String text) throws IOException {

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -105,7 +106,7 @@ class RestartTest {
     try (Connection connection = connect(postgres);
         Statement statement = connection.createStatement()) {
       statement.execute(
-          "select pg_terminate_backend(pid, 10000) from pg_locks where locktype = 'advisory'");
+          "select pg_terminate_backend(pid, 60000) from pg_locks where locktype = 'advisory'");
     }
   }
 
@@ -134,10 +135,15 @@ class RestartTest {
     try (RunningServer before = start(data, database)) {
       ids.add(JobsTest.submit(before, order(1, 2)));
       JobsTest.awaitEnd(before, ids.get(0));
+      // Until one of those that wait is cancelled.
+      String ahead = JobsTest.submit(before, JobsTest.LONG);
       ids.add(JobsTest.submit(before, order(2, 80)));
       ids.add(JobsTest.submit(before, order(3, 2)));
       ids.add(JobsTest.submit(before, order(4, 2)));
       before.post("/v1/jobs/" + ids.get(3) + "/cancel", "");
+      before.post("/v1/jobs/" + ahead + "/cancel", "");
+      JobsTest.await(
+          "the first is begun", () -> !JobsTest.status(before, ids.get(1)).equals("queued"));
     }
     try (RunningServer after = start(data, database)) {
       JsonNode finished = JobsTest.json(after.get("/v1/jobs/" + ids.get(0)));
@@ -149,7 +155,7 @@ class RestartTest {
       for (String id : ids.subList(1, 3)) {
         assertThat(JobsTest.awaitEnd(after, id).get("status").textValue()).isEqualTo("completed");
       }
-      assertThat(JobsTest.json(after.get("/v1/jobs")).get("data")).hasSize(4);
+      assertThat(JobsTest.json(after.get("/v1/jobs")).get("data")).hasSize(5);
     }
   }
 
@@ -212,45 +218,41 @@ class RestartTest {
     Path data = folder();
     String id;
     CompletableFuture<HttpResponse<String>> waiting;
-    CompletableFuture<HttpResponse<String>> streamed;
-    CompletableFuture<HttpResponse<String>> following;
+    HttpResponse<InputStream> streamed;
+    HttpResponse<InputStream> following;
     try (RunningServer before = start(data, Optional.empty())) {
-      id = JobsTest.submit(before, order(1, 200));
-      waiting = send(before, order(2, 200));
-      while (JobsTest.json(before.get("/v1/jobs")).get("data").size() < 2) {
-        Thread.sleep(10);
-      }
-      streamed = send(before, order(3, 200).replace("}", ",\"stream\":true}"));
-      while (JobsTest.json(before.get("/v1/jobs")).get("data").size() < 3) {
-        Thread.sleep(10);
-      }
-      following =
+      id = JobsTest.submit(before, JobsTest.LONG);
+      waiting =
           before.client.sendAsync(
-              before.request("/v1/jobs/" + id + "/events").build(),
-              HttpResponse.BodyHandlers.ofString());
-      while (!status(before, id).equals("generating")) {
-        Thread.sleep(10);
-      }
+              generation(before, order(2, 200)).build(), HttpResponse.BodyHandlers.ofString());
+      JobsTest.await(
+          "there is another job",
+          () -> JobsTest.json(before.get("/v1/jobs")).get("data").size() == 2);
+      // These return as soon as their answers have begun.
+      streamed =
+          before.send(
+              generation(before, order(3, 200).replace("}", ",\"stream\":true}")),
+              HttpResponse.BodyHandlers.ofInputStream());
+      following =
+          before.send(
+              before.request("/v1/jobs/" + id + "/events"),
+              HttpResponse.BodyHandlers.ofInputStream());
+      JobsTest.awaitGenerating(before, id);
     }
-    HttpResponse<String> answer = waiting.get(10, TimeUnit.SECONDS);
+    HttpResponse<String> answer = waiting.get(1, TimeUnit.MINUTES);
     assertThat(answer.statusCode()).as(answer.body()).isEqualTo(503);
     assertThat(answer.headers().firstValue("Retry-After")).isPresent();
     assertThat(answer.body()).contains("\"code\":\"interrupted\"");
-    assertThat(streamed.get(10, TimeUnit.SECONDS).body())
-        .contains("event: error", "\"code\":\"interrupted\"");
+    assertThat(rest(streamed)).contains("event: error", "\"code\":\"interrupted\"");
     // The job goes on after the next start, so that this is not its end.
-    assertThat(following.get(10, TimeUnit.SECONDS).body())
-        .contains("event: status")
-        .doesNotContain("event: end");
+    assertThat(rest(following)).contains("event: status").doesNotContain("event: end");
     for (int i = 0; i < 3; i++) {
       try (RunningServer again = start(data, Optional.empty())) {
-        while (!status(again, id).equals("generating")) {
-          Thread.sleep(10);
-        }
+        JobsTest.awaitGenerating(again, id);
       }
     }
     try (RunningServer after = start(data, Optional.empty())) {
-      assertThat(status(after, id)).isIn("queued", "generating");
+      assertThat(JobsTest.status(after, id)).isIn("queued", "generating");
       after.post("/v1/jobs/" + id + "/cancel", "");
       for (JsonNode waited : JobsTest.json(after.get("/v1/jobs?limit=2")).get("data")) {
         assertThat(waited.get("status").textValue()).isEqualTo("failed");
@@ -259,17 +261,14 @@ class RestartTest {
     }
   }
 
-  private static CompletableFuture<HttpResponse<String>> send(RunningServer to, String order) {
-    return to.client.sendAsync(
-        to.request("/v1/images/generations")
-            .header("Content-Type", "application/json")
-            .POST(HttpRequest.BodyPublishers.ofString(order))
-            .build(),
-        HttpResponse.BodyHandlers.ofString());
+  private static HttpRequest.Builder generation(RunningServer to, String order) {
+    return to.request("/v1/images/generations")
+        .header("Content-Type", "application/json")
+        .POST(HttpRequest.BodyPublishers.ofString(order));
   }
 
-  private static String status(RunningServer server, String id) throws IOException {
-    return JobsTest.json(server.get("/v1/jobs/" + id)).get("status").textValue();
+  private static String rest(HttpResponse<InputStream> answer) throws IOException {
+    return new String(answer.body().readAllBytes(), StandardCharsets.UTF_8);
   }
 
   @Test

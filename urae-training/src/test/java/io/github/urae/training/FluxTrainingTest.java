@@ -389,7 +389,7 @@ class FluxTrainingTest {
       process.destroyForcibly().waitFor();
     }
     Process last = start();
-    assertThat(last.waitFor(3, TimeUnit.MINUTES)).isTrue();
+    assertThat(last.waitFor(15, TimeUnit.MINUTES)).isTrue();
     assertThat(last.exitValue()).isZero();
     assertEndsAsWhole();
   }

@@ -287,7 +287,7 @@ class WeightCacheTest {
   /** As on a full disk, where a file can still be made but nothing be written into it. */
   @Test
   @EnabledOnOs(OS.LINUX)
-  @Timeout(30)
+  @Timeout(300)
   void withoutALockWhatIsThereIsUsedAndNothingMade() throws IOException {
     Path file = obtain(cache(1000), "a", 10);
     Path lockFile = file.resolveSibling(file.getFileName() + ".lock");
@@ -462,7 +462,7 @@ class WeightCacheTest {
 
   /** Minutes may pass while another process converts 24 GB. */
   @Test
-  @Timeout(60)
+  @Timeout(300)
   void waitingForAnotherProcessIsToldAndCanBeCancelled() throws Exception {
     Process holder = child(Holder.class);
     assertThat(holder.inputReader().readLine()).startsWith("holds");
@@ -553,7 +553,7 @@ class WeightCacheTest {
   }
 
   @Test
-  @Timeout(120)
+  @Timeout(600)
   void noTwoProcessesHoldALockWhoseFileIsDeletedMeanwhile() throws Exception {
     List<Process> rivals = new ArrayList<>();
     for (int i = 0; i < 3; i++) {

@@ -186,6 +186,19 @@ class MergedWeightsTest {
     Path output = folder.resolve("killed-output");
     int killed = 0;
     int partial = 0;
+    // One that is not at its end for certain; where the others are is a matter of chance.
+    Process stopped =
+        MergeProcess.start(
+            "cache", model.toString(), adapter.path().toString(), cache.toString(), "stop");
+    try {
+      BufferedReader lines = stopped.inputReader(StandardCharsets.UTF_8);
+      assertThat(lines.readLine()).isEqualTo("begins");
+      assertThat(lines.readLine()).isEqualTo("written");
+    } finally {
+      stopped.destroyForcibly().waitFor();
+    }
+    assertThat(filesUnder(cache, ".partial")).hasSize(1);
+    assertThat(filesUnder(cache, ".safetensors")).isEmpty();
     for (int i = 0; i < 9; i++) {
       boolean toCache = i % 3 != 2;
       Process child =
@@ -212,7 +225,6 @@ class MergedWeightsTest {
       }
     }
     System.out.println(killed + " of 9 were killed, " + partial + " left partial files");
-    assertThat(killed).as("seed %d", seed).isPositive();
     // The next start merges, whatever the killed ones left, and tidies up after them.
     MergeProcess.cached(model, adapter, cache);
     assertThat(filesUnder(cache, ".partial")).isEmpty();

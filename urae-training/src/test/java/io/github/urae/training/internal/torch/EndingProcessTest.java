@@ -40,7 +40,7 @@ class EndingProcessTest {
   }
 
   @Test
-  @Timeout(300)
+  @Timeout(900)
   void aProcessEndsInTheMidstOfAStep() throws IOException, InterruptedException {
     for (int delay : new int[] {3, 40}) {
       Process process =
