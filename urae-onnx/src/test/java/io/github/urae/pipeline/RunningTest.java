@@ -91,7 +91,11 @@ class RunningTest {
     expected.addAll(units("encoding_image vae_encoder", 0, 18, 18));
     expected.addAll(units("denoising transformer", 4, 6, 6));
     expected.addAll(units("decoding vae_decoder", 0, 18, 18));
-    assertThat(told).extracting(RunningTest::describe).containsExactlyElementsOf(expected);
+    assertThat(told)
+        // Once, where no test before has filled the cache.
+        .filteredOn(progress -> progress.stage() != Stage.CONVERTING)
+        .extracting(RunningTest::describe)
+        .containsExactlyElementsOf(expected);
     assertThat(told.get(told.size() - 1).remaining().orElseThrow()).isZero();
     StageProgress lastStep =
         told.stream()
