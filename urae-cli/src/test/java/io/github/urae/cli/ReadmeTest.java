@@ -233,7 +233,7 @@ class ReadmeTest {
         assertThat(picture.group(1))
             .satisfiesAnyOf(
                 name -> assertThat(drawn).as(document.toString()).containsOnlyOnce(name),
-                name -> assertThat(name).matches("sheet-\\d\\d\\.jpg|page-\\w+\\.png"));
+                name -> assertThat(name).matches("(sheet|trained)-\\d\\d\\.jpg|page-\\w+\\.png"));
       }
     }
     try (Stream<Path> files = Files.list(ROOT.resolve("docs/images"))) {
