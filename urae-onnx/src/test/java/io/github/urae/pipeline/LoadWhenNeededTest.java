@@ -34,26 +34,25 @@ class LoadWhenNeededTest {
         }
       };
 
-  private FluxPipeline open(Path cache, boolean whenNeeded) throws IOException {
+  private FluxPipeline.Builder builder(Path cache, boolean whenNeeded) {
     return FluxPipeline.builder()
         .model(TestData.checkpoint())
         .cacheFolder(cache)
         .device(Device.cpu())
         .loadWhenNeeded(whenNeeded)
-        .listener(listener)
-        .build();
+        .listener(listener);
   }
 
   @Test
   void networksAreConvertedAndLoadedByTheCallThatNeedsThem(@TempDir Path cache) throws IOException {
     RunOptions told = RunOptions.builder().listener(listener).build();
-    try (FluxPipeline pipeline = open(cache, true)) {
+    try (FluxPipeline pipeline = builder(cache, true).build()) {
       assertThat(loaded).isEmpty();
       pipeline.encode(List.of("a red circle"), 12, told);
       pipeline.encode(RgbImage.of(32, 32, new int[1024]), VaeTiling.OFF, told);
       assertThat(loaded).containsExactly("text_encoder", "text_encoder_2", "vae_encoder");
       RgbImage drawn = pipeline.generate(REQUEST).get(0).toRgbImage();
-      try (FluxPipeline atOnce = open(cache, false)) {
+      try (FluxPipeline atOnce = builder(cache, false).build()) {
         assertThat(loaded).contains("transformer", "vae_decoder");
         assertThat(drawn).isEqualTo(atOnce.generate(REQUEST).get(0).toRgbImage());
         assertThat(pipeline.plan(REQUEST)).isEqualTo(atOnce.plan(REQUEST));
@@ -63,25 +62,15 @@ class LoadWhenNeededTest {
 
   @Test
   void aPlanCountsWhatIsLoadedLater(@TempDir Path cache) throws IOException {
-    try (FluxPipeline atOnce = prepacking(cache, false);
-        FluxPipeline later = prepacking(cache, true)) {
+    try (FluxPipeline atOnce = builder(cache, false).prepacking(true).build();
+        FluxPipeline later = builder(cache, true).prepacking(true).build()) {
       assertThat(later.plan(REQUEST).peakBytes()).isEqualTo(atOnce.plan(REQUEST).peakBytes());
     }
   }
 
-  private static FluxPipeline prepacking(Path cache, boolean whenNeeded) throws IOException {
-    return FluxPipeline.builder()
-        .model(TestData.checkpoint())
-        .cacheFolder(cache)
-        .device(Device.cpu())
-        .prepacking(true)
-        .loadWhenNeeded(whenNeeded)
-        .build();
-  }
-
   @Test
   void whatAdaptersChangeIsMadeAtOnce(@TempDir Path cache) throws IOException {
-    try (FluxPipeline pipeline = open(cache, true)) {
+    try (FluxPipeline pipeline = builder(cache, true).build()) {
       pipeline.setAdapters(List.of(new AdapterSpec(TestData.adapter2k(), 1)));
       RgbImage changed = pipeline.generate(REQUEST).get(0).toRgbImage();
       pipeline.setAdapters(List.of());
