@@ -98,7 +98,11 @@ class RunningTest {
     expected.addAll(units("encoding_image vae_encoder", 0, 18, 18));
     expected.addAll(units("denoising transformer", 4, 6, 6));
     expected.addAll(units("decoding vae_decoder", 0, 18, 18));
-    assertThat(told).extracting(RunningTest::describe).containsExactlyElementsOf(expected);
+    assertThat(told)
+        // On a slow machine conversion is told of in between as well, a few times a second.
+        .filteredOn(p -> p.stage() != Stage.CONVERTING || p.done() == 0 || p.done() == p.total())
+        .extracting(RunningTest::describe)
+        .containsExactlyElementsOf(expected);
     assertThat(told.get(told.size() - 1).remaining().orElseThrow()).isZero();
     StageProgress lastStep =
         told.stream()
