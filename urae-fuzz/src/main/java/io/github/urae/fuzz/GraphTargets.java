@@ -16,18 +16,15 @@ import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.onnx.internal.source.ExportContracts;
 import io.github.urae.onnx.internal.source.ExportedNetwork;
 import io.github.urae.tensor.ElementType;
+import io.github.urae.testkit.OptimumExport;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
-import java.util.zip.ZipEntry;
-import java.util.zip.ZipInputStream;
 
 /** Exported networks: parsed, checked, rewritten; and handed to ONNX Runtime. */
 final class GraphTargets {
@@ -52,7 +49,7 @@ final class GraphTargets {
 
   private static FuzzTarget target(Path folder, Component network, boolean withSession)
       throws IOException {
-    unpackExport(folder);
+    Path export = OptimumExport.unpackInto(folder);
     if (withSession) {
       NativeLibraries.unpackInto(folder.resolve("cache"));
       OnnxLibrary.load();
@@ -62,11 +59,11 @@ final class GraphTargets {
         network == Component.TRANSFORMER
             ? TransformerGraph.build(checkpoint.transformer(), ElementType.F32)
             : ClipTextGraph.build(checkpoint.clip(), ElementType.F32);
-    Path file = folder.resolve(network.id()).resolve("model.onnx");
+    Path file = export.resolve(network.id()).resolve("model.onnx");
     SessionSettings settings = new SessionSettings(Device.cpu(), OptionalInt.of(1), false);
-    byte[] export = Files.readAllBytes(file);
+    byte[] exported = Files.readAllBytes(file);
     return new FuzzTarget(
-        List.of(asExported(export), export),
+        List.of(asExported(exported), exported),
         new OnnxMutation(),
         bytes -> {
           Files.write(file, bytes);
@@ -92,18 +89,5 @@ final class GraphTargets {
                 .addInput(model.getGraph().getOutput(0).getName())
                 .addOutput("more"));
     return model.build().toByteArray();
-  }
-
-  private static void unpackExport(Path folder) throws IOException {
-    try (InputStream packed = Files.newInputStream(TestData.path("exports/optimum.zip"));
-        ZipInputStream zip = new ZipInputStream(packed)) {
-      for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
-        if (!entry.isDirectory()) {
-          Path target = folder.resolve(entry.getName());
-          Files.createDirectories(target.getParent());
-          Files.copy(zip, target, StandardCopyOption.REPLACE_EXISTING);
-        }
-      }
-    }
   }
 }

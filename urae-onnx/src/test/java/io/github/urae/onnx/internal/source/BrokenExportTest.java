@@ -12,6 +12,7 @@ import io.github.urae.device.Device;
 import io.github.urae.export.OnnxExport;
 import io.github.urae.onnx.internal.graph.OnnxMessages;
 import io.github.urae.pipeline.FluxPipeline;
+import io.github.urae.testkit.OptimumExport;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;

@@ -16,6 +16,7 @@ import io.github.urae.onnx.internal.graph.TransformerGraph;
 import io.github.urae.onnx.internal.graph.VaeDecoderGraph;
 import io.github.urae.onnx.internal.graph.VaeEncoderGraph;
 import io.github.urae.tensor.ElementType;
+import io.github.urae.testkit.OptimumExport;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.Safetensors;
 import io.github.urae.weights.TensorSource;

@@ -20,6 +20,7 @@ import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.Tensor;
+import io.github.urae.testkit.OptimumExport;
 import io.github.urae.testkit.TestData;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;

@@ -20,6 +20,7 @@ import io.github.urae.onnx.internal.graph.TransformerGraph;
 import io.github.urae.onnx.internal.session.NetworkSession;
 import io.github.urae.onnx.internal.session.SessionSettings;
 import io.github.urae.tensor.ElementType;
+import io.github.urae.testkit.OptimumExport;
 import io.github.urae.weights.TensorSource;
 import java.io.IOException;
 import java.nio.file.Files;
