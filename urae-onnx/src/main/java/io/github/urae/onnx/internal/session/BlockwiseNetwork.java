@@ -206,6 +206,10 @@ public final class BlockwiseNetwork implements LoadedNetwork {
     }
   }
 
+  /** Each block's memory goes with its session. */
+  @Override
+  public void giveBackMemory() {}
+
   @Override
   public void close() {}
 

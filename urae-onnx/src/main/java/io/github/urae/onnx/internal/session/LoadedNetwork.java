@@ -36,6 +36,12 @@ public interface LoadedNetwork extends Closeable {
    */
   float[] run(Map<String, Tensor> inputs, CancellationToken stop);
 
+  /**
+   * Gives back memory that is kept for the next run, where other networks need it: after the last
+   * of several runs. What runs use that go on meanwhile stays.
+   */
+  void giveBackMemory();
+
   /** Releases the network. Closing twice is harmless. */
   @Override
   void close() throws IOException;

@@ -56,14 +56,17 @@ public final class NetworkSession implements LoadedNetwork {
   private final OrtEnvironment environment;
   private final OwnedResources resources = new OwnedResources();
   private final NetworkRuns runs;
+  private final Optional<MemoryArena> arena;
 
   private Optional<PlacementCheck.Profile> placement = Optional.empty();
   private OrtSession session;
 
-  private NetworkSession(NetworkGraph graph, Device device, NetworkRuns runs) {
+  private NetworkSession(
+      NetworkGraph graph, Device device, NetworkRuns runs, Optional<MemoryArena> arena) {
     this.graph = graph;
     this.device = device;
     this.runs = runs;
+    this.arena = arena;
     this.environment = OnnxEngine.environment();
     this.inputs =
         graph.graph().getInputList().stream()
@@ -112,7 +115,20 @@ public final class NetworkSession implements LoadedNetwork {
       SessionSettings settings,
       NetworkRuns runs)
       throws IOException {
-    NetworkSession opened = new NetworkSession(graph, settings.device(), runs);
+    return open(
+        graph, weights, overrides, settings, runs, MemoryArena.toShareOn(settings.device()));
+  }
+
+  /** The same where it is said what memory is given back. */
+  static NetworkSession open(
+      NetworkGraph graph,
+      TensorSource weights,
+      Map<String, Tensor> overrides,
+      SessionSettings settings,
+      NetworkRuns runs,
+      Optional<MemoryArena> arena)
+      throws IOException {
+    NetworkSession opened = new NetworkSession(graph, settings.device(), runs, arena);
     try {
       opened.start(weights, overrides, settings);
       return opened;
@@ -307,7 +323,7 @@ public final class NetworkSession implements LoadedNetwork {
   OrtSession.Result runNative(Map<String, OnnxTensor> bound, CancellationToken stop)
       throws OrtException {
     stop.throwIfCancelled();
-    try (OrtSession.RunOptions options = OnnxEngine.runOptions(device)) {
+    try (OrtSession.RunOptions options = new OrtSession.RunOptions()) {
       CancellationToken.Registration registration = stop.onCancel(() -> terminate(options));
       try {
         long start = System.nanoTime();
@@ -326,6 +342,17 @@ public final class NetworkSession implements LoadedNetwork {
       options.setTerminate(true);
     } catch (OrtException e) {
       LOG.warn("A run could not be cancelled and goes on", e);
+    }
+  }
+
+  @Override
+  public void giveBackMemory() {
+    try {
+      if (arena.isPresent()) {
+        arena.get().shrink(environment, session);
+      }
+    } catch (OrtException e) {
+      LOG.warn("The {} keeps the memory that it worked in", name(), e);
     }
   }
 

@@ -10,12 +10,15 @@ import java.util.Map;
 /**
  * A loaded network, for as long as this is not closed. Each run holds the network as well, until
  * its native code has returned: closing does not wait for a run that was cancelled, and frees
- * nothing under it. Thread-safe.
+ * nothing under it. From one run of a use to the next the network keeps the memory that it works
+ * in; after the last it gives that back, since the next one at work is another network.
+ * Thread-safe.
  */
 public final class NetworkUse implements Closeable {
 
   private final Lease<LoadedNetwork> network;
   private final NetworkRuns runs;
+  private volatile boolean hasRun;
 
   /**
    * Begins a use.
@@ -24,8 +27,17 @@ public final class NetworkUse implements Closeable {
    * @param runs hears of runs that are cancelled
    */
   public NetworkUse(Lease<LoadedNetwork> network, NetworkRuns runs) {
-    this.network = network;
+    this.network = Lease.of(network.get(), () -> end(network));
     this.runs = runs;
+  }
+
+  /** When this is closed and the last run of it has returned, on whichever thread that is. */
+  private void end(Lease<LoadedNetwork> held) throws IOException {
+    try (held) {
+      if (hasRun) {
+        held.get().giveBackMemory();
+      }
+    }
   }
 
   /**
@@ -42,6 +54,7 @@ public final class NetworkUse implements Closeable {
    */
   public float[] run(Map<String, Tensor> inputs, CancellationToken cancellation) {
     cancellation.throwIfCancelled();
+    hasRun = true;
     NetworkRun run = NetworkRun.start(network.another(), Map.copyOf(inputs));
     try {
       return run.await(cancellation);

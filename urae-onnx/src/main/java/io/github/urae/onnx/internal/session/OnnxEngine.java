@@ -3,7 +3,6 @@ package io.github.urae.onnx.internal.session;
 import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtLoggingLevel;
-import ai.onnxruntime.OrtSession;
 import ai.onnxruntime.OrtSession.SessionOptions;
 import io.github.urae.InferenceException;
 import io.github.urae.InvalidRequestException;
@@ -157,21 +156,6 @@ public final class OnnxEngine {
       }
       if (settings.device() instanceof Device.Cuda cuda) {
         CudaProvider.addTo(options, cuda);
-      }
-      return options;
-    } catch (OrtException | RuntimeException | Error e) {
-      options.close();
-      throw e;
-    }
-  }
-
-  /** Creates the options of one run; the caller closes them. */
-  static OrtSession.RunOptions runOptions(Device device) throws OrtException {
-    OrtSession.RunOptions options = new OrtSession.RunOptions();
-    try {
-      if (device instanceof Device.Cuda cuda) {
-        // What one network has used, the next one needs.
-        options.addRunConfigEntry("memory.enable_memory_arena_shrinkage", "gpu:" + cuda.index());
       }
       return options;
     } catch (OrtException | RuntimeException | Error e) {
