@@ -35,6 +35,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
@@ -229,15 +230,16 @@ final class GenerateCommand implements Callable<Integer> {
         names = "--negative-prompt",
         required = true,
         paramLabel = "TEXT",
-        description = "What not to draw; with --true-cfg. Once, or once for each PROMPT.")
+        description = "What not to draw; doubles the time. Once, or once for each PROMPT.")
     List<String> negativePrompts;
 
     @Option(
         names = "--true-cfg",
-        required = true,
         paramLabel = "F",
-        description = "Scale of true classifier-free guidance; above 1, or it has no effect.")
-    double scale;
+        description =
+            "Scale of true classifier-free guidance, away from --negative-prompt; above 1, or it"
+                + " has no effect (default: 2, or what --from tells).")
+    Double scale;
   }
 
   @Option(
@@ -466,7 +468,14 @@ final class GenerateCommand implements Callable<Integer> {
     request.sampling(sampling(before.map(GenerationRequest::sampling)));
     setStart(before.flatMap(GenerationRequest::start), request);
     if (trueGuidance != null) {
-      request.trueGuidance(new TrueGuidance(trueGuidance.negativePrompts, trueGuidance.scale));
+      double scale =
+          before
+              .flatMap(GenerationRequest::trueGuidance)
+              .map(TrueGuidance::scale)
+              .orElse(TrueGuidance.DEFAULT_SCALE);
+      request.trueGuidance(
+          new TrueGuidance(
+              trueGuidance.negativePrompts, Objects.requireNonNullElse(trueGuidance.scale, scale)));
     }
     return request.build();
   }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.Profile;
+import io.github.urae.flux.TrueGuidance;
 import io.github.urae.flux.arithmetic.TimestepShift;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
@@ -176,7 +177,6 @@ class UraeCommandTest {
                 "--coarse-to-fine",
                 "--vae-tiling=on",
                 "--negative-prompt=a ring",
-                "--true-cfg=2",
                 "--output",
                 file))
         .isZero();
@@ -270,6 +270,17 @@ class UraeCommandTest {
   }
 
   @Test
+  void anotherNegativePromptKeepsTheScaleThatAPictureTells() throws IOException {
+    String file = folder.resolve("a.png").toString();
+    String again = folder.resolve("b.png").toString();
+    assertThat(generate("a", "--negative-prompt=a ring", "--true-cfg=3", "--output", file))
+        .isZero();
+    assertThat(draw("--from", file, "--negative-prompt=a boat", "--output", again)).isZero();
+    assertThat(GenerationRequest.of(Path.of(again)).trueGuidance())
+        .hasValue(new TrueGuidance(List.of("a boat"), 3));
+  }
+
+  @Test
   void whatAPictureOnlyNamesIsAskedFor() throws IOException {
     String start = folder.resolve("start.png").toString();
     String other = folder.resolve("other.png").toString();
@@ -319,7 +330,7 @@ class UraeCommandTest {
         "generate a --memory-limit 8388608T",
         "generate a --threads 0",
         "generate a --strength 0.5",
-        "generate a --negative-prompt b",
+        "generate a --negative-prompt b --true-cfg x",
         "generate a --true-cfg 2",
         "generate a --vae-tiling maybe",
         "generate a --output a.gif",

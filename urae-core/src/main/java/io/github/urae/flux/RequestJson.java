@@ -351,6 +351,9 @@ final class RequestJson {
   }
 
   private static TrueGuidance trueGuidance(JsonFields json) {
-    return json.complete(new TrueGuidance(json.texts("negative_prompts"), json.number("scale")));
+    return json.complete(
+        new TrueGuidance(
+            json.texts("negative_prompts"),
+            json.optionalNumber("scale").orElse(TrueGuidance.DEFAULT_SCALE)));
   }
 }

@@ -14,6 +14,14 @@ import java.util.List;
 public record TrueGuidance(List<String> negativePrompts, double scale) {
 
   /**
+   * The scale where a request in JSON, the command line, the server or the Spring Boot starter is
+   * told a negative prompt alone. diffusers' default of 1 switches guidance off, so that the
+   * negative prompt is passed over; its example of 4 amplifies what FLUX.1's embedded guidance has
+   * amplified already, and coarsens pictures.
+   */
+  public static final double DEFAULT_SCALE = 2;
+
+  /**
    * Checks that there is a negative prompt and that the scale is finite.
    *
    * @param negativePrompts as above; copied

@@ -98,6 +98,16 @@ class GenerationRequestTest {
   }
 
   @Test
+  void aNegativePromptAloneHasADefaultScale() {
+    GenerationRequest request =
+        GenerationRequest.fromJson(
+            "{\"version\":1,\"prompts\":[\"a\"],\"true_guidance\":{\"negative_prompts\":[\"b\"]}}");
+    TrueGuidance away = request.trueGuidance().orElseThrow();
+    assertThat(away).isEqualTo(new TrueGuidance(List.of("b"), TrueGuidance.DEFAULT_SCALE));
+    assertThat(away.active()).isTrue();
+  }
+
+  @Test
   void everySettingMakesAnotherRequest() {
     List<Consumer<GenerationRequest.Builder>> changes =
         List.of(
@@ -307,7 +317,8 @@ class GenerationRequestTest {
         "{\"version\":1,\"prompts\":[\"a\"],\"solver\":null} | solver",
         "{\"version\":1,\"prompts\":[\"a\"],\"prompts\":[\"b\"]} | prompts",
         "{\"version\":1,\"prompts\":[\"a\"],\"seeds\":[1e3]} | seeds",
-        "{\"version\":1,\"prompts\":[\"a\"],\"start\":{\"kind\":\"coarse_to_fine\",\"strength\":1,\"draft_steps\":2000000000}} | draft",
+        "{\"version\":1,\"prompts\":[\"a\"],\"start\":{\"kind\":\"coarse_to_fine\",\"strength\":1,\"draft_steps\":2000000000}}"
+            + " | draft",
         "{\"version\":1,\"prompts\":[\"a\"],\"nothing\":0} | nothing",
         "[[[[[[[[[[[[[[[[[[[[[[[[ | JSON",
         "{ | JSON",

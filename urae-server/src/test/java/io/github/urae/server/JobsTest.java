@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.urae.flux.GenerationRequest;
+import io.github.urae.flux.TrueGuidance;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
 import java.awt.image.BufferedImage;
@@ -132,6 +133,8 @@ class JobsTest {
     assertThat(job.get("result").get("pictures")).hasSize(2);
     assertThat(job.get("settings").get("prompt").textValue()).isEqualTo("a <b>boat</b>");
     assertThat(job.get("settings").get("negative_prompt").textValue()).isEqualTo("text");
+    assertThat(job.get("settings").get("true_cfg").doubleValue())
+        .isEqualTo(TrueGuidance.DEFAULT_SCALE);
     for (JsonNode picture : job.get("result").get("pictures")) {
       BufferedImage image =
           ImageIO.read(

@@ -4,6 +4,7 @@ import io.github.urae.InvalidRequestException;
 import io.github.urae.flux.CoarseToFine;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.Profile;
+import io.github.urae.flux.TrueGuidance;
 import io.github.urae.image.ImageFormat;
 import io.github.urae.image.RgbImage;
 import java.util.Objects;
@@ -112,7 +113,7 @@ public final class UraeImageOptions implements ImageOptions {
     if (values.negativePrompt != null) {
       request.trueGuidance(
           values.negativePrompt,
-          Objects.requireNonNullElse(values.trueGuidanceScale, Builder.TRUE_GUIDANCE));
+          Objects.requireNonNullElse(values.trueGuidanceScale, TrueGuidance.DEFAULT_SCALE));
     }
     return request.build();
   }
@@ -250,7 +251,6 @@ public final class UraeImageOptions implements ImageOptions {
   public static final class Builder {
 
     private static final double STRENGTH = 0.6;
-    private static final double TRUE_GUIDANCE = 4;
 
     private Integer n;
     private String model;
@@ -412,7 +412,7 @@ public final class UraeImageOptions implements ImageOptions {
     /**
      * Sets how strongly the picture is guided away from the negative prompt.
      *
-     * @param value above 1, or it has no effect; 4 unless set
+     * @param value above 1, or it has no effect; {@value TrueGuidance#DEFAULT_SCALE} unless set
      * @return this
      */
     public Builder trueGuidanceScale(Double value) {

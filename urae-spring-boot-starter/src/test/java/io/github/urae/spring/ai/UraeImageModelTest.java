@@ -92,6 +92,14 @@ class UraeImageModelTest {
                                   .build())
                           .get(0)
                           .toRgbImage());
+              UraeImageOptions away = UraeImageOptions.builder().negativePrompt("blue").build();
+              assertThat(picture(model.call(new ImagePrompt(PROMPT, away))))
+                  .as("no scale")
+                  .isEqualTo(
+                      pipeline
+                          .generate(expected.toBuilder().trueGuidance("blue", 2).build())
+                          .get(0)
+                          .toRgbImage());
               UraeImageOptions jpeg = UraeImageOptions.builder().format(ImageFormat.JPEG).build();
               assertThat(
                       model

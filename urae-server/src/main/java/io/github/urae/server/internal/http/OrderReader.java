@@ -10,6 +10,7 @@ import io.github.urae.flux.CoarseToFine;
 import io.github.urae.flux.GenerationRequest;
 import io.github.urae.flux.Profile;
 import io.github.urae.flux.Seeds;
+import io.github.urae.flux.TrueGuidance;
 import io.github.urae.flux.model.ModelInfo;
 import io.github.urae.image.ReadLimits;
 import io.github.urae.image.RgbImage;
@@ -46,7 +47,6 @@ final class OrderReader {
   private static final int MAX_PARTIALS = 3;
   private static final int MAX_ADAPTERS = 8;
   private static final double DEFAULT_STRENGTH = 0.6;
-  private static final double DEFAULT_TRUE_CFG = 2;
   private static final int DEFAULT_QUALITY = 95;
   private static final int MAX_NAME = 256;
   private static final Pattern SIZE = Pattern.compile("(\\d{1,5})x(\\d{1,5})");
@@ -230,7 +230,7 @@ final class OrderReader {
         fields.text("negative_prompt", settings.maxPromptLength()).filter(text -> !text.isBlank());
     Optional<Double> scale = fields.number("true_cfg", 0, 100);
     if (negative.isPresent()) {
-      request.trueGuidance(negative.get(), scale.orElse(DEFAULT_TRUE_CFG));
+      request.trueGuidance(negative.get(), scale.orElse(TrueGuidance.DEFAULT_SCALE));
     } else if (scale.isPresent()) {
       throw ApiException.invalid("true_cfg", "true_cfg: expected a negative_prompt beside it");
     }
