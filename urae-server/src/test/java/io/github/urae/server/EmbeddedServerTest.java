@@ -7,13 +7,8 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.sql.Connection;
 import java.util.Properties;
-import java.util.Set;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import javax.sql.DataSource;
 import org.junit.jupiter.api.Test;
 import org.springframework.boot.SpringApplication;
@@ -81,24 +76,6 @@ class EmbeddedServerTest {
       assertThat(server.get("/v1/models").statusCode()).isEqualTo(200);
     } finally {
       System.setProperties(properties);
-    }
-  }
-
-  /** The root file system of a container may be read-only. */
-  @Test
-  void nothingIsWrittenToTheTemporaryFolder() throws Exception {
-    Set<Path> before = temporaryFiles();
-    try (RunningServer server = RunningServer.start()) {
-      assertThat(server.get("/v1/models").statusCode()).isEqualTo(200);
-      assertThat(before).containsAll(temporaryFiles());
-    }
-  }
-
-  private static Set<Path> temporaryFiles() throws IOException {
-    try (Stream<Path> files = Files.list(Path.of(System.getProperty("java.io.tmpdir")))) {
-      return files
-          .filter(file -> file.getFileName().toString().startsWith("tomcat"))
-          .collect(Collectors.toSet());
     }
   }
 

@@ -159,15 +159,18 @@ class RestartTest {
     }
   }
 
+  /** And it needs no temporary folder: the root file system of a container may be read-only. */
   @Test
   void jobsOutliveAProcessThatIsKilled() throws Exception {
     Path data = folder();
+    Path temporary = data.resolve("not-there");
     HttpClient client = HttpClient.newHttpClient();
     Process process =
         new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:TieredStopAtLevel=1",
                 "-XX:+UseSerialGC",
+                "-Djava.io.tmpdir=" + temporary,
                 "-cp",
                 System.getProperty("java.class.path"),
                 "io.github.urae.cli.UraeCommand",
@@ -202,6 +205,7 @@ class RestartTest {
     } finally {
       process.destroyForcibly().waitFor();
     }
+    assertThat(temporary).doesNotExist();
     try (RunningServer after = RunningServer.start(data, settings -> settings)) {
       for (String id : ids) {
         JsonNode job = JobsTest.awaitEnd(after, id);
