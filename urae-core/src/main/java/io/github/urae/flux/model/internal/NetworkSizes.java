@@ -5,8 +5,6 @@ import io.github.urae.flux.model.Component;
 import io.github.urae.tensor.Shape;
 import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 
 /**
@@ -110,20 +108,12 @@ public final class NetworkSizes {
   /** Fewer are possible: some let CLIP end before its last layer. */
   private void blocks(String key, int configured, String prefix) {
     if (weights.isPresent()) {
-      int stored = 0;
-      List<String> names = new ArrayList<>(weights.get().tensors().keySet());
-      while (stored < configured && anyStartsWith(names, prefix + stored + ".")) {
-        stored++;
-      }
+      int stored = new TensorNames(weights.get().tensors().keySet()).blocks(prefix);
       if (stored < configured && stored > 0) {
         throw contradiction(key, configured, stored + " ('" + prefix + (stored - 1) + "...' last)");
       }
     }
     most(key, configured, MOST_BLOCKS);
-  }
-
-  private static boolean anyStartsWith(List<String> names, String prefix) {
-    return names.stream().anyMatch(name -> name.startsWith(prefix));
   }
 
   private void most(String key, int configured, int most) {

@@ -31,6 +31,7 @@ public final class NetworkWeights {
   private final ModelFamily family;
   private final Path file;
   private final Map<String, TensorInfo> stored = new LinkedHashMap<>();
+  private final TensorNames names;
   private final Set<String> unused = new LinkedHashSet<>();
   private final Map<String, TensorInfo> parameters = new LinkedHashMap<>();
 
@@ -38,6 +39,7 @@ public final class NetworkWeights {
     this.family = family;
     this.file = file;
     stored.putAll(tensors);
+    names = new TensorNames(tensors.keySet());
     unused.addAll(stored.keySet());
   }
 
@@ -102,7 +104,7 @@ public final class NetworkWeights {
 
   private Map<String, TensorInfo> parameters() {
     for (ParameterTable.Entry entry : family.names().entries()) {
-      int blocks = entry.isInBlocks() ? blocks(entry.blockPrefix()) : 1;
+      int blocks = entry.isInBlocks() ? names.blocks(entry.blockPrefix()) : 1;
       for (int block = 0; block < blocks; block++) {
         take(entry.in(block));
       }
@@ -119,21 +121,8 @@ public final class NetworkWeights {
     return Collections.unmodifiableMap(parameters);
   }
 
-  /** Counts blocks up to the first of which there is nothing. */
-  private int blocks(String prefix) {
-    int count = 0;
-    while (anyStartsWith(prefix + count + ".")) {
-      count++;
-    }
-    return count;
-  }
-
-  private boolean anyStartsWith(String prefix) {
-    return stored.keySet().stream().anyMatch(name -> name.startsWith(prefix));
-  }
-
   private void take(ParameterTable.Entry entry) {
-    if (entry.optional() && !anyStartsWith(entry.module() + ".")) {
+    if (entry.optional() && !names.anyStartsWith(entry.module() + ".")) {
       return;
     }
     entry

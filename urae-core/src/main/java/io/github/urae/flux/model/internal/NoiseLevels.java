@@ -32,6 +32,17 @@ record NoiseLevels(
   /** Both parameters of Lee et al. */
   private static final double BETA = 0.6;
 
+  /** Even levels between the first and the last that the shift gives, falling. */
+  static NoiseLevels even(OptionalInt downTo) {
+    return new NoiseLevels(
+        SigmaSpacing.EVEN,
+        OptionalDouble.empty(),
+        OptionalDouble.empty(),
+        OptionalDouble.empty(),
+        false,
+        downTo);
+  }
+
   NoiseLevels withSpacing(SigmaSpacing other) {
     return new NoiseLevels(other, terminal, least, greatest, inverted, downTo);
   }

@@ -35,6 +35,10 @@ public record SchedulerConfig(
   private static final String EULER = "FlowMatchEulerDiscreteScheduler";
   private static final String HEUN = "FlowMatchHeunDiscreteScheduler";
 
+  /** FLUX.1's dynamic shift, of 256 to 4096 tokens. */
+  private static final TimestepShift.Dynamic FLUX_SHIFT =
+      new TimestepShift.Dynamic(0.5, 1.15, 256, 4096);
+
   private static final String STOCHASTIC = "stochastic_sampling";
 
   /** The ways to space levels, by the switch that asks for them. */
@@ -71,19 +75,11 @@ public record SchedulerConfig(
     }
     TimestepShift.Static fixed = new TimestepShift.Static(shift);
     if (name.equals(HEUN)) {
-      NoiseLevels levels =
-          new NoiseLevels(
-              SigmaSpacing.EVEN,
-              OptionalDouble.empty(),
-              OptionalDouble.empty(),
-              OptionalDouble.empty(),
-              false,
-              OptionalInt.of(timesteps));
       return new SchedulerConfig(
           fixed,
-          new TimestepShift.Dynamic(0.5, 1.15, 256, 4096),
+          FLUX_SHIFT,
           false,
-          levels,
+          NoiseLevels.even(OptionalInt.of(timesteps)),
           timesteps,
           Solver.HEUN);
     }
@@ -109,15 +105,9 @@ public record SchedulerConfig(
   public static SchedulerConfig ofFlux(double shift, boolean dynamic) {
     return new SchedulerConfig(
         new TimestepShift.Static(shift),
-        new TimestepShift.Dynamic(0.5, 1.15, 256, 4096),
+        FLUX_SHIFT,
         dynamic,
-        new NoiseLevels(
-            SigmaSpacing.EVEN,
-            OptionalDouble.empty(),
-            OptionalDouble.empty(),
-            OptionalDouble.empty(),
-            false,
-            OptionalInt.empty()),
+        NoiseLevels.even(OptionalInt.empty()),
         Schedule.TIMESTEPS,
         Solver.EULER);
   }

@@ -28,6 +28,7 @@ final class ShapeConfigurations {
   private final ModelFamily family;
   private final Path file;
   private final Map<String, TensorInfo> tensors;
+  private final TensorNames names;
 
   /**
    * @param family what the network belongs to
@@ -38,6 +39,7 @@ final class ShapeConfigurations {
     this.family = family;
     this.file = file;
     this.tensors = tensors;
+    this.names = new TensorNames(tensors.keySet());
   }
 
   /**
@@ -59,8 +61,8 @@ final class ShapeConfigurations {
               + " columns"
               + (relative == null ? "" : " (this is " + relative + ", which is not supported)"));
     }
-    int doubleBlocks = blocks("transformer_blocks.");
-    int singleBlocks = blocks("single_transformer_blocks.");
+    int doubleBlocks = names.blocks("transformer_blocks.");
+    int singleBlocks = names.blocks("single_transformer_blocks.");
     String scale =
         (doubleBlocks > 0 ? "transformer_blocks.0." : "single_transformer_blocks.0.")
             + "attn.norm_q.weight";
@@ -84,7 +86,7 @@ final class ShapeConfigurations {
                 .orElseGet(() -> axes(scale, headDim)),
             textDim(),
             pooledDim(),
-            anyStartsWith(module));
+            names.anyStartsWith(module));
     if (found.outputChannels() != family.latents().packedChannels()) {
       throw unsupported(
           "proj_out.weight", shape("proj_out.weight"), family.latents().packedChannels() + " rows");
@@ -133,7 +135,7 @@ final class ShapeConfigurations {
     Shape embedding = matrix(tokens);
     int width = size(embedding, 1);
     Optional<ClipTextConfig> like = known.filter(own -> own.width() == width);
-    int layers = blocks(CLIP_LAYERS);
+    int layers = names.blocks(CLIP_LAYERS);
     if (layers == 0) {
       throw missing(CLIP_LAYERS + "0.mlp.fc1.weight");
     }
@@ -165,8 +167,8 @@ final class ShapeConfigurations {
    */
   T5Config t5(Optional<T5Config> known) {
     Shape embedding = matrix("shared.weight");
-    int layers = blocks(T5_BLOCKS);
-    if (anyStartsWith(T5_BLOCKS + "1.layer.0." + T5_BIAS)) {
+    int layers = names.blocks(T5_BLOCKS);
+    if (names.anyStartsWith(T5_BLOCKS + "1.layer.0." + T5_BIAS)) {
       throw unsupported(
           T5_BLOCKS + "1.layer.0." + T5_BIAS,
           shape(T5_BLOCKS + "1.layer.0." + T5_BIAS),
@@ -218,7 +220,7 @@ final class ShapeConfigurations {
               + family.name()
               + "'s autoencoder has (4 are Stable Diffusion's, 32 are FLUX.2's)");
     }
-    if (anyStartsWith("post_quant_conv.")) {
+    if (names.anyStartsWith("post_quant_conv.")) {
       throw unsupported(
           "post_quant_conv.weight", shape("post_quant_conv.weight"), "none in " + family.name());
     }
@@ -227,7 +229,7 @@ final class ShapeConfigurations {
     for (int level = levels - 1; level >= 0; level--) {
       channels.add(length("decoder.up_blocks." + level + ".resnets.0.conv1.bias"));
     }
-    if (blocks("decoder.up_blocks.") != levels) {
+    if (names.blocks("decoder.up_blocks.") != levels) {
       throw unsupported(latents, shape, levels + " levels, found another number");
     }
     VaeConfig usual =
@@ -249,24 +251,11 @@ final class ShapeConfigurations {
         latentChannels,
         List.copyOf(channels),
         // The decoder has one more a level than the encoder.
-        Math.max(1, blocks("decoder.up_blocks.0.resnets.") - 1),
+        Math.max(1, names.blocks("decoder.up_blocks.0.resnets.") - 1),
         groups,
         usual.sampleSize(),
         usual.scalingFactor(),
         usual.shiftFactor());
-  }
-
-  /** Counts blocks up to the first of which there is nothing. */
-  private int blocks(String prefix) {
-    int count = 0;
-    while (anyStartsWith(prefix + count + ".")) {
-      count++;
-    }
-    return count;
-  }
-
-  private boolean anyStartsWith(String prefix) {
-    return tensors.keySet().stream().anyMatch(name -> name.startsWith(prefix));
   }
 
   private int rows(String name) {

@@ -3,12 +3,10 @@ package io.github.urae.onnx.internal.graph;
 import io.github.urae.onnx.internal.graph.GraphWeight.Packing;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
-import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.BlockEncoding;
 import io.github.urae.weights.internal.ByteSink;
 import java.io.IOException;
-import java.util.Optional;
 
 /**
  * The integers of a weight in {@linkplain BlockEncoding blocks}, row-major, without scales: one a
@@ -29,11 +27,6 @@ record BlockCodes(String parameter, Shape parameterShape, Packing packing) imple
   @Override
   public String description() {
     return "codes of blocks, " + packing;
-  }
-
-  @Override
-  public Optional<TensorInfo> place(TensorInfo stored, ElementType type) {
-    return Optional.empty();
   }
 
   @Override

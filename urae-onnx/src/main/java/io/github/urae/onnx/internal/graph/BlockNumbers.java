@@ -3,11 +3,9 @@ package io.github.urae.onnx.internal.graph;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.internal.Elements;
-import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.ByteSink;
 import java.io.IOException;
-import java.util.Optional;
 
 /**
  * What the integers of a weight in {@linkplain io.github.urae.weights.internal.BlockEncoding
@@ -36,11 +34,6 @@ record BlockNumbers(String parameter, Shape parameterShape, Kind kind) implement
   @Override
   public String description() {
     return kind + " of blocks";
-  }
-
-  @Override
-  public Optional<TensorInfo> place(TensorInfo stored, ElementType type) {
-    return Optional.empty();
   }
 
   @Override

@@ -2,12 +2,10 @@ package io.github.urae.onnx.internal.graph;
 
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
-import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.ByteSink;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.Optional;
 
 /**
  * A weight [outputs, inputs] as bytes [inputs, outputs], rounded to multiples of each output
@@ -30,11 +28,6 @@ record ChannelCodes(String parameter, Shape parameterShape, SpareBytes memory)
   @Override
   public String description() {
     return "bytes by output channel, transposed";
-  }
-
-  @Override
-  public Optional<TensorInfo> place(TensorInfo stored, ElementType type) {
-    return Optional.empty();
   }
 
   /** Holds all codes, for they come out in another order than the values go in. */

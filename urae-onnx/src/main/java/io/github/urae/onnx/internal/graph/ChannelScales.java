@@ -2,13 +2,11 @@ package io.github.urae.onnx.internal.graph;
 
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
-import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.ByteSink;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.Optional;
 
 /**
  * The scale of each output channel of a weight: its largest magnitude over the largest code, 127.
@@ -18,11 +16,6 @@ record ChannelScales(String parameter, Shape parameterShape) implements WeightFo
   @Override
   public String description() {
     return "scale of each output channel";
-  }
-
-  @Override
-  public Optional<TensorInfo> place(TensorInfo stored, ElementType type) {
-    return Optional.empty();
   }
 
   @Override

@@ -11,7 +11,6 @@ import io.github.urae.weights.internal.quantised.Scales;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.Optional;
 
 /** The scales of {@link ScaledElements}: for each row, those of the parts that it is cut into. */
 record ElementScales(String parameter, Shape parameterShape) implements WeightForm {
@@ -19,11 +18,6 @@ record ElementScales(String parameter, Shape parameterShape) implements WeightFo
   @Override
   public String description() {
     return "scales of elements";
-  }
-
-  @Override
-  public Optional<TensorInfo> place(TensorInfo stored, ElementType type) {
-    return Optional.empty();
   }
 
   @Override

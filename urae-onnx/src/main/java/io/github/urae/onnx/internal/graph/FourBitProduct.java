@@ -107,11 +107,6 @@ final class FourBitProduct implements LinearLayer {
     }
 
     @Override
-    public Optional<TensorInfo> place(TensorInfo stored, ElementType type) {
-      return Optional.empty();
-    }
-
-    @Override
     public Origin origin() {
       return Origin.CODES;
     }

@@ -54,11 +54,6 @@ record LowRankBranch(LinearLayer layer, int rank) implements LinearLayer {
     }
 
     @Override
-    public Optional<TensorInfo> place(TensorInfo stored, ElementType type) {
-      return Optional.empty();
-    }
-
-    @Override
     public Origin origin() {
       return Origin.CHANGES;
     }

@@ -3,12 +3,10 @@ package io.github.urae.onnx.internal.graph;
 import io.github.urae.tensor.ElementType;
 import io.github.urae.tensor.Shape;
 import io.github.urae.tensor.internal.Elements;
-import io.github.urae.weights.TensorInfo;
 import io.github.urae.weights.TensorSource;
 import io.github.urae.weights.internal.ByteSink;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.Optional;
 
 /**
  * A weight of any encoding rounded to integers, blocks of each row having a scale: the integers, or
@@ -44,11 +42,6 @@ record RoundedBlocks(String parameter, Shape parameterShape, Part part, int bits
   @Override
   public String description() {
     return part + " of rounded blocks, " + bits + ", " + blockSize;
-  }
-
-  @Override
-  public Optional<TensorInfo> place(TensorInfo stored, ElementType type) {
-    return Optional.empty();
   }
 
   /** Returns the number of blocks of a row. */

@@ -38,7 +38,7 @@ public interface WeightForm {
   String description();
 
   /**
-   * Finds the tensor among the stored bytes.
+   * Finds the tensor among the stored bytes; unless said otherwise, it is not there.
    *
    * @param stored the weight as it is stored
    * @param type the element type that the graph takes
@@ -46,7 +46,9 @@ public interface WeightForm {
    *     io.github.urae.weights.internal.TransposedElements transposed}; empty if it has to be
    *     {@linkplain #write written} first
    */
-  Optional<TensorInfo> place(TensorInfo stored, ElementType type);
+  default Optional<TensorInfo> place(TensorInfo stored, ElementType type) {
+    return Optional.empty();
+  }
 
   /** What a tensor of a graph is made of. */
   enum Origin {

@@ -9,7 +9,6 @@ import io.github.urae.internal.JsonTrees;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 
 /**
  * CLIP's tokenizer, from the {@code vocab.json} and {@code merges.txt} that FLUX.1 ships, or where
@@ -23,7 +22,7 @@ import java.util.Arrays;
  *     href="https://github.com/huggingface/transformers/blob/main/src/transformers/convert_slow_tokenizer.py">
  *     transformers: {@code CLIPConverter}</a>
  */
-public final class ClipTokenizer implements Tokenizer {
+public final class ClipTokenizer extends FramedTokenizer {
 
   private static final String START = "<|startoftext|>";
   private static final String END = "<|endoftext|>";
@@ -33,18 +32,8 @@ public final class ClipTokenizer implements Tokenizer {
 
   private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
-  private final NativeTokenizer tokenizer;
-  private final long start;
-  private final long end;
-  private final long pad;
-  private final int maxLength;
-
   private ClipTokenizer(NativeTokenizer tokenizer, long start, long end, long pad, int maxLength) {
-    this.tokenizer = tokenizer;
-    this.start = start;
-    this.end = end;
-    this.pad = pad;
-    this.maxLength = maxLength;
+    super(tokenizer, new long[] {start}, end, pad, maxLength);
   }
 
   /**
@@ -138,35 +127,5 @@ public final class ClipTokenizer implements Tokenizer {
 
   private static ObjectNode typed(String type) {
     return NODES.objectNode().put("type", type);
-  }
-
-  @Override
-  public long[] encode(String text, int length) {
-    if (length < 2) {
-      throw new IllegalArgumentException("expected room for start and end, got " + length);
-    }
-    long[] words = tokenizer.encode(text);
-    int kept = Math.min(words.length, length - 2);
-    long[] ids = new long[length];
-    ids[0] = start;
-    System.arraycopy(words, 0, ids, 1, kept);
-    ids[kept + 1] = end;
-    Arrays.fill(ids, kept + 2, length, pad);
-    return ids;
-  }
-
-  @Override
-  public String lost(String text, int length) {
-    return tokenizer.after(text, length - 2);
-  }
-
-  @Override
-  public int maxLength() {
-    return maxLength;
-  }
-
-  @Override
-  public void close() {
-    tokenizer.close();
   }
 }

@@ -9,24 +9,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.Arrays;
 
 /**
  * T5's tokenizer, from its {@code tokenizer.json} or a GGUF file of T5: the text, the end token,
  * then padding.
  */
-public final class T5Tokenizer implements Tokenizer {
-
-  private final NativeTokenizer tokenizer;
-  private final long end;
-  private final long pad;
-  private final int maxLength;
+public final class T5Tokenizer extends FramedTokenizer {
 
   private T5Tokenizer(NativeTokenizer tokenizer, long end, long pad, int maxLength) {
-    this.tokenizer = tokenizer;
-    this.end = end;
-    this.pad = pad;
-    this.maxLength = maxLength;
+    super(tokenizer, new long[0], end, pad, maxLength);
   }
 
   /**
@@ -65,34 +56,5 @@ public final class T5Tokenizer implements Tokenizer {
   private static NativeTokenizer create(TokenizerFile file) throws IOException {
     byte[] description = JsonTrees.utf8(UnigramDescription.of(file));
     return NativeTokenizer.create(new String(description, UTF_8), file.path());
-  }
-
-  @Override
-  public long[] encode(String text, int length) {
-    if (length < 1) {
-      throw new IllegalArgumentException("expected room for the end token, got " + length);
-    }
-    long[] words = tokenizer.encode(text);
-    int kept = Math.min(words.length, length - 1);
-    long[] ids = new long[length];
-    System.arraycopy(words, 0, ids, 0, kept);
-    ids[kept] = end;
-    Arrays.fill(ids, kept + 1, length, pad);
-    return ids;
-  }
-
-  @Override
-  public String lost(String text, int length) {
-    return tokenizer.after(text, length - 1);
-  }
-
-  @Override
-  public int maxLength() {
-    return maxLength;
-  }
-
-  @Override
-  public void close() {
-    tokenizer.close();
   }
 }

@@ -105,11 +105,6 @@ class LinearLayersTest {
     }
 
     @Override
-    public Optional<TensorInfo> place(TensorInfo stored, ElementType type) {
-      return Optional.empty();
-    }
-
-    @Override
     public void write(TensorSource source, ElementType type, ByteSink sink) throws IOException {
       float[] row = new float[(int) parameterShape.dimension(1)];
       for (int i = 0; i < parameterShape.dimension(0); i++) {
@@ -129,11 +124,6 @@ class LinearLayersTest {
     @Override
     public String description() {
       return "scales by row";
-    }
-
-    @Override
-    public Optional<TensorInfo> place(TensorInfo stored, ElementType type) {
-      return Optional.empty();
     }
 
     @Override
