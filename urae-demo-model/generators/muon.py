@@ -3,7 +3,8 @@ import torch
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum with orthogonal updates for the blocks' matrices, of AdamW's size, so that both share a learning rate."""
+    """Momentum with orthogonal updates for the blocks' matrices, of AdamW's size, so that both share a learning rate, a number
+    or, so that a captured step may follow it, a tensor."""
 
     def __init__(self, parameters, lr):
         super().__init__(parameters, {"lr": lr})
@@ -27,4 +28,4 @@ class Muon(torch.optim.Optimizer):
                 b = torch.baddbmm(a, a, a, beta=-4.7750, alpha=2.0315)
                 x = torch.baddbmm(x, b, x, beta=3.4445)
             x = x.mT if tall else x
-            torch._foreach_add_(parameters, list(x.unbind(0)), alpha=-rate * 0.2 * max(shape) ** 0.5)
+            torch._foreach_sub_(parameters, list((x * (rate * 0.2 * max(shape) ** 0.5)).unbind(0)))

@@ -18,7 +18,7 @@ public final class DemoModel {
   /**
    * Part of the folder's name; changes with the files, so that old copies are not taken for new.
    */
-  private static final String VERSION = "7";
+  private static final String VERSION = "8";
 
   private final Path folder;
 
