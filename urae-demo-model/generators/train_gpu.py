@@ -37,7 +37,7 @@ HELD_OUT = 64
 CHUNK = {128: 200, 256: 60, 512: 20}
 SEED = {128: 7_000_000, 256: 8_000_000, 512: 9_000_000}
 RANK, MINOR_RANK, NTK_FACTOR, STRENGTH = 16, 48, 10.0, 0.7
-THINGS = 3.0  # how much more the loss looks at houses, boats, trees, moons than at the rest
+THINGS = 3.0  # how much more the loss looks at what scenes.things tells than at the rest
 NATIVE_TOKENS = T5_TOKENS + (NATIVE // 16) ** 2
 
 
@@ -721,8 +721,8 @@ def train_decoder(data, seconds):
 
 # ------------------------------------------------------------------------------------------------ transformer, adapters
 class Networks:
-    def __init__(self, data):
-        state = torch.load(data / "state.pt", weights_only=True)
+    def __init__(self, data, state=None):
+        state = state or torch.load(data / "state.pt", weights_only=True)
         clip = Clip(state["0.text_model.embeddings.token_embedding.weight"].shape[0])
         t5 = T5(state["1.shared.weight"].shape[0])
         self.modules = [clip.to(DEVICE), t5.to(DEVICE), Flux().to(DEVICE)]
@@ -958,8 +958,7 @@ def check(data):
     theirs = [CLIPTextModel.from_pretrained(folder / "text_encoder", torch_dtype=torch.float32), T5EncoderModel.from_pretrained(folder / "text_encoder_2", torch_dtype=torch.float32),
               FluxTransformer2DModel.from_pretrained(folder / "transformer", torch_dtype=torch.float32)]
     state = {f"{i}.{n}": p.detach() for i, m in enumerate(theirs) for n, p in m.named_parameters()}
-    torch.save(state, data / "state.pt")
-    ours = Networks(data)
+    ours = Networks(data, state)
     scenes = np.load(data / "scenes.npz")
     a, b = (torch.from_numpy(scenes[k][:5].astype(np.int64)) for k in ("clip128", "t5128"))
     apart = lambda x, y: ((x - y).abs().max() / y.abs().max()).item()

@@ -471,6 +471,7 @@ final class GenerateCommand implements Callable<Integer> {
       double scale =
           before
               .flatMap(GenerationRequest::trueGuidance)
+              .filter(TrueGuidance::active)
               .map(TrueGuidance::scale)
               .orElse(TrueGuidance.DEFAULT_SCALE);
       request.trueGuidance(

@@ -278,6 +278,12 @@ class UraeCommandTest {
     assertThat(draw("--from", file, "--negative-prompt=a boat", "--output", again)).isZero();
     assertThat(GenerationRequest.of(Path.of(again)).trueGuidance())
         .hasValue(new TrueGuidance(List.of("a boat"), 3));
+    // A scale that does nothing is none to keep.
+    assertThat(generate("a", "--negative-prompt=a ring", "--true-cfg=1", "--output", file))
+        .isZero();
+    assertThat(draw("--from", file, "--negative-prompt=a boat", "--output", again)).isZero();
+    assertThat(GenerationRequest.of(Path.of(again)).trueGuidance())
+        .hasValue(new TrueGuidance(List.of("a boat"), TrueGuidance.DEFAULT_SCALE));
   }
 
   @Test

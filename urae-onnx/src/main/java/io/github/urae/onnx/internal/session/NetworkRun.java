@@ -52,13 +52,16 @@ final class NetworkRun {
     } catch (Throwable e) {
       failure = e;
     }
-    release(network);
-    // In this order: whoever has the output finds the run ended.
-    ended.complete(null);
-    if (failure == null) {
-      output.complete(result);
-    } else {
-      output.completeExceptionally(failure);
+    try {
+      release(network);
+    } finally {
+      // In this order: whoever has the output finds the run ended.
+      ended.complete(null);
+      if (failure == null) {
+        output.complete(result);
+      } else {
+        output.completeExceptionally(failure);
+      }
     }
   }
 

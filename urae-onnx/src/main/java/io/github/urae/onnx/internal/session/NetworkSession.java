@@ -351,7 +351,7 @@ public final class NetworkSession implements LoadedNetwork {
       if (arena.isPresent()) {
         arena.get().shrink(environment, session);
       }
-    } catch (OrtException e) {
+    } catch (OrtException | RuntimeException e) { // What was drawn is worth more.
       LOG.warn("The {} keeps the memory that it worked in", name(), e);
     }
   }

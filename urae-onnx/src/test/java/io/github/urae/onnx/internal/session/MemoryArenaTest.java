@@ -282,11 +282,16 @@ class MemoryArenaTest {
   void networksOfAnyInputGiveBack(ElementType type) throws OrtException {
     NodeProto shape =
         NodeProto.newBuilder().setOpType("Shape").addInput("x").addOutput("shape").build();
+    NodeProto other =
+        NodeProto.newBuilder().setOpType("Shape").addInput("y").addOutput("other").build();
     GraphProto graph =
         GraphProto.newBuilder()
             .setName("shape")
             .addNode(shape)
+            .addNode(other)
             .addInput(OnnxMessages.value("x", type, "batch", 3, "tokens"))
+            .addInput(OnnxMessages.value("y", ElementType.F32, "batch"))
+            .addOutput(OnnxMessages.value("other", ElementType.I64, 1))
             .addOutput(OnnxMessages.value("shape", ElementType.I64, 3))
             .build();
     byte[] model =
