@@ -899,22 +899,23 @@ def train_adapter(networks, sets, plain, with_guidance, kind, out, empty, peak):
             optimizer = adamw(parameters, rate, (0.9, 0.99))
             steps = run(name, seconds, sets, parameters, [optimizer], rate, [by_set[s] for s in turns])
             average.put(torch.bfloat16)
-            write(layers, out, f"urae_{kind}_adapter" if teacher or not with_guidance else f"{kind}-before-guidance")
+            last = teacher or not with_guidance
+            write(layers, kind, out / (f"urae_{kind}_adapter.safetensors" if last else f"{kind}-before-guidance.safetensors"))
             print(f"{name}: {steps} steps, held out {measured()}", flush=True)
     fuse(layers)
 
 
-def write(layers, out, file):
+def write(layers, kind, file):
     state = {}
     for name, layer in layers:
         a, b = (t.detach().to(torch.bfloat16).cpu().contiguous() for t in (layer.a, layer.b))
-        if "2k" in file:
+        if kind == "2k":
             state[f"transformer.{name}.lora_A.weight"], state[f"transformer.{name}.lora_B.weight"] = a, b
         else:
             block, to = name.rsplit(".attn.", 1)
             stem = f"{block}.attn.processor.{to.removesuffix('.0')}"
             state[f"{stem}_a.weight"], state[f"{stem}_b.weight"] = a, b
-    save_file(state, out / f"{file}.safetensors", metadata={"format": "pt"})
+    save_file(state, file, metadata={"format": "pt"})
 
 
 def train(data, out, seconds):
